@@ -1,0 +1,304 @@
+//! The proof that the suite's checks can fail: every case against targets that implement nothing, and against targets that
+//! break one rule each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use mock_services::MockServices;
+use sha2::{Digest, Sha256};
+
+use crate::mutants::proxy::{self, Proxy};
+use crate::mutants::{self, Break, Mutant};
+use crate::null_targets;
+use crate::requirement::{Level, Registry};
+use crate::runtime::{self, Config, Parts, Reference, Running, offered_profiles};
+use crate::suite::applicability::Capabilities;
+use crate::suite::case::Case;
+use crate::suite::matrix::{MutantRun, SelftestReport, matrix};
+use crate::suite::null::NullResult;
+use crate::suite::report::Report;
+use crate::suite::target::HttpTarget;
+use crate::suite::{self, Options, Times};
+
+/// Longest wait for an answer of a mutant; silence never kills, so waiting longer proves nothing.
+const MUTANT_PATIENCE: Duration = Duration::from_secs(4);
+
+/// Longest wait for an answer of a null target.
+const NULL_PATIENCE: Duration = Duration::from_millis(150);
+
+/// Cases that run at the same time against one mutant.
+const JOBS: usize = 4;
+
+/// Cases that run at the same time against one null target; nearly all of them wait.
+const NULL_JOBS: usize = 32;
+
+/// Sections whose mutants must show a wrong deed, not only a rewritten answer.
+const ABOUT_EFFECTS: [&str; 5] = ["actions", "idempotency", "plans", "schemas", "secrets"];
+
+/// How a self-test is made.
+pub struct Plan {
+    /// Sets up the good target before these mock services.
+    pub reference: fn(&MockServices) -> Config,
+    /// Mutants that are judged at the same time, at least 1.
+    pub lanes: usize,
+    /// Chooses the tenth of further cases that each mutant meets.
+    pub seed: u64,
+    /// Every case against every mutant, in place of those of its requirement and a tenth of the others.
+    pub full: bool,
+    /// Only mutants whose name or requirement holds this text, or that one of the cases speaks for.
+    pub filter: String,
+}
+
+/// What a self-test came to.
+pub struct Outcome {
+    /// The report, as `selftest --format json` prints it.
+    pub report: SelftestReport,
+    /// Everything that is wrong; empty when the proof holds.
+    pub problems: Vec<String>,
+    /// Runs of a case against a mutant.
+    pub runs: usize,
+}
+
+/// Told of progress: how many of how many, and what was done last.
+pub type Watch<'w> = &'w (dyn Fn(usize, usize, &str) + Sync);
+
+/// Runs the cases against the good target, the null targets and the mutants.
+///
+/// # Errors
+/// When a target or the mock services cannot be started, or a run comes to no report.
+pub async fn selftest(cases: &[Case], plan: &Plan, watch: Watch<'_>) -> Result<Outcome, String> {
+    let mutants: Vec<Mutant> = mutants::all()
+        .into_iter()
+        .filter(|mutant| selected(mutant, cases, plan))
+        .collect();
+    let total = 1 + null_targets::ALL.len() + mutants.len();
+    let done = AtomicUsize::new(0);
+    let step = |name: &str| watch(done.fetch_add(1, Ordering::Relaxed) + 1, total, name);
+
+    let mocks = mocks().await?;
+    let good = good(cases, plan, &mocks).await?;
+    step("the good target");
+    let mut null_results = Vec::new();
+    for null in null_targets::ALL {
+        null_results.push(against_null(cases, null, &mocks).await?);
+        step(null.name);
+    }
+
+    let next = AtomicUsize::new(0);
+    let lane = || async {
+        let mocks = self::mocks().await?;
+        let mut runs = Vec::new();
+        while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let met = met(mutant, cases, plan);
+            let report = against_mutant(&met, mutant, plan, &mocks)
+                .await
+                .map_err(|error| format!("mutant {}: {error}", mutant.name))?;
+            runs.push(MutantRun {
+                mutant: mutant.summary(),
+                report,
+            });
+            step(mutant.name);
+        }
+        Ok::<_, String>(runs)
+    };
+    let mut runs = Vec::new();
+    for lane in join_all((0..plan.lanes.max(1)).map(|_| lane())).await {
+        runs.extend(lane?);
+    }
+    runs.sort_by(|a, b| a.mutant.name.cmp(&b.mutant.name));
+    let count = runs.iter().map(|run| run.report.cases.len()).sum();
+    let report = matrix(cases, &good, &runs, null_results);
+    let mut problems = report.problems(cases.len());
+    problems.extend(rewriters(&mutants));
+    Ok(Outcome {
+        report,
+        problems,
+        runs: count,
+    })
+}
+
+async fn mocks() -> Result<Arc<MockServices>, String> {
+    mock_services::start(mock_services::Options::default())
+        .await
+        .map(Arc::new)
+        .map_err(|error| error.to_string())
+}
+
+/// All futures at the same time, on this task.
+async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut waiting: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(|context| {
+        let mut pending = false;
+        for (future, output) in &mut waiting {
+            if output.is_none() {
+                match future.as_mut().poll(context) {
+                    std::task::Poll::Ready(value) => *output = Some(value),
+                    std::task::Poll::Pending => pending = true,
+                }
+            }
+        }
+        if pending {
+            std::task::Poll::Pending
+        } else {
+            std::task::Poll::Ready(())
+        }
+    })
+    .await;
+    waiting.into_iter().filter_map(|(_, output)| output).collect()
+}
+
+fn selected(mutant: &Mutant, cases: &[Case], plan: &Plan) -> bool {
+    plan.filter.is_empty()
+        || mutant.name.contains(&plan.filter)
+        || mutant.requirement.contains(&plan.filter)
+        || cases.iter().any(|case| speaks_for(case, mutant))
+}
+
+fn speaks_for(case: &Case, mutant: &Mutant) -> bool {
+    case.cited().contains(mutant.requirement) || case.kills.iter().any(|name| name == mutant.name)
+}
+
+/// The cases that a mutant meets: those of its requirement, those that promise to kill it, and a seeded tenth of the others.
+fn met(mutant: &Mutant, cases: &[Case], plan: &Plan) -> Vec<Case> {
+    cases
+        .iter()
+        .filter(|case| plan.full || speaks_for(case, mutant) || drawn(plan.seed, mutant.name, &case.id))
+        .cloned()
+        .collect()
+}
+
+fn drawn(seed: u64, mutant: &str, case: &str) -> bool {
+    Sha256::digest(format!("{seed}/{mutant}/{case}").as_bytes())[0] < 26
+}
+
+async fn good(cases: &[Case], plan: &Plan, mocks: &Arc<MockServices>) -> Result<Report, String> {
+    let running = start((plan.reference)(mocks), Arc::new(Reference)).await?;
+    let options = Options {
+        jobs: JOBS,
+        seed: plan.seed,
+        ..Options::default()
+    };
+    let report = judge(cases, &format!("http://{}", running.addr), mocks, &options).await;
+    running.shutdown().await;
+    report
+}
+
+async fn against_null(
+    cases: &[Case],
+    null: null_targets::NullTarget,
+    mocks: &Arc<MockServices>,
+) -> Result<NullResult, String> {
+    let standing = null
+        .start()
+        .await
+        .map_err(|error| format!("null target {}: {error}", null.name))?;
+    let options = Options {
+        jobs: NULL_JOBS,
+        force: true,
+        times: Times {
+            request: NULL_PATIENCE,
+            ready: NULL_PATIENCE,
+            tidy: NULL_PATIENCE,
+        },
+        ..Options::default()
+    };
+    let report = judge(cases, &standing.url(), mocks, &options).await?;
+    Ok(NullResult::of(null.name, &report))
+}
+
+async fn against_mutant(
+    cases: &[Case],
+    mutant: &Mutant,
+    plan: &Plan,
+    mocks: &Arc<MockServices>,
+) -> Result<Report, String> {
+    let mut config = (plan.reference)(mocks);
+    let mut parts: Arc<dyn Parts> = Arc::new(Reference);
+    match &mutant.breaks {
+        Break::Part(part) => parts = Arc::clone(part),
+        Break::Config(change) => change(&mut config),
+        Break::Proxy(_) => {}
+    }
+    let running = start(config, parts).await?;
+    let mut url = format!("http://{}", running.addr);
+    let mut before: Option<Proxy> = None;
+    if let Break::Proxy(tamper) = &mutant.breaks {
+        let proxy = proxy::start(url, Arc::clone(tamper))
+            .await
+            .map_err(|error| error.to_string())?;
+        url = format!("http://{}", proxy.address);
+        before = Some(proxy);
+    }
+    let options = Options {
+        jobs: JOBS,
+        seed: plan.seed,
+        // A mutant may lie about what it can do; what it is judged on does not depend on that.
+        capabilities: Some(Capabilities::of(offered_profiles())),
+        times: Times {
+            request: MUTANT_PATIENCE,
+            ..Times::default()
+        },
+        ..Options::default()
+    };
+    let report = if cases.is_empty() {
+        Err("no case speaks for its requirement".to_owned())
+    } else {
+        judge(cases, &url, mocks, &options).await
+    };
+    drop(before);
+    running.shutdown().await;
+    report
+}
+
+async fn start(config: Config, parts: Arc<dyn Parts>) -> Result<Running, String> {
+    runtime::start(config, parts)
+        .await
+        .map_err(|error| error.to_string())
+}
+
+async fn judge(
+    cases: &[Case],
+    url: &str,
+    mocks: &Arc<MockServices>,
+    options: &Options,
+) -> Result<Report, String> {
+    let target = Arc::new(HttpTarget::new(url, Vec::new())?);
+    suite::run(cases, target, Arc::clone(mocks), options, &())
+        .await
+        .map_err(|error| error.to_string())
+}
+
+/// Mutants that only rewrite an answer are cheap proof: at most a quarter, and never the only one of a MUST about effects.
+fn rewriters(mutants: &[Mutant]) -> Vec<String> {
+    let mut problems = Vec::new();
+    let rewriting = mutants.iter().filter(|mutant| mutant.rewrites_answer).count();
+    if rewriting * 4 > mutants.len() {
+        problems.push(format!(
+            "{rewriting} of {} mutants only rewrite an answer; at most a quarter may",
+            mutants.len()
+        ));
+    }
+    let mut deeds: BTreeMap<&str, bool> = BTreeMap::new();
+    for mutant in mutants {
+        *deeds.entry(mutant.requirement).or_default() |= !mutant.rewrites_answer;
+    }
+    let registry = Registry::embedded();
+    let alone: BTreeSet<&str> = deeds
+        .iter()
+        .filter(|(_, deed)| !**deed)
+        .map(|(id, _)| *id)
+        .filter(|id| {
+            registry.get(id).is_some_and(|requirement| {
+                requirement.level == Level::Must && ABOUT_EFFECTS.contains(&requirement.section.as_str())
+            })
+        })
+        .collect();
+    problems.extend(
+        alone
+            .iter()
+            .map(|id| format!("{id}: only a rewritten answer breaks it; add a mutant that does something wrong")),
+    );
+    problems
+}

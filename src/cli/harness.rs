@@ -1,0 +1,114 @@
+//! What several commands need: the cases, the mock services, the reference, the wish to stop.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use mock_services::{Credentials, MockServices, StartError};
+use serde::Serialize;
+
+use super::failure::Failure;
+use crate::model::ModelConfig;
+use crate::requirement::Registry;
+use crate::runtime::{self, Config, offered_profiles};
+use crate::suite::case::Case;
+use crate::suite::load;
+use crate::suite::options::test_secrets;
+
+/// The cases of a folder, or those that this binary carries.
+pub(super) fn cases(folder: Option<&Path>) -> Result<Vec<Case>, Failure> {
+    let registry = Registry::embedded();
+    match folder {
+        Some(folder) => load::directory(folder, registry),
+        None => load::embedded_cases(registry),
+    }
+    .map_err(|errors| Failure::cases(&errors))
+}
+
+/// Requirement ids and the cases that cite them.
+pub(super) fn cited(cases: &[Case]) -> BTreeMap<String, Vec<String>> {
+    let mut cited: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for case in cases {
+        for id in case.cited() {
+            cited.entry(id.to_owned()).or_default().push(case.id.clone());
+        }
+    }
+    cited
+}
+
+/// Indented JSON.
+pub(super) fn pretty(value: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::harness(format!("cannot write the answer as JSON: {error}")))
+}
+
+/// The test credentials, each replaced by the environment variable of its name where that is set.
+pub(super) fn credentials() -> Credentials {
+    let defaults = Credentials::default();
+    let or = |name: &str, default: String| std::env::var(name).unwrap_or(default);
+    Credentials {
+        calendar: or("CALENDAR_TOKEN", defaults.calendar),
+        email: or("EMAIL_TOKEN", defaults.email),
+        crm: or("CRM_TOKEN", defaults.crm),
+        model_key: or("OPENAI_API_KEY", defaults.model_key),
+    }
+}
+
+/// What it means when the mock services do not start.
+pub(super) fn mocks_failed(error: StartError) -> Failure {
+    match error {
+        StartError::Busy { .. } | StartError::Listen { .. } => {
+            Failure::unreachable(error.to_string())
+        }
+        StartError::NotLoopback { .. } | StartError::Invalid(_) => {
+            Failure::usage(error.to_string())
+        }
+        StartError::System(_) => Failure::harness(error.to_string()),
+    }
+}
+
+/// How the reference is set up for a run: the test environment of `spec/harness.md`.
+pub(super) fn reference(mocks: &MockServices) -> Config {
+    let secrets: BTreeMap<String, String> = test_secrets().into_iter().collect();
+    let api_key = secrets.get("OPENAI_API_KEY").cloned().unwrap_or_default();
+    let granted = secrets
+        .into_iter()
+        .filter(|(name, _)| name != "OPENAI_API_KEY")
+        .chain([("OAP_TEST_SHORT".to_owned(), "ab12".to_owned())])
+        .collect();
+    Config {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        manifests: Vec::new(),
+        secrets: granted,
+        variables: BTreeMap::from([("OAP_TEST_REGION".to_owned(), "eu".to_owned())]),
+        model: ModelConfig {
+            base_url: mocks.model_url(),
+            api_key,
+            model: "scripted-model".to_owned(),
+            timeout: Duration::from_secs(1),
+        },
+        limits: runtime::Limits::default(),
+        profiles: offered_profiles(),
+    }
+}
+
+/// Waits for Ctrl-C or a request to terminate.
+pub(super) async fn interrupted() -> Result<(), Failure> {
+    let cannot = |error: std::io::Error| {
+        Failure::harness(format!("cannot listen for signals: {error}"))
+    };
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+        tokio::select! {
+            done = tokio::signal::ctrl_c() => done.map_err(cannot),
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        tokio::signal::ctrl_c().await.map_err(cannot)
+    }
+}

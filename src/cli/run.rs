@@ -1,0 +1,255 @@
+//! `oap-conform run`: judge a runtime.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+
+use super::Format;
+use super::failure::Failure;
+use super::harness;
+use crate::requirement::{Profile, Registry};
+use crate::runtime::{self, Reference};
+use crate::suite::applicability::Capabilities;
+use crate::suite::case::Case;
+use crate::suite::describe;
+use crate::suite::report::{Progress, Report, Style, render_json, render_terminal};
+use crate::suite::target::{HttpTarget, Target, discover};
+use crate::suite::{EventSink, Options, Times};
+
+const AFTER_HELP: &str = "\
+Without --url the built-in reference is judged. With --url the runtime that listens there is;
+start it first in the environment of spec/harness.md, with OPENAI_BASE_URL leading to
+--model-listen:
+
+  OPENAI_BASE_URL=http://127.0.0.1:9100/v1 OPENAI_API_KEY=sk-test-model-key-0001 my-runtime &
+  oap-conform run --url http://127.0.0.1:8080 --model-listen 127.0.0.1:9100";
+
+/// The folder that remembers which cases failed last.
+const STATE_FILE: &str = ".oap-conform/last-failed";
+
+/// Options of `run`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct Run {
+    /// Judge the runtime that listens at this base URL
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Where the scripted model listens, for a runtime at --url
+    #[arg(long, value_name = "ADDR", requires = "url")]
+    model_listen: Option<std::net::SocketAddr>,
+    /// Judge a runtime beyond loopback; the cases create, close and delete there
+    #[arg(long, requires = "url")]
+    allow_destructive: bool,
+    /// Only these cases: a comma list of parts or globs of case ids, requirement ids or sections
+    #[arg(long, value_name = "FILTER", default_value = "")]
+    filter: String,
+    /// Only cases of this profile; repeat for more
+    #[arg(long, value_name = "PROFILE")]
+    profile: Vec<Profile>,
+    /// Only the cases that failed last time in this folder
+    #[arg(long)]
+    last_failed: bool,
+    /// Cases that run at the same time
+    #[arg(long, value_name = "N", default_value = "2", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: u16,
+    /// Seed of tokens and order [default: from the clock, printed]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Run each case N times and print those whose verdict varies
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    repeat: u32,
+    /// Start no further case after the first failure
+    #[arg(long)]
+    fail_fast: bool,
+    /// Only show what would run, and why or why not
+    #[arg(long, conflicts_with_all = ["repeat", "keep", "report"])]
+    dry: bool,
+    /// Longest wait for one answer, in milliseconds
+    #[arg(long, value_name = "MS", default_value = "10000", value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    timeout: u64,
+    /// Text or JSON on standard output
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// Also write a report, as json=PATH
+    #[arg(long, value_name = "FORMAT=PATH", value_parser = report_path)]
+    report: Vec<PathBuf>,
+    /// Keep the redacted exchanges of each failure in this folder
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+    /// Take the cases from this folder
+    #[arg(long, value_name = "DIR")]
+    cases: Option<PathBuf>,
+    /// Also show what does not apply
+    #[arg(long, short)]
+    verbose: bool,
+}
+
+fn report_path(text: &str) -> Result<PathBuf, String> {
+    match text.split_once('=') {
+        Some(("json", path)) if !path.is_empty() => Ok(PathBuf::from(path)),
+        _ => Err("write it as json=PATH".to_owned()),
+    }
+}
+
+impl Run {
+    /// Runs the cases and prints the report.
+    pub async fn execute(self) -> Result<u8, Failure> {
+        let cases = harness::cases(self.cases.as_deref())?;
+        let external = self.external()?;
+        let mocks = mock_services::start(mock_services::Options {
+            model_listen: self.model_listen,
+            credentials: match external {
+                Some(_) => harness::credentials(),
+                None => mock_services::Credentials::default(),
+            },
+            ..mock_services::Options::default()
+        })
+        .await
+        .map_err(harness::mocks_failed)?;
+        let mocks = Arc::new(mocks);
+        let (target, reference) = match external {
+            Some(target) => (target, None),
+            None => {
+                let started = runtime::start(harness::reference(&mocks), Arc::new(Reference))
+                    .await
+                    .map_err(|error| Failure::harness(error.to_string()))?;
+                let target = HttpTarget::new(&format!("http://{}", started.addr), Vec::new())
+                    .map_err(Failure::harness)?;
+                (target, Some(started))
+            }
+        };
+        let target: Arc<dyn Target> = Arc::new(target);
+        let options = self.options(reference.is_none());
+        let code = if self.dry {
+            self.plan(&cases, target.as_ref(), &options).await
+        } else {
+            tokio::select! {
+                code = self.judge(&cases, Arc::clone(&target), Arc::clone(&mocks), &options) => code,
+                stopped = harness::interrupted() => {
+                    stopped?;
+                    Err(Failure::harness("interrupted; no verdict"))
+                }
+            }
+        };
+        if let Some(reference) = reference {
+            reference.shutdown().await;
+        }
+        code
+    }
+
+    async fn judge(
+        &self,
+        cases: &[Case],
+        target: Arc<dyn Target>,
+        mocks: Arc<mock_services::MockServices>,
+        options: &Options,
+    ) -> Result<u8, Failure> {
+        let progress = Progress::new();
+        let sink: &dyn EventSink = if std::io::stderr().is_terminal() {
+            &progress
+        } else {
+            &()
+        };
+        let report = crate::suite::run(cases, target, mocks, options, sink).await?;
+        self.print(&report)?;
+        Ok(report.exit_code().number())
+    }
+
+    fn print(&self, report: &Report) -> Result<(), Failure> {
+        let json = render_json(report).map_err(Failure::harness)?;
+        for path in &self.report {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)
+                    .map_err(|error| Failure::usage(format!("cannot write {}: {error}", path.display())))?;
+            }
+            std::fs::write(path, &json)
+                .map_err(|error| Failure::usage(format!("cannot write {}: {error}", path.display())))?;
+        }
+        let text = match self.format {
+            Format::Json => json,
+            Format::Text => render_terminal(
+                report,
+                Registry::embedded(),
+                Style {
+                    colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+                    verbose: self.verbose,
+                },
+            ),
+        };
+        // A reader that went away early, such as `head`, is not an error of the run.
+        let _ = std::io::stdout().write_all(text.as_bytes());
+        Ok(())
+    }
+
+    async fn plan(
+        &self,
+        cases: &[Case],
+        target: &dyn Target,
+        options: &Options,
+    ) -> Result<u8, Failure> {
+        crate::suite::target::wait_ready(target, options.times.ready).await?;
+        let capabilities: Capabilities = discover(target, options.times.request).await;
+        let planned = describe::plan(cases, Registry::embedded(), &capabilities, options)?;
+        match self.format {
+            Format::Json => println!("{}", harness::pretty(&planned)?),
+            Format::Text => print!("{}", describe::plan_text(&planned)),
+        }
+        Ok(0)
+    }
+
+    /// The target at `--url`, refused beyond loopback unless that was allowed.
+    fn external(&self) -> Result<Option<HttpTarget>, Failure> {
+        let Some(url) = &self.url else {
+            return Ok(None);
+        };
+        let target = HttpTarget::new(url, Vec::new()).map_err(Failure::usage)?;
+        if !target.is_loopback() && !self.allow_destructive {
+            return Err(Failure::usage(format!(
+                "{url} is not on this machine's loopback; the cases create, close and delete sessions and manifests \
+                 there: add --allow-destructive if that is meant"
+            )));
+        }
+        Ok(Some(target))
+    }
+
+    fn options(&self, external: bool) -> Options {
+        let defaults = Options::default();
+        let secrets = if external {
+            let from_environment = |(name, value): (String, String)| {
+                let value = std::env::var(&name).unwrap_or(value);
+                (name, value)
+            };
+            defaults.secrets.into_iter().map(from_environment).collect()
+        } else {
+            defaults.secrets
+        };
+        Options {
+            filter: self.filter.clone(),
+            profiles: self.profile.iter().copied().collect(),
+            jobs: usize::from(self.jobs),
+            seed: self.seed.unwrap_or_else(seed_from_clock),
+            repeat: self.repeat as usize,
+            fail_fast: self.fail_fast,
+            last_failed: self.last_failed,
+            state_file: Some(PathBuf::from(STATE_FILE)),
+            keep: self.keep.clone(),
+            times: Times {
+                request: std::time::Duration::from_millis(self.timeout),
+                ..Times::default()
+            },
+            force: false,
+            capabilities: None,
+            secrets,
+        }
+    }
+}
+
+/// A seed that another run will not share; it keeps apart the manifests of two runs against one target.
+fn seed_from_clock() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(1, |since| since.as_micros() as u64)
+}

@@ -1,0 +1,121 @@
+//! `oap-conform selftest`: prove that every check can fail.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::Format;
+use super::failure::{Failure, plural};
+use super::harness;
+use crate::requirement::Registry;
+use crate::selftest::{Outcome, Plan, selftest};
+use crate::suite::verdict::ExitCode;
+use crate::suite::options::{Options, select};
+
+/// Options of `selftest`.
+#[derive(Debug, Args)]
+pub(super) struct Selftest {
+    /// Only these cases and the mutants that they speak for; a mutant's name works too
+    #[arg(long, value_name = "FILTER", default_value = "")]
+    filter: String,
+    /// Every case against every mutant; otherwise those of its requirement and a tenth of the others
+    #[arg(long)]
+    full: bool,
+    /// Mutants that are judged at the same time
+    #[arg(long, value_name = "N", default_value = "2", value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: u16,
+    /// Chooses the tenth of further cases
+    #[arg(long, value_name = "N", default_value = "1")]
+    seed: u64,
+    /// Text or JSON
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// Take the cases from this folder
+    #[arg(long, value_name = "DIR")]
+    cases: Option<PathBuf>,
+}
+
+impl Selftest {
+    /// Runs null targets and mutants and prints what they proved.
+    pub async fn execute(self) -> Result<u8, Failure> {
+        let all = harness::cases(self.cases.as_deref())?;
+        let wanted = Options {
+            filter: self.filter.clone(),
+            ..Options::default()
+        };
+        let (chosen, _) = select(&all, Registry::embedded(), &wanted, None);
+        // A filter that names a mutant only leaves the cases as they are.
+        let cases: Vec<_> = if chosen.is_empty() {
+            all.clone()
+        } else {
+            chosen.into_iter().cloned().collect()
+        };
+        let plan = Plan {
+            reference: harness::reference,
+            lanes: usize::from(self.jobs),
+            seed: self.seed,
+            full: self.full,
+            filter: self.filter,
+        };
+        let bar = if std::io::stderr().is_terminal() {
+            ProgressBar::no_length()
+        } else {
+            ProgressBar::hidden()
+        };
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
+            bar.set_style(style);
+        }
+        let outcome = selftest(&cases, &plan, &|done, of, name| {
+            bar.set_length(of as u64);
+            bar.set_position(done as u64);
+            bar.set_message(name.to_owned());
+        })
+        .await
+        .map_err(Failure::harness)?;
+        bar.finish_and_clear();
+        match self.format {
+            Format::Json => println!("{}", harness::pretty(&outcome.report)?),
+            Format::Text => print!("{}", render(&outcome, cases.len())),
+        }
+        Ok(if outcome.problems.is_empty() {
+            ExitCode::Conformant
+        } else {
+            ExitCode::Violation
+        }
+        .number())
+    }
+}
+
+fn render(outcome: &Outcome, cases: usize) -> String {
+    let report = &outcome.report;
+    let mut lines: Vec<String> = report
+        .null_targets
+        .iter()
+        .map(|null| {
+            format!(
+                "null target {:<22} {} of {cases} cases executed, {}",
+                null.name,
+                null.cases_executed,
+                plural(null.passes, "pass").replace("passs", "passes")
+            )
+        })
+        .collect();
+    let killed = report.mutants.iter().filter(|mutant| !mutant.killed_by.is_empty()).count();
+    lines.push(format!(
+        "mutants: {killed} of {} killed by a case that cites what they break, in {} runs of a case",
+        report.mutants.len(),
+        outcome.runs
+    ));
+    lines.push(format!(
+        "cases: {} of {cases} kill at least one mutant",
+        cases - report.cases_without_mutant.len()
+    ));
+    lines.extend(outcome.problems.iter().map(|problem| format!("  problem: {problem}")));
+    lines.push(match outcome.problems.len() {
+        0 => "selftest: every check can fail".to_owned(),
+        count => format!("selftest: {}", plural(count, "problem")),
+    });
+    lines.join("\n") + "\n"
+}

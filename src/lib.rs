@@ -1,0 +1,43 @@
+//! Conformance suite, validator toolkit and reference interpreter of the Open-Action Protocol 2.0.
+//!
+//! `spec/` is the foundation; three rooms stand on it, each a cargo feature that builds without the others:
+//!
+//! - **validator** ([`manifest`]): documents,
+//! - **runtime** ([`runtime`], [`store`], [`model`]): the reference interpreter,
+//! - **suite** ([`suite`]): the judge, which reads the wire as raw JSON and never imports the other two.
+//!
+//! [`json`], [`schema`], [`diagnostic`], [`requirement`] and [`embedded`] are the vocabulary that all rooms share.
+
+pub mod diagnostic;
+pub mod embedded;
+pub mod json;
+pub mod requirement;
+pub mod schema;
+
+#[cfg(feature = "validator")]
+pub mod manifest;
+
+#[cfg(feature = "runtime")]
+pub mod model;
+#[cfg(feature = "runtime")]
+pub mod runtime;
+#[cfg(feature = "runtime")]
+pub mod store;
+
+#[cfg(feature = "suite")]
+pub mod suite;
+
+/// Deliberately broken targets.
+#[cfg(feature = "selftest")]
+#[path = "../conformance/mutants/mod.rs"]
+pub mod mutants;
+/// Targets that implement nothing.
+#[cfg(feature = "selftest")]
+#[path = "../conformance/null_targets/mod.rs"]
+pub mod null_targets;
+#[cfg(feature = "selftest")]
+#[path = "../conformance/selftest.rs"]
+pub mod selftest;
+
+#[cfg(feature = "cli")]
+pub mod cli;

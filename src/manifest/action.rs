@@ -1,0 +1,274 @@
+//! One action: the members that all types share, and those of each type but `invoke_api`.
+
+use serde_json::Value;
+
+use super::members::{Members, read_name, read_text};
+use super::report::Report;
+use super::{
+    AccessControl, Action, Effect, Fallback, FileRoot, Kind, Plugin, ResultPath, RunCode,
+    Verification, invoke, schemas,
+};
+use crate::schema::Schema;
+
+/// What `limits` may ask for; more than the operator's ceiling has the effect of the ceiling.
+const LIMIT: std::ops::RangeInclusive<u64> = 1..=u64::MAX;
+
+/// Longest text of an expression, in bytes.
+const MAX_EXPRESSION: usize = 4096;
+
+const KNOWN: &[&str] = &[
+    "name",
+    "type",
+    "description",
+    "input_schema",
+    "output_schema",
+    "result_path",
+    "completes_goal",
+    "feature_flag",
+    "effects",
+    "access_control",
+    "conditional",
+    "fallback_action",
+];
+
+/// The types, and the members that only actions of that type have.
+const TYPES: [(&str, &[&str]); 6] = [
+    ("invoke_api", invoke::KNOWN),
+    (
+        "run_code",
+        &["runtime", "code", "entrypoint", "limits", "network"],
+    ),
+    ("read_file", &["root"]),
+    ("write_file", &["root"]),
+    ("human_intervention", &["prompt"]),
+    ("plugin", &["plugin_reference"]),
+];
+
+/// Reads the action at `pointer`; none when it breaks a rule, which is then reported.
+pub(super) fn read(value: &Value, pointer: &str, report: &mut Report) -> Option<Action> {
+    let members = Members::of(value, pointer, report)?;
+    let name = members
+        .require("name", report)
+        .and_then(|(value, place)| read_name(value, &place, report));
+    let kind = read_kind(&members, report);
+    let description = members.free_text("description", report);
+    let input = read_schema(&members, "input_schema", report);
+    let output = read_schema(&members, "output_schema", report);
+    let result_path = members
+        .get("result_path")
+        .and_then(|value| ResultPath::read(value, &members.place("result_path"), report));
+    let completes_goal = members.flag("completes_goal", report);
+    let feature_flag = members.text("feature_flag", report).map(str::to_owned);
+    let access_control = members
+        .get("access_control")
+        .and_then(|value| AccessControl::read(value, &members.place("access_control"), report));
+    let effects = read_effects(&members, access_control.as_ref(), report);
+    let conditional = read_conditional(&members, report);
+    let fallback_action = members
+        .get("fallback_action")
+        .and_then(|value| Fallback::read(value, &members.place("fallback_action"), report));
+
+    let (input_schema, input) = input?;
+    let (output_schema, output) = output?;
+    Some(Action {
+        name: name?.to_owned(),
+        description,
+        kind: kind?,
+        input_schema,
+        output_schema,
+        input,
+        output,
+        result_path,
+        completes_goal,
+        feature_flag,
+        effects,
+        access_control,
+        conditional,
+        fallback_action,
+    })
+}
+
+fn read_schema(members: &Members<'_>, name: &str, report: &mut Report) -> Option<(Value, Schema)> {
+    let (document, place) = members.require(name, report)?;
+    let schema = schemas::compile(document, &place, report)?;
+    Some((document.clone(), schema))
+}
+
+fn read_kind(members: &Members<'_>, report: &mut Report) -> Option<Kind> {
+    let (value, place) = members.require("type", report)?;
+    let Value::String(name) = value else {
+        report.wrong_type(&place, "the name of an action type", value);
+        return None;
+    };
+    let Some((_, own)) = TYPES.iter().find(|(known, _)| known == name) else {
+        let names: Vec<_> = TYPES.iter().map(|(known, _)| *known).collect();
+        report.refuse(&place, "enum", format!("write one of {}", names.join(", ")));
+        return None;
+    };
+    members.warn_unknown(&[KNOWN, own], name, report);
+    match name.as_str() {
+        "invoke_api" => invoke::read(members, report).map(Kind::InvokeApi),
+        "run_code" => read_run_code(members, report).map(Kind::RunCode),
+        "read_file" => read_root(members, report).map(Kind::ReadFile),
+        "write_file" => read_root(members, report).map(Kind::WriteFile),
+        "human_intervention" => {
+            let prompt = members.required_text("prompt", report)?.to_owned();
+            Some(Kind::HumanIntervention { prompt })
+        }
+        _ => {
+            let reference = members.text("plugin_reference", report);
+            Some(Kind::Plugin(Plugin {
+                reference: reference.map(str::to_owned),
+            }))
+        }
+    }
+}
+
+fn read_run_code(members: &Members<'_>, report: &mut Report) -> Option<RunCode> {
+    let runtime = members.required_text("runtime", report);
+    if let Some(runtime) = runtime
+        && !is_runtime(runtime)
+    {
+        report.refuse(
+            &members.place("runtime"),
+            "pattern",
+            "write \"wasm\", \"javascript\", \"python3\" or \"python3.x\" with a number for x",
+        );
+    }
+    let code = members.required_text("code", report);
+    let entrypoint = members.text("entrypoint", report).unwrap_or("generate");
+    if !is_function(entrypoint) {
+        report.refuse(
+            &members.place("entrypoint"),
+            "pattern",
+            "write a function's name: letters, digits and `_`, not beginning with a digit",
+        );
+    }
+    let place = members.place("limits");
+    let limits = members
+        .get("limits")
+        .and_then(|value| Members::of(value, &place, report));
+    let mut limit = |name, default| match &limits {
+        Some(limits) => limits.integer(name, LIMIT, default, report),
+        None => default,
+    };
+    let cpu_ms = limit("cpu_ms", 200);
+    let memory_mib = limit("memory_mib", 64);
+    if let Some(limits) = &limits {
+        limits.warn_unknown(&[&["cpu_ms", "memory_mib"]], "limits", report);
+    }
+    let network = read_network(members, report);
+    Some(RunCode {
+        runtime: runtime?.to_owned(),
+        code: code?.to_owned(),
+        entrypoint: entrypoint.to_owned(),
+        cpu_ms,
+        memory_mib,
+        network,
+    })
+}
+
+fn read_network(members: &Members<'_>, report: &mut Report) -> Vec<String> {
+    let mut network = Vec::new();
+    for (element, place) in members.list("network", usize::MAX, report) {
+        let Some(text) = read_text(element, &place, report) else {
+            continue;
+        };
+        if super::endpoint::is_host_and_port(text) {
+            network.push(text.to_owned());
+        } else {
+            report.refuse(
+                &place,
+                "pattern",
+                "write a destination as host:port, such as \"api.example.com:443\"",
+            );
+        }
+    }
+    network
+}
+
+fn is_runtime(name: &str) -> bool {
+    let python = |minor: &str| !minor.is_empty() && minor.bytes().all(|byte| byte.is_ascii_digit());
+    matches!(name, "wasm" | "javascript" | "python3")
+        || name.strip_prefix("python3.").is_some_and(python)
+}
+
+/// A name that is a function's in each of the languages.
+fn is_function(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    let begins = bytes
+        .next()
+        .is_some_and(|first| first.is_ascii_alphabetic() || first == b'_');
+    begins && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+fn read_root(members: &Members<'_>, report: &mut Report) -> Option<FileRoot> {
+    let root = members.required_text("root", report)?;
+    let known = ["file:", "s3:", "memory:"];
+    if !known.iter().any(|scheme| root.starts_with(scheme)) {
+        report.refuse(
+            &members.place("root"),
+            "pattern",
+            "begin the root with file:, s3: or memory:",
+        );
+        return None;
+    }
+    Some(FileRoot {
+        root: root.to_owned(),
+    })
+}
+
+/// Reads an expression's text; it is parsed where expressions are known, under profile `workflow`.
+pub(super) fn read_conditional(members: &Members<'_>, report: &mut Report) -> Option<String> {
+    let text = members.text("conditional", report)?;
+    if text.len() > MAX_EXPRESSION {
+        report.refuse(
+            &members.place("conditional"),
+            "maxLength",
+            format!("write at most {MAX_EXPRESSION} bytes"),
+        );
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+fn read_effects(
+    members: &Members<'_>,
+    access_control: Option<&AccessControl>,
+    report: &mut Report,
+) -> Vec<Effect> {
+    let approved =
+        access_control.is_some_and(|access| access.verification == Verification::Approval);
+    let mut effects = Vec::new();
+    for (element, place) in members.list("effects", usize::MAX, report) {
+        let Value::String(name) = element else {
+            report.wrong_type(&place, "an effect's name", element);
+            continue;
+        };
+        let Some(effect) = Effect::ALL
+            .into_iter()
+            .find(|effect| effect.as_str() == name)
+        else {
+            let names = Effect::ALL.map(Effect::as_str).join(", ");
+            report.refuse(&place, "enum", format!("write one of {names}"));
+            continue;
+        };
+        if matches!(effect, Effect::Cost | Effect::Critical) && !approved {
+            report.warn(
+                &place,
+                "effect_without_approval",
+                "let a person approve such an action: \"verification\": \"approval\"",
+            );
+        }
+        if effects.contains(&effect) {
+            report.refuse(
+                &members.place("effects"),
+                "uniqueItems",
+                format!("name {name:?} once"),
+            );
+        } else {
+            effects.push(effect);
+        }
+    }
+    effects
+}

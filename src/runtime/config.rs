@@ -1,0 +1,76 @@
+//! How a runtime is set up.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::manifest::Manifest;
+use crate::model::ModelConfig;
+use crate::requirement::Profile;
+
+/// Everything a runtime is told at its start.
+#[derive(Clone)]
+pub struct Config {
+    /// Where to listen; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// Manifests registered at the start. A single one is what requests without a reference get.
+    pub manifests: Vec<Manifest>,
+    /// Granted secrets by name, for `auth` and `headers`. Those shorter than 8 characters count as not granted.
+    pub secrets: BTreeMap<String, String>,
+    /// Values that are no secrets, by name; the only ones an endpoint may hold.
+    pub variables: BTreeMap<String, String>,
+    /// The model.
+    pub model: ModelConfig,
+    /// What is bounded.
+    pub limits: Limits,
+    /// The profiles to offer; those of [`offered_profiles`] at most.
+    pub profiles: BTreeSet<Profile>,
+}
+
+/// The profiles that this runtime implements.
+pub fn offered_profiles() -> BTreeSet<Profile> {
+    BTreeSet::from([Profile::Core, Profile::Session, Profile::Human])
+}
+
+/// Bounds of everything that strangers can make grow.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Most open sessions.
+    pub sessions: usize,
+    /// Most registered manifests.
+    pub manifests: usize,
+    /// Most remembered idempotent answers.
+    pub idempotent_answers: usize,
+    /// Most bytes of remembered idempotent answers.
+    pub idempotent_bytes: usize,
+    /// Most transcripts kept after the close; the oldest go first.
+    pub transcripts: usize,
+    /// Most bytes of transcripts kept after the close.
+    pub transcript_bytes: usize,
+    /// Most bytes one session may record before no further step is taken.
+    pub session_record_bytes: usize,
+    /// A session on which nothing is called for so long expires; not less than one hour.
+    pub session_idle: Duration,
+    /// How long a body may take to arrive.
+    pub body_time: Duration,
+    /// How long steps in flight may take to end when the runtime shuts down.
+    pub drain_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const MIB: usize = 1024 * 1024;
+        Self {
+            sessions: 10_000,
+            manifests: 4096,
+            idempotent_answers: 10_000,
+            idempotent_bytes: 128 * MIB,
+            transcripts: 10_000,
+            transcript_bytes: 512 * MIB,
+            session_record_bytes: 64 * MIB,
+            session_idle: Duration::from_hours(24),
+            body_time: Duration::from_secs(30),
+            drain_time: Duration::from_secs(30),
+        }
+    }
+}

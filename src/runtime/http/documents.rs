@@ -1,0 +1,115 @@
+//! Health, capabilities and manifests.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+
+use super::{Outcome, Segment, Shape, keyed, plain, segment};
+use crate::manifest::Manifest;
+use crate::runtime::answer::Answer;
+use crate::runtime::error::{Code, ErrorObject};
+use crate::runtime::registry::{self, Reference, Registered};
+use crate::runtime::runtime::Runtime;
+
+type Shared = State<Arc<Runtime>>;
+
+pub(super) async fn health(State(runtime): Shared) -> Response {
+    plain(runtime, "GET /healthz", async |runtime: Arc<Runtime>| {
+        Ok(Answer::ok(runtime.parts().health()))
+    })
+    .await
+}
+
+pub(super) async fn capabilities(State(runtime): Shared) -> Response {
+    plain(
+        runtime,
+        "GET /capabilities",
+        async |runtime: Arc<Runtime>| {
+            Ok(Answer::ok(runtime.parts().capabilities(runtime.profiles())))
+        },
+    )
+    .await
+}
+
+pub(super) async fn list(State(runtime): Shared) -> Response {
+    plain(runtime, "GET /manifests", async |runtime: Arc<Runtime>| {
+        let all: Vec<Arc<Manifest>> = runtime.registry().all().cloned().collect();
+        Ok(Answer::ok(runtime.parts().manifest_list(&all)))
+    })
+    .await
+}
+
+pub(super) async fn register(State(runtime): Shared, request: Request) -> Response {
+    // The body is the manifest, in which `requestId` is a member like any other.
+    let shape = Shape {
+        route: "POST /manifests",
+        empty_allowed: false,
+        key_in_body: false,
+        object: false,
+    };
+    keyed(
+        runtime,
+        request,
+        shape,
+        async |runtime: Arc<Runtime>, document| {
+            let parts = runtime.parts();
+            let manifest = Arc::new(registry::load(parts, &document, runtime.profiles())?);
+            let registered = runtime.registry().register(parts, Arc::clone(&manifest))?;
+            let status = match registered {
+                Registered::Created => 201,
+                Registered::Known => 200,
+            };
+            Ok(Answer::new(status, parts.registered_answer(&manifest)))
+        },
+    )
+    .await
+}
+
+pub(super) async fn read(State(runtime): Shared, reference: Segment) -> Response {
+    let reference = segment(reference);
+    plain(
+        runtime,
+        "GET /manifests/{reference}",
+        async move |runtime: Arc<Runtime>| -> Outcome {
+            let Some(Reference::Exact(name, version)) = registry::parse_reference(&reference)
+            else {
+                return Err(not_found());
+            };
+            let manifest = runtime
+                .registry()
+                .get(&name, &version)
+                .cloned()
+                .ok_or_else(not_found)?;
+            Ok(Answer::ok(runtime.parts().manifest_answer(&manifest)))
+        },
+    )
+    .await
+}
+
+pub(super) async fn delete(State(runtime): Shared, reference: Segment) -> Response {
+    let reference = segment(reference);
+    plain(
+        runtime,
+        "DELETE /manifests/{reference}",
+        async move |runtime: Arc<Runtime>| -> Outcome {
+            let Some(Reference::Exact(name, version)) = registry::parse_reference(&reference)
+            else {
+                return Err(not_found());
+            };
+            let manifest = runtime
+                .registry()
+                .remove(&name, &version)
+                .ok_or_else(not_found)?;
+            Ok(Answer::ok(runtime.parts().registered_answer(&manifest)))
+        },
+    )
+    .await
+}
+
+fn not_found() -> ErrorObject {
+    ErrorObject::new(
+        Code::ManifestNotFound,
+        "no manifest of this name and version is registered; name it name@version",
+    )
+}

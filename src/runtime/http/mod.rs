@@ -1,0 +1,289 @@
+//! The HTTP door: routes, and what every call goes through (`spec/errors.md` sections 2 and 3, `spec/idempotency.md`).
+
+pub(super) mod body;
+mod documents;
+mod sessions;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use axum::routing::{get, post};
+use serde_json::{Map, Value};
+
+use super::answer::Answer;
+use super::error::{Code, ErrorObject};
+use super::idempotency::{Admission, Keyed, Ticket};
+use super::runtime::Runtime;
+use crate::requirement::Profile;
+
+/// All routes; whatever is not among them is answered with an error object too.
+pub(super) fn router(runtime: Arc<Runtime>) -> Router {
+    let mut router = Router::new()
+        .route("/healthz", get(documents::health))
+        .route("/capabilities", get(documents::capabilities))
+        .route("/manifests", get(documents::list).post(documents::register))
+        .route(
+            "/manifests/{reference}",
+            get(documents::read).delete(documents::delete),
+        );
+    // What belongs to a profile that is not declared does not exist.
+    if runtime.profiles().contains(&Profile::Session) {
+        router = router
+            .route("/sessions", post(sessions::open))
+            .route("/sessions/{id}", get(sessions::read))
+            .route("/sessions/{id}/step", post(sessions::step))
+            .route("/sessions/{id}/close", post(sessions::close))
+            .route("/sessions/{id}/transcript", get(sessions::transcript));
+    }
+    if runtime.profiles().contains(&Profile::Human) {
+        router = router.route(
+            "/sessions/{id}/interventions/{intervention}",
+            post(sessions::answer),
+        );
+    }
+    router
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .with_state(runtime)
+}
+
+async fn no_such_path(State(runtime): State<Arc<Runtime>>) -> Response {
+    let error = ErrorObject::new(
+        Code::NotFound,
+        "there is no such path; see GET /capabilities for what is offered",
+    );
+    respond(&runtime.finish("*", Answer::error(runtime.parts(), &error)))
+}
+
+async fn no_such_method(State(runtime): State<Arc<Runtime>>) -> Response {
+    let error = ErrorObject::new(
+        Code::MethodNotAllowed,
+        "the path does not have this method; see the Allow header",
+    );
+    respond(&runtime.finish("*", Answer::error(runtime.parts(), &error)))
+}
+
+/// What a handler comes to.
+type Outcome = Result<Answer, ErrorObject>;
+
+/// A path segment; one that is not UTF-8 names nothing.
+type Segment = Result<Path<String>, axum::extract::rejection::PathRejection>;
+
+fn segment(segment: Segment) -> String {
+    segment.map(|Path(text)| text).unwrap_or_default()
+}
+
+/// What a call does with its body and its idempotency key.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    /// The route, as `finish_answer` gets it.
+    route: &'static str,
+    /// Whether an empty body stands for `{}`.
+    empty_allowed: bool,
+    /// Whether `requestId` in the body is a key.
+    key_in_body: bool,
+    /// Whether the body must be an object.
+    object: bool,
+}
+
+impl Shape {
+    const fn session(route: &'static str, empty_allowed: bool) -> Self {
+        Self {
+            route,
+            empty_allowed,
+            key_in_body: true,
+            object: true,
+        }
+    }
+}
+
+/// A call without body: the key, if any, means nothing.
+async fn plain<F, Fut>(runtime: Arc<Runtime>, route: &'static str, run: F) -> Response
+where
+    F: FnOnce(Arc<Runtime>) -> Fut + Send + 'static,
+    Fut: Future<Output = Outcome> + Send,
+{
+    let answer = detached(&runtime, route, None, run).await;
+    respond(&answer)
+}
+
+/// A call with a body: read it, see whether its key is known, run it, remember the answer.
+async fn keyed<F, Fut>(runtime: Arc<Runtime>, request: Request, shape: Shape, run: F) -> Response
+where
+    F: FnOnce(Arc<Runtime>, Value) -> Fut + Send + 'static,
+    Fut: Future<Output = Outcome> + Send,
+{
+    let refuse = |error: &ErrorObject| {
+        respond(&runtime.finish(shape.route, Answer::error(runtime.parts(), error)))
+    };
+    let (head, body) = request.into_parts();
+    let value = match read_value(&runtime, &head.headers, body, shape).await {
+        Ok(value) => value,
+        Err(error) => return refuse(&error),
+    };
+    let ticket = match admit(&runtime, &head, &value, shape) {
+        Ok(Entry::Free) => None,
+        Ok(Entry::Run(ticket)) => Some(ticket),
+        Ok(Entry::Repeat(answer)) => return respond(&answer),
+        Ok(Entry::Wait(receiver)) => {
+            return respond(&first_answer(&runtime, shape.route, receiver).await);
+        }
+        Err(error) => return refuse(&error),
+    };
+    respond(
+        &detached(&runtime, shape.route, ticket, move |runtime| {
+            run(runtime, value)
+        })
+        .await,
+    )
+}
+
+/// Runs a call in a task of its own, so that it ends even if the client goes away.
+async fn detached<F, Fut>(
+    runtime: &Arc<Runtime>,
+    route: &'static str,
+    ticket: Option<Ticket>,
+    run: F,
+) -> Answer
+where
+    F: FnOnce(Arc<Runtime>) -> Fut + Send + 'static,
+    Fut: Future<Output = Outcome> + Send,
+{
+    let inside = Arc::clone(runtime);
+    let task = runtime.tasks().spawn(async move {
+        let outcome = if inside.draining() {
+            Err(ErrorObject::new(
+                Code::CapacityExceeded,
+                "the runtime shuts down; try another",
+            ))
+        } else {
+            run(Arc::clone(&inside)).await
+        };
+        let answer = outcome.unwrap_or_else(|error| Answer::error(inside.parts(), &error));
+        let answer = inside.finish(route, answer);
+        if let Some(ticket) = ticket {
+            ticket.complete(inside.parts(), &answer);
+        }
+        answer
+    });
+    // A task that panicked has freed its key; the client learns no more than that.
+    task.await.unwrap_or_else(|_| {
+        let error = ErrorObject::new(Code::InternalError, "the call failed inside the runtime");
+        runtime.finish(route, Answer::error(runtime.parts(), &error))
+    })
+}
+
+async fn read_value(
+    runtime: &Runtime,
+    headers: &HeaderMap,
+    body: Body,
+    shape: Shape,
+) -> Result<Value, ErrorObject> {
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .map(|value| value.to_str().unwrap_or("not text"));
+    let value = body::read(
+        runtime.parts(),
+        runtime.limits().body_time,
+        content_type,
+        body,
+    )
+    .await?;
+    match value {
+        None if shape.empty_allowed => Ok(Value::Object(Map::new())),
+        None => Err(ErrorObject::new(
+            Code::MalformedJson,
+            "the body is empty; send one JSON value",
+        )),
+        Some(value) => {
+            if shape.object {
+                runtime.parts().check_shape(&value)?;
+            }
+            Ok(value)
+        }
+    }
+}
+
+/// How a call goes on after a look at its key.
+enum Entry {
+    Free,
+    Run(Ticket),
+    Repeat(Answer),
+    Wait(tokio::sync::watch::Receiver<Option<Answer>>),
+}
+
+fn admit(
+    runtime: &Runtime,
+    head: &axum::http::request::Parts,
+    value: &Value,
+    shape: Shape,
+) -> Result<Entry, ErrorObject> {
+    let parts = runtime.parts();
+    let header = head
+        .headers
+        .get("idempotency-key")
+        .map(|value| value.to_str().unwrap_or(""));
+    let member = value.get("requestId").filter(|_| shape.key_in_body);
+    let Some(key) = parts.idempotency_key(header, member)? else {
+        return Ok(Entry::Free);
+    };
+    let scope = parts.idempotency_scope(&Keyed {
+        subject: "",
+        method: head.method.as_str(),
+        path: head.uri.path(),
+        key: &key,
+    });
+    match runtime
+        .idempotency()
+        .admit(scope, parts.fingerprint(value), parts.now())
+    {
+        Admission::Run(ticket) => Ok(Entry::Run(ticket)),
+        Admission::Repeat(answer) if parts.repeats() => Ok(Entry::Repeat(answer)),
+        Admission::Wait(receiver) if parts.duplicates_wait() => Ok(Entry::Wait(receiver)),
+        Admission::Repeat(_) | Admission::Wait(_) => Ok(Entry::Free),
+        Admission::Conflict => parts.idempotency_conflict().map_or(Ok(Entry::Free), Err),
+    }
+}
+
+/// Waits for the answer of the request that came first.
+async fn first_answer(
+    runtime: &Runtime,
+    route: &str,
+    mut receiver: tokio::sync::watch::Receiver<Option<Answer>>,
+) -> Answer {
+    match receiver
+        .wait_for(Option::is_some)
+        .await
+        .map(|answer| answer.clone())
+    {
+        Ok(Some(answer)) => answer,
+        _ => {
+            let error = ErrorObject::new(
+                Code::Conflict,
+                "the first request with this key did not end; send it again",
+            );
+            runtime.finish(route, Answer::error(runtime.parts(), &error))
+        }
+    }
+}
+
+fn respond(answer: &Answer) -> Response {
+    let mut response = Response::new(Body::from(answer.body.to_string()));
+    *response.status_mut() =
+        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    for (name, value) in &answer.headers {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(*name, value);
+        }
+    }
+    response
+}

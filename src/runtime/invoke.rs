@@ -1,0 +1,288 @@
+//! Calls of services and of the model: the only place of this room that opens connections.
+
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::{Client, Response, Url, redirect};
+use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
+
+use super::StartError;
+use super::error::{Code, ErrorObject};
+use super::parts::Parts;
+use super::request::{self, Rendered};
+use super::response;
+use super::runtime::Runtime;
+use super::session::transcript::SideEffect;
+use super::session::{Call, Execution};
+use crate::manifest::{InvokeApi, Kind, Method};
+use crate::model::{Message, ModelFailure, ModelReply, openai};
+
+/// A client that follows no redirect and uses no proxy of the environment: where a call goes is ours to decide.
+///
+/// # Errors
+/// When TLS cannot be set up.
+pub(super) fn client() -> Result<Client, StartError> {
+    // Another part of the process may have installed a provider already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder()
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(Duration::from_secs(10))
+        .build()
+        .map_err(|error| StartError::Client(error.to_string()))
+}
+
+/// Executes one action.
+pub(super) async fn invoke(runtime: &Runtime, call: &Call) -> Execution {
+    let Kind::InvokeApi(api) = &call.action.kind else {
+        // Registration refuses every other type but questions, which are not executed.
+        let error = ErrorObject::new(Code::InternalError, "the action's type cannot be executed");
+        return Execution {
+            outcome: Err(error),
+            side_effects: Vec::new(),
+        };
+    };
+    let parts = runtime.parts();
+    let key = parts.outgoing_key(call);
+    let rendered = request::render(parts, api, &call.args, runtime.credentials(), key)
+        .map(|rendered| parts.finish_request(rendered, api));
+    let rendered = match rendered {
+        Ok(rendered) => rendered,
+        Err(error) => {
+            return Execution {
+                outcome: Err(error),
+                side_effects: Vec::new(),
+            };
+        }
+    };
+    let mut execution = send(runtime, api, call.step_number, rendered.clone()).await;
+    let mut tries = 1;
+    while matches!(&execution.outcome, Err(error) if parts.tries_again(error, tries)) {
+        let again = send(runtime, api, call.step_number, rendered.clone()).await;
+        execution.outcome = again.outcome;
+        execution.side_effects.extend(again.side_effects);
+        tries += 1;
+    }
+    execution
+}
+
+/// Sends a request and follows what may be followed, all within the action's time limit.
+async fn send(
+    runtime: &Runtime,
+    api: &InvokeApi,
+    step_number: u64,
+    mut rendered: Rendered,
+) -> Execution {
+    let parts = runtime.parts();
+    let limit = parts.action_timeout(api);
+    let deadline = Instant::now() + limit;
+    let mut side_effects = Vec::new();
+    let mut followed = 0;
+    loop {
+        let at = parts.format_time(parts.now());
+        let exchanged = match timeout_at(deadline, exchange(runtime, &rendered)).await {
+            Ok(exchanged) => exchanged,
+            Err(_) => Exchanged::failed(response::timed_out(limit.as_millis())),
+        };
+        if exchanged.sent {
+            side_effects.push(SideEffect {
+                step_number: Some(step_number),
+                kind: "http",
+                method: rendered.method.as_str().to_owned(),
+                target: request::target(&rendered.url),
+                status: exchanged.status.map_or(Value::Null, Value::from),
+                at,
+            });
+        }
+        match exchanged.next {
+            Next::Done(outcome) => {
+                return Execution {
+                    outcome,
+                    side_effects,
+                };
+            }
+            Next::Redirect(status, location) => {
+                let to = location.and_then(|location| rendered.url.join(&location).ok());
+                match to.filter(|to| {
+                    parts.follow_redirect(rendered.method, &rendered.url, to, followed)
+                }) {
+                    Some(to) => rendered.url = to,
+                    None => {
+                        return Execution {
+                            outcome: Err(response::redirect_refused(status)),
+                            side_effects,
+                        };
+                    }
+                }
+                followed += 1;
+            }
+        }
+    }
+}
+
+/// What came of one request.
+struct Exchanged {
+    /// Whether anything may have left.
+    sent: bool,
+    status: Option<u16>,
+    next: Next,
+}
+
+enum Next {
+    Done(Result<Value, ErrorObject>),
+    Redirect(u16, Option<String>),
+}
+
+impl Exchanged {
+    fn failed(error: ErrorObject) -> Self {
+        Self {
+            sent: true,
+            status: None,
+            next: Next::Done(Err(error)),
+        }
+    }
+}
+
+async fn exchange(runtime: &Runtime, rendered: &Rendered) -> Exchanged {
+    let Some(headers) = header_map(&rendered.headers) else {
+        let error = ErrorObject::new(
+            Code::InvalidCredential,
+            "a header's value cannot be sent, so nothing was sent",
+        );
+        return Exchanged {
+            sent: false,
+            status: None,
+            next: Next::Done(Err(error)),
+        };
+    };
+    let mut request = runtime
+        .client()
+        .request(method(rendered.method), rendered.url.clone())
+        .headers(headers);
+    if let Some(body) = &rendered.body {
+        request = request.body(body.clone());
+    }
+    let Ok(answer) = request.send().await else {
+        return Exchanged::failed(response::unreachable());
+    };
+    let status = answer.status().as_u16();
+    if matches!(status, 301 | 302 | 303 | 307 | 308)
+        && let Some(location) = answer.headers().get(LOCATION)
+    {
+        let location = location.to_str().ok().map(str::to_owned);
+        return Exchanged {
+            sent: true,
+            status: Some(status),
+            next: Next::Redirect(status, location),
+        };
+    }
+    let limit = runtime.parts().reply_limit();
+    let outcome = match read_bounded(answer, limit).await {
+        Ok(body) => runtime.parts().classify_response(status, &body),
+        // The status decides before the body does.
+        Err(_) if !(200..300).contains(&status) => Err(response::upstream_status(status)),
+        Err(Broken::TooLarge) => Err(response::too_large(limit)),
+        Err(Broken::Off) => Err(response::unreachable()),
+    };
+    Exchanged {
+        sent: true,
+        status: Some(status),
+        next: Next::Done(outcome),
+    }
+}
+
+/// Why a body could not be read.
+enum Broken {
+    TooLarge,
+    Off,
+}
+
+async fn read_bounded(mut answer: Response, limit: usize) -> Result<Vec<u8>, Broken> {
+    let mut body = Vec::new();
+    loop {
+        match answer.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > limit => return Err(Broken::TooLarge),
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(body),
+            Err(_) => return Err(Broken::Off),
+        }
+    }
+}
+
+fn header_map(headers: &[(String, String)]) -> Option<HeaderMap> {
+    let mut map = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        map.append(name, HeaderValue::from_bytes(value.as_bytes()).ok()?);
+    }
+    Some(map)
+}
+
+fn method(method: Method) -> reqwest::Method {
+    match method {
+        Method::Get => reqwest::Method::GET,
+        Method::Post => reqwest::Method::POST,
+        Method::Put => reqwest::Method::PUT,
+        Method::Patch => reqwest::Method::PATCH,
+        Method::Delete => reqwest::Method::DELETE,
+    }
+}
+
+/// Asks the model once.
+pub(super) async fn ask(
+    runtime: &Runtime,
+    messages: &[Message],
+) -> Result<ModelReply, ModelFailure> {
+    let parts = runtime.parts();
+    let mut last = ModelFailure::new("the model was not asked");
+    for _ in 0..parts.model_tries() {
+        match ask_once(runtime, parts, messages).await {
+            Ok(reply) => return Ok(reply),
+            Err(failure) => last = failure,
+        }
+    }
+    Err(last)
+}
+
+async fn ask_once(
+    runtime: &Runtime,
+    parts: &dyn Parts,
+    messages: &[Message],
+) -> Result<ModelReply, ModelFailure> {
+    let model = runtime.model();
+    let url = Url::parse(&openai::url(&model.base_url))
+        .map_err(|_| ModelFailure::new("the model's base URL is not a URL; set it right"))?;
+    let headers = header_map(&parts.model_headers(&model.api_key)).ok_or_else(|| {
+        ModelFailure::new("the model's key cannot be sent in a header; set it right")
+    })?;
+    let body = parts.model_request(&model.model, messages, parts.model_parameters());
+    let exchange = async {
+        let answer = runtime
+            .client()
+            .post(url)
+            .headers(headers)
+            .body(body.to_string())
+            .send()
+            .await
+            .map_err(|_| ModelFailure::new("the model could not be reached"))?;
+        let status = answer.status().as_u16();
+        let retry_after = answer
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
+        let body = match read_bounded(answer, openai::LARGEST_ANSWER).await {
+            Ok(body) => body,
+            Err(_) if !(200..300).contains(&status) => Vec::new(),
+            Err(Broken::TooLarge) => {
+                return Err(ModelFailure::new("the model's answer is too large"));
+            }
+            Err(Broken::Off) => return Err(ModelFailure::new("the model broke off its answer")),
+        };
+        parts.read_model_reply(status, retry_after.as_deref(), &body)
+    };
+    tokio::time::timeout(model.timeout, exchange)
+        .await
+        .unwrap_or_else(|_| Err(ModelFailure::new("the model did not answer in time")))
+}

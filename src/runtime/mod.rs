@@ -1,0 +1,176 @@
+//! The reference interpreter: the profiles `core`, `session` and `human` over HTTP.
+//!
+//! Read from the edge inwards: [`http`](self) takes requests and makes answers, `runtime` holds what they share and performs
+//! effects, [`session`] is the pure state machine, and [`parts`] names every decision that a requirement pins.
+
+pub mod answer;
+pub mod config;
+pub mod credentials;
+pub mod error;
+#[cfg(test)]
+pub(crate) mod fixture;
+mod http;
+pub mod idempotency;
+mod invoke;
+pub mod merge;
+pub mod opening;
+pub mod parts;
+pub mod plan;
+pub mod prompt;
+pub mod redact;
+pub mod registry;
+pub mod request;
+pub mod response;
+#[expect(
+    clippy::module_inception,
+    reason = "the runtime is what the room is named for"
+)]
+mod runtime;
+pub mod session;
+#[cfg(test)]
+mod tests;
+pub mod wire;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::diagnostic::Violation;
+pub use answer::Answer;
+pub use config::{Config, Limits, offered_profiles};
+pub use merge::compact_size;
+pub use parts::{Parts, Reference};
+pub use session::Session;
+
+use runtime::Runtime;
+
+/// Why a runtime did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The address cannot be listened on; most often another process has it.
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A manifest needs a profile that is not offered.
+    Manifest {
+        /// Its name.
+        name: String,
+        /// The members concerned.
+        violations: Vec<Violation>,
+    },
+    /// A manifest cannot be registered beside the others.
+    Registration {
+        /// Its name.
+        name: String,
+        /// Why.
+        message: String,
+    },
+    /// The HTTP client cannot be set up.
+    Client(String),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Listen { address, source } => {
+                write!(
+                    f,
+                    "cannot listen on {address}: {source}; choose another address, or port 0"
+                )
+            }
+            StartError::Manifest { name, violations } => {
+                write!(f, "manifest `{name}` needs profiles that are not offered:")?;
+                violations
+                    .iter()
+                    .try_for_each(|violation| write!(f, " {violation};"))
+            }
+            StartError::Registration { name, message } => write!(f, "manifest `{name}`: {message}"),
+            StartError::Client(message) => write!(f, "cannot set up the HTTP client: {message}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            StartError::Listen { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// A runtime that listens. Dropped without [`Running::shutdown`] it stops accepting and is left to itself.
+pub struct Running {
+    /// Where it listens, with the port that was picked.
+    pub addr: SocketAddr,
+    runtime: Arc<Runtime>,
+    stop: CancellationToken,
+    server: JoinHandle<io::Result<()>>,
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running")
+            .field("addr", &self.addr)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Starts a runtime with these parts; it answers as soon as this returns.
+///
+/// # Errors
+/// When the address is taken, a manifest cannot be registered, or the HTTP client cannot be set up.
+pub async fn start(config: Config, parts: Arc<dyn Parts>) -> Result<Running, StartError> {
+    let address = config.listen;
+    let runtime = Arc::new(Runtime::new(config, parts)?);
+    let listen = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    let addr = listener.local_addr().map_err(listen)?;
+    let stop = CancellationToken::new();
+    let stopped = stop.clone().cancelled_owned();
+    let router = http::router(Arc::clone(&runtime));
+    let server = tokio::spawn(async move {
+        axum::serve(listener, router)
+            .with_graceful_shutdown(stopped)
+            .await
+    });
+    Ok(Running {
+        addr,
+        runtime,
+        stop,
+        server,
+    })
+}
+
+impl Running {
+    /// Drains: no new connection is accepted, calls in flight end (within the configured time), then the server stops.
+    pub async fn shutdown(mut self) {
+        let limit = self.runtime.limits().drain_time;
+        self.runtime.start_draining();
+        self.stop.cancel();
+        self.runtime.tasks().close();
+        // Whoever has not ended by then is given up.
+        let _ = timeout(limit, self.runtime.tasks().wait()).await;
+        if timeout(std::time::Duration::from_secs(1), &mut self.server)
+            .await
+            .is_err()
+        {
+            self.server.abort();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}

@@ -1,0 +1,401 @@
+//! The registered manifests, versions side by side (`spec/registration.md`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::error::{Code, ErrorObject};
+use super::parts::Parts;
+use super::session::manifest_reference;
+use crate::diagnostic::Violation;
+use crate::manifest::{self, Manifest};
+use crate::requirement::Profile;
+
+type Key = (String, semver::Version);
+
+/// All manifests that a request may name.
+#[derive(Debug, Default)]
+pub struct Registry {
+    manifests: BTreeMap<Key, Arc<Manifest>>,
+    start: Option<Key>,
+    most: usize,
+}
+
+/// What a registration did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registered {
+    /// The manifest is new.
+    Created,
+    /// The same manifest was there.
+    Known,
+}
+
+impl Registry {
+    /// An empty registry that takes at most `most` manifests.
+    pub fn new(most: usize) -> Self {
+        Self {
+            most,
+            ..Self::default()
+        }
+    }
+
+    /// Makes a manifest the one that requests without a reference get.
+    pub fn set_start(&mut self, manifest: &Manifest) {
+        self.start = Some(key(manifest));
+    }
+
+    /// Registers a manifest.
+    ///
+    /// # Errors
+    /// `manifest_conflict` when another document has the name and version, `capacity_exceeded` when the registry is full.
+    pub fn register(
+        &mut self,
+        parts: &dyn Parts,
+        manifest: Arc<Manifest>,
+    ) -> Result<Registered, ErrorObject> {
+        let key = key(&manifest);
+        if let Some(known) = self.manifests.get(&key) {
+            parts.check_conflict(known, &manifest)?;
+            if known.digest == manifest.digest {
+                return Ok(Registered::Known);
+            }
+        } else if self.manifests.len() >= self.most {
+            return Err(ErrorObject::new(
+                Code::CapacityExceeded,
+                "no further manifest can be registered; delete some",
+            ));
+        }
+        self.manifests.insert(key, manifest);
+        Ok(Registered::Created)
+    }
+
+    /// The manifest of an exact name and version.
+    pub fn get(&self, name: &str, version: &semver::Version) -> Option<&Arc<Manifest>> {
+        self.manifests.get(&(name.to_owned(), version.clone()))
+    }
+
+    /// Takes a manifest out.
+    pub fn remove(&mut self, name: &str, version: &semver::Version) -> Option<Arc<Manifest>> {
+        self.manifests.remove(&(name.to_owned(), version.clone()))
+    }
+
+    /// All manifests, by name and version.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Manifest>> {
+        self.manifests.values()
+    }
+
+    /// The manifest that requests without a reference get, while it is registered.
+    pub fn start(&self) -> Option<&Arc<Manifest>> {
+        self.start.as_ref().and_then(|key| self.manifests.get(key))
+    }
+
+    /// All versions of a name.
+    pub fn versions(&self, name: &str) -> Vec<&Arc<Manifest>> {
+        self.manifests
+            .values()
+            .filter(|manifest| manifest.name == name)
+            .collect()
+    }
+}
+
+fn key(manifest: &Manifest) -> Key {
+    (manifest.name.clone(), manifest.version.clone())
+}
+
+/// A parsed reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reference {
+    /// `name@version`.
+    Exact(String, semver::Version),
+    /// A bare name.
+    Name(String),
+}
+
+/// Reads `name@version` or a bare name; a two-part version has patch 0.
+pub fn parse_reference(text: &str) -> Option<Reference> {
+    let Some((name, version)) = text.rsplit_once('@') else {
+        return (!text.is_empty()).then(|| Reference::Name(text.to_owned()));
+    };
+    let version = semver::Version::parse(version)
+        .or_else(|_| semver::Version::parse(&format!("{version}.0")))
+        .ok()?;
+    (!name.is_empty()).then(|| Reference::Exact(name.to_owned(), version))
+}
+
+/// The manifest that a request means.
+///
+/// # Errors
+/// `manifest_required`, `manifest_not_found`, or `invalid_request` for a reference of another form.
+pub fn resolve(
+    parts: &dyn Parts,
+    registry: &Registry,
+    reference: Option<&str>,
+) -> Result<Arc<Manifest>, ErrorObject> {
+    let missing = || {
+        ErrorObject::new(
+            Code::ManifestNotFound,
+            "no manifest of this name and version is registered",
+        )
+    };
+    let found = match reference {
+        None => return resolve_unnamed(parts, registry),
+        Some(text) => match parts.parse_reference(text) {
+            Some(Reference::Exact(name, version)) => registry.get(&name, &version).cloned(),
+            Some(Reference::Name(name)) => parts.pick_version(&registry.versions(&name)),
+            None => {
+                let message = "`manifest` is name@version, or a name";
+                return Err(ErrorObject::new(Code::InvalidRequest, message)
+                    .with_violations(&[Violation::new("/manifest", "pattern", message)]));
+            }
+        },
+    };
+    found.ok_or_else(missing)
+}
+
+fn resolve_unnamed(parts: &dyn Parts, registry: &Registry) -> Result<Arc<Manifest>, ErrorObject> {
+    if let Some(start) = registry.start() {
+        return Ok(Arc::clone(start));
+    }
+    let mut names: Vec<&str> = registry
+        .all()
+        .map(|manifest| manifest.name.as_str())
+        .collect();
+    names.dedup();
+    match names.as_slice() {
+        [name] => parts.pick_version(&registry.versions(name)),
+        _ => None,
+    }
+    .ok_or_else(|| {
+        ErrorObject::new(
+            Code::ManifestRequired,
+            "name a manifest: the runtime has no single one to choose",
+        )
+    })
+}
+
+/// The highest version; a pre-release only where there is no release.
+pub fn pick_version(versions: &[&Arc<Manifest>]) -> Option<Arc<Manifest>> {
+    let release = |manifest: &&&Arc<Manifest>| manifest.version.pre.is_empty();
+    let highest = |candidates: Vec<&&Arc<Manifest>>| {
+        candidates
+            .into_iter()
+            .max_by(|a, b| a.version.cmp(&b.version))
+            .map(|manifest| Arc::clone(manifest))
+    };
+    highest(versions.iter().filter(release).collect())
+        .or_else(|| highest(versions.iter().collect()))
+}
+
+/// Loads a document of a stranger.
+///
+/// # Errors
+/// `manifest_invalid`, `unsupported_protocol_version` or `profile_not_supported`, each with its violations.
+pub fn load(
+    parts: &dyn Parts,
+    document: &Value,
+    profiles: &[Profile],
+) -> Result<Manifest, ErrorObject> {
+    let manifest = parts
+        .read_manifest(document)
+        .map_err(|violations| parts.manifest_refusal(&violations))?;
+    let unsupported = parts.unsupported_members(&manifest, profiles);
+    if unsupported.is_empty() {
+        return Ok(manifest);
+    }
+    Err(ErrorObject::new(
+        Code::ProfileNotSupported,
+        "the manifest needs profiles that this runtime does not declare",
+    )
+    .with_violations(&unsupported))
+}
+
+/// The refusal of a document that breaks rules.
+pub fn refusal(violations: &[Violation]) -> ErrorObject {
+    let version_only = violations
+        .iter()
+        .all(|violation| violation.rule == manifest::UNSUPPORTED_PROTOCOL_VERSION);
+    let error = if version_only {
+        ErrorObject::new(
+            Code::UnsupportedProtocolVersion,
+            "this runtime speaks version 2.0 of the protocol",
+        )
+    } else {
+        ErrorObject::new(
+            Code::ManifestInvalid,
+            format!("the manifest has {} violations", violations.len()),
+        )
+    };
+    error.with_violations(violations)
+}
+
+/// The members that belong to profiles the runtime does not declare.
+pub fn unsupported_members(manifest: &Manifest, profiles: &[Profile]) -> Vec<Violation> {
+    manifest
+        .needs()
+        .iter()
+        .filter(|need| !profiles.contains(&need.profile))
+        .map(|need| {
+            let message = format!(
+                "`{}` needs the profile {}",
+                need.member,
+                need.profile.name()
+            );
+            Violation::new(
+                need.pointer.clone(),
+                Code::ProfileNotSupported.name(),
+                message,
+            )
+        })
+        .collect()
+}
+
+/// Refuses another document under a taken name and version.
+///
+/// # Errors
+/// `manifest_conflict`.
+pub fn check_conflict(known: &Manifest, other: &Manifest) -> Result<(), ErrorObject> {
+    if known.digest == other.digest {
+        return Ok(());
+    }
+    Err(ErrorObject::new(
+        Code::ManifestConflict,
+        "another manifest has this name and version; raise the version",
+    )
+    .with("digest", known.digest.clone()))
+}
+
+/// The answer to a registration.
+pub fn registered_answer(manifest: &Manifest) -> Value {
+    let mut answer = manifest_reference(manifest);
+    answer["protocol_version"] = json!("2.0");
+    if !manifest.warnings().is_empty() {
+        answer["warnings"] = manifest
+            .warnings()
+            .iter()
+            .map(super::error::violation_value)
+            .collect();
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::manifest;
+    use super::super::parts;
+    use super::*;
+
+    const PARTS: parts::Reference = parts::Reference;
+
+    fn versioned(name: &str, version: &str) -> Arc<Manifest> {
+        Arc::new(manifest(&json!({"name": name, "version": version})))
+    }
+
+    fn registry(all: &[(&str, &str)]) -> Registry {
+        let mut registry = Registry::new(100);
+        for (name, version) in all {
+            registry
+                .register(&PARTS, versioned(name, version))
+                .expect("registers");
+        }
+        registry
+    }
+
+    fn resolved(registry: &Registry, reference: Option<&str>) -> Result<String, Code> {
+        resolve(&PARTS, registry, reference)
+            .map(|m| format!("{}@{}", m.name, m.version))
+            .map_err(|error| error.code)
+    }
+
+    #[test]
+    fn references_select_exactly_or_the_highest_release() {
+        let registry = registry(&[
+            ("a", "1.9.0"),
+            ("a", "1.10.0"),
+            ("a", "2.0.0-beta.1"),
+            ("b", "1.0.0-rc.2"),
+            ("b", "1.0.0-rc.10"),
+        ]);
+        assert_eq!(
+            resolved(&registry, Some("a@1.9.0")),
+            Ok("a@1.9.0".to_owned())
+        );
+        assert_eq!(resolved(&registry, Some("a@1.9")), Ok("a@1.9.0".to_owned()));
+        assert_eq!(resolved(&registry, Some("a")), Ok("a@1.10.0".to_owned()));
+        assert_eq!(
+            resolved(&registry, Some("b")),
+            Ok("b@1.0.0-rc.10".to_owned())
+        );
+        assert_eq!(resolved(&registry, Some("c")), Err(Code::ManifestNotFound));
+        assert_eq!(
+            resolved(&registry, Some("a@3.0.0")),
+            Err(Code::ManifestNotFound)
+        );
+        for bad in ["", "a@", "@1.0.0", "a@latest"] {
+            assert_eq!(
+                resolved(&registry, Some(bad)),
+                Err(Code::InvalidRequest),
+                "{bad}"
+            );
+        }
+        assert_eq!(resolved(&registry, None), Err(Code::ManifestRequired));
+    }
+
+    #[test]
+    fn without_reference_the_start_manifest_or_the_only_name() {
+        let mut registry = registry(&[("a", "1.0.0"), ("a", "1.1.0")]);
+        assert_eq!(resolved(&registry, None), Ok("a@1.1.0".to_owned()));
+        registry.set_start(&versioned("a", "1.0.0"));
+        registry
+            .register(&PARTS, versioned("b", "1.0.0"))
+            .expect("registers");
+        assert_eq!(resolved(&registry, None), Ok("a@1.0.0".to_owned()));
+        registry.remove("a", &semver::Version::new(1, 0, 0));
+        assert_eq!(resolved(&registry, None), Err(Code::ManifestRequired));
+        assert_eq!(
+            resolved(&Registry::new(1), None),
+            Err(Code::ManifestRequired)
+        );
+    }
+
+    #[test]
+    fn the_same_again_is_known_and_another_is_a_conflict() {
+        let mut registry = registry(&[("a", "1.0.0")]);
+        assert_eq!(
+            registry.register(&PARTS, versioned("a", "1.0.0")),
+            Ok(Registered::Known)
+        );
+        let other = Arc::new(manifest(
+            &json!({"name": "a", "version": "1.0.0", "description": "other"}),
+        ));
+        assert_eq!(
+            registry.register(&PARTS, other).map_err(|e| e.code),
+            Err(Code::ManifestConflict)
+        );
+        let mut full = Registry::new(1);
+        assert_eq!(
+            full.register(&PARTS, versioned("a", "1.0.0")),
+            Ok(Registered::Created)
+        );
+        assert_eq!(
+            full.register(&PARTS, versioned("b", "1.0.0"))
+                .map_err(|e| e.code),
+            Err(Code::CapacityExceeded)
+        );
+    }
+
+    #[test]
+    fn documents_are_refused_with_the_right_code() {
+        let core = [Profile::Core, Profile::Session];
+        let code = |document: &Value| {
+            load(&PARTS, document, &core)
+                .map_err(|error| error.code)
+                .map(|_| ())
+        };
+        assert_eq!(code(&json!({})), Err(Code::ManifestInvalid));
+        let human = manifest(&json!({})).document;
+        assert_eq!(code(&human), Err(Code::ProfileNotSupported));
+        let all = [Profile::Core, Profile::Session, Profile::Human];
+        assert!(load(&PARTS, &human, &all).is_ok());
+    }
+}

@@ -1,0 +1,409 @@
+//! The session as a pure state machine: no clock, no chance, no sockets.
+//!
+//! [`Session::step`] takes an [`Input`] and the time and gives the [`Effect`]s that the edge has to perform; what the edge
+//! learns comes back as the next input. What is under way between two inputs travels inside them ([`Attempt`], [`Flight`]),
+//! so that the session itself is settled whenever nobody is inside `step`: an edge that dies half way loses its own call only.
+
+mod closing;
+mod machine;
+pub mod people;
+pub mod status;
+#[cfg(test)]
+mod tests;
+pub mod transcript;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::error::{Code, ErrorObject};
+use super::parts::Parts;
+use super::plan::Scope;
+use super::redact::{Redactor, Site};
+use crate::manifest::{Action, Manifest};
+use crate::model::{Message, ModelFailure, ModelReply};
+use status::{Event, Status};
+use transcript::{Record, SideEffect};
+
+/// What a new session is made of.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// The id, unguessable.
+    pub id: String,
+    /// The manifest version that the session keeps.
+    pub manifest: Arc<Manifest>,
+    /// `{description, intent?}`.
+    pub goal: Value,
+    /// The first observation.
+    pub observation: Value,
+    /// The most steps.
+    pub max_steps: u64,
+    /// The flags; `None` when the client gave none.
+    pub flags: Option<Vec<String>>,
+    /// The seed of sandboxed code.
+    pub seed: Option<u64>,
+    /// Finds the secrets that must not leave.
+    pub redactor: Redactor,
+    /// Whether a person can be asked (profile `human`).
+    pub human: bool,
+    /// The most bytes the record may hold before no further step is taken.
+    pub heaviest_record: usize,
+}
+
+/// One session. Its fields are read by the edge, and changed by [`Session::step`] alone.
+#[derive(Debug, Clone)]
+pub struct Session {
+    id: String,
+    manifest: Arc<Manifest>,
+    goal: Value,
+    flags: BTreeSet<String>,
+    given_flags: Option<Vec<String>>,
+    seed: Option<u64>,
+    max_steps: u64,
+    human: bool,
+    heaviest_record: usize,
+    redactor: Redactor,
+    started_at: String,
+    contract: Arc<str>,
+    contract_digest: String,
+    initial_observation: Arc<Value>,
+    status: Status,
+    steps_done: u64,
+    observation: Arc<Value>,
+    pending: Option<Pending>,
+    record: Record,
+}
+
+/// The question a session waits with.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    /// Its id, unique within the session.
+    pub id: String,
+    /// What is asked.
+    pub prompt: String,
+    /// What kind of question it is.
+    pub kind: Question,
+}
+
+/// The two kinds of questions to a person.
+#[derive(Debug, Clone)]
+pub enum Question {
+    /// An action of the type `human_intervention` asks.
+    Declared(Landing),
+    /// The model's replies were refused too often.
+    InvalidPlan {
+        /// `{reply, errors}` of each, in order.
+        refusals: Vec<Value>,
+    },
+}
+
+/// An accepted plan on its way to a result.
+#[derive(Debug, Clone)]
+pub struct Landing {
+    /// The action that runs.
+    pub action: Arc<Action>,
+    /// Its arguments.
+    pub args: Value,
+    /// The plan as it came.
+    pub plan: Value,
+    /// When the step call began.
+    pub started: Timestamp,
+    /// The exchange that brought the plan, unless a person did.
+    pub turn: Option<usize>,
+    /// The intervention that brought the plan, if a person did.
+    pub intervention: Option<String>,
+}
+
+/// What comes in.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A step call.
+    Step,
+    /// The model replied to an attempt.
+    Replied(Attempt, ModelReply),
+    /// The model did not reply to an attempt.
+    NotReplied(Attempt, ModelFailure),
+    /// The calls of a flight are done.
+    Executed(Flight, Execution),
+    /// A person answers.
+    Answered {
+        /// The intervention's id as the client wrote it.
+        id: String,
+        /// The body.
+        body: Value,
+    },
+    /// The client closes the session.
+    Close,
+    /// Nothing was called for too long.
+    LeftAlone,
+}
+
+/// What the edge has to do, in order; the last one of a call is a reply, or asks for more input.
+#[derive(Debug, Clone)]
+pub enum Effect {
+    /// Ask the model; comes back as [`Input::Replied`] or [`Input::NotReplied`].
+    Ask(Attempt, Vec<Message>),
+    /// Execute the calls; comes back as [`Input::Executed`].
+    Execute(Flight),
+    /// Answer the client.
+    Reply(Answer),
+    /// Keep this transcript; the session is over.
+    Archive(Arc<Value>),
+}
+
+/// One request to the model within a step call.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// When the step call began.
+    pub started: Timestamp,
+    /// When the model was asked.
+    pub asked_at: String,
+    /// From 1.
+    pub number: u32,
+    /// The messages, kept for the record.
+    pub messages: Vec<Message>,
+    question: Arc<str>,
+    refused: Vec<(String, String)>,
+    refusals: Vec<Value>,
+}
+
+/// An accepted plan whose action is being executed.
+#[derive(Debug, Clone)]
+pub struct Flight {
+    /// What is to be called; one, unless a part of the runtime says otherwise.
+    pub calls: Vec<Call>,
+    landing: Landing,
+}
+
+/// One execution of an action.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The session, for derived keys only.
+    pub session_id: String,
+    /// The step that this will be.
+    pub step_number: u64,
+    /// The action.
+    pub action: Arc<Action>,
+    /// Its validated arguments.
+    pub args: Value,
+}
+
+/// What came of a flight.
+#[derive(Debug, Clone)]
+pub struct Execution {
+    /// The output as the service sent it, or why there is none.
+    pub outcome: Result<Value, ErrorObject>,
+    /// What happened outside.
+    pub side_effects: Vec<SideEffect>,
+}
+
+/// What a step call, or a person's answer, led to.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The ActionResult, if a step counted.
+    pub result: Option<Value>,
+    /// Steps so far.
+    pub steps_done: u64,
+    /// The status afterwards.
+    pub status: Status,
+    /// The question that waits.
+    pub pending: Option<Value>,
+}
+
+impl Session {
+    /// A new session; nothing is called.
+    pub fn open(parts: &dyn Parts, now: Timestamp, opening: Opening) -> Self {
+        let clean = |value| parts.redact_value(Site::Request, &opening.redactor, value);
+        let goal = clean(opening.goal.clone());
+        let initial = Arc::new(clean(opening.observation.clone()));
+        let flags: BTreeSet<String> = opening.flags.iter().flatten().cloned().collect();
+        let scope = Scope {
+            manifest: &opening.manifest,
+            intent: goal.get("intent").and_then(Value::as_str),
+            flags: &flags,
+        };
+        let allowed: Vec<&Action> = opening
+            .manifest
+            .actions
+            .iter()
+            .map(AsRef::as_ref)
+            .filter(|action| parts.may_use_action(&scope, action))
+            .collect();
+        let contract = parts.contract(&scope, &allowed);
+        let contract: Arc<str> = parts
+            .redact_text(Site::Prompt, &opening.redactor, &contract)
+            .into();
+        let contract_digest = transcript::text_digest(&contract);
+        Self {
+            id: opening.id,
+            manifest: Arc::clone(&opening.manifest),
+            goal,
+            flags,
+            given_flags: opening.flags,
+            seed: opening.seed,
+            max_steps: opening.max_steps,
+            human: opening.human,
+            heaviest_record: opening.heaviest_record,
+            redactor: opening.redactor,
+            started_at: parts.format_time(now),
+            contract,
+            contract_digest,
+            initial_observation: Arc::clone(&initial),
+            status: Status::Active,
+            steps_done: 0,
+            observation: initial,
+            pending: None,
+            record: Record::default(),
+        }
+    }
+
+    /// Takes one input; see the module.
+    pub fn step(&mut self, parts: &dyn Parts, now: Timestamp, input: Input) -> Vec<Effect> {
+        match input {
+            Input::Step => self.begin(parts, now),
+            Input::Replied(attempt, reply) => self.replied(parts, now, attempt, reply),
+            Input::NotReplied(attempt, failure) => self.not_replied(parts, attempt, &failure),
+            Input::Executed(flight, execution) => {
+                self.record.side_effects.extend(execution.side_effects);
+                self.land(parts, now, flight.landing, execution.outcome)
+            }
+            Input::Answered { id, body } => self.answered(parts, now, &id, &body),
+            Input::Close => self.close(parts, now),
+            Input::LeftAlone => {
+                if self.status == Status::AwaitingHuman {
+                    self.cancel_question();
+                }
+                self.change(parts, Event::TimePassed);
+                Vec::new()
+            }
+        }
+    }
+
+    /// The id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The status.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// Steps counted so far.
+    pub fn steps_done(&self) -> u64 {
+        self.steps_done
+    }
+
+    /// The observation as it stands.
+    pub fn observation(&self) -> &Arc<Value> {
+        &self.observation
+    }
+
+    /// The manifest version the session keeps.
+    pub fn manifest(&self) -> &Arc<Manifest> {
+        &self.manifest
+    }
+
+    /// The question that waits, as clients see it.
+    pub fn pending(&self, parts: &dyn Parts) -> Option<Value> {
+        self.pending.as_ref().map(|pending| parts.pending(pending))
+    }
+
+    /// Name, version and digest of the manifest.
+    pub fn manifest_reference(&self) -> Value {
+        manifest_reference(&self.manifest)
+    }
+
+    fn scope(&self) -> Scope<'_> {
+        Scope {
+            manifest: &self.manifest,
+            intent: self.goal.get("intent").and_then(Value::as_str),
+            flags: &self.flags,
+        }
+    }
+
+    /// Changes the status by the table and counts; an event that cannot happen leaves the status.
+    fn change(&mut self, parts: &dyn Parts, event: Event) {
+        self.steps_done = parts.steps_after(event, self.steps_done);
+        if let Some(next) = parts.status_after(self.status, event) {
+            self.status = next;
+        }
+        if let Some(changed) = parts.observation_without_step(event, &self.observation) {
+            self.observation = Arc::new(changed);
+        }
+    }
+
+    /// Goes on with another version of the manifest than the session was opened with.
+    pub fn follow(&mut self, manifest: Arc<Manifest>) {
+        self.manifest = manifest;
+    }
+
+    fn outcome(&self, parts: &dyn Parts, result: Option<Value>) -> Vec<Effect> {
+        let outcome = Outcome {
+            result,
+            steps_done: self.steps_done,
+            status: self.status,
+            pending: self.pending(parts),
+        };
+        vec![Effect::Reply(Answer::ok(parts.step_answer(&outcome)))]
+    }
+
+    fn refuse(parts: &dyn Parts, error: &ErrorObject) -> Vec<Effect> {
+        vec![Effect::Reply(Answer::error(parts, error))]
+    }
+
+    /// The next id of an intervention: made of the session's own unguessable id, so that the machine needs no chance.
+    fn next_intervention_id(&self) -> String {
+        let number = self.record.interventions.len() + 1;
+        let digest = transcript::text_digest(&format!("{}/{number}", self.id));
+        format!("iv_{}", digest.get(7..31).unwrap_or_default())
+    }
+}
+
+/// Name, version and digest of a manifest, as several answers carry them.
+pub fn manifest_reference(manifest: &Manifest) -> Value {
+    json!({"name": manifest.name, "version": manifest.version.to_string(), "digest": manifest.digest})
+}
+
+/// A waiting question as clients see it.
+pub fn pending_value(pending: &Pending) -> Value {
+    match &pending.kind {
+        Question::Declared(landing) => json!({
+            "id": pending.id, "kind": "human_intervention", "prompt": pending.prompt,
+            "action_name": landing.action.name, "args": landing.args, "output_schema": landing.action.output_schema,
+        }),
+        Question::InvalidPlan { refusals } => json!({
+            "id": pending.id, "kind": "invalid_plan", "prompt": pending.prompt, "refusals": refusals,
+        }),
+    }
+}
+
+/// Whether a step call may go on in this status.
+///
+/// # Errors
+/// `awaiting_human`, `session_finished`, or `session_not_found` once closed.
+pub fn admit_step(status: Status) -> Result<(), ErrorObject> {
+    match status {
+        Status::Active => Ok(()),
+        Status::AwaitingHuman => Err(ErrorObject::new(
+            Code::AwaitingHuman,
+            "the session waits for a person; answer its pending question first",
+        )),
+        Status::Closed => Err(not_found()),
+        Status::Completed | Status::MaxStepsReached | Status::Failed | Status::Expired => {
+            Err(ErrorObject::new(
+                Code::SessionFinished,
+                "the session has ended; close it to get its transcript",
+            )
+            .with("status", status.name()))
+        }
+    }
+}
+
+/// No open session has the id.
+pub fn not_found() -> ErrorObject {
+    ErrorObject::new(Code::SessionNotFound, "no open session has this id")
+}

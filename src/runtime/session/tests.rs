@@ -1,0 +1,452 @@
+//! The machine driven by hand: no clock, no model, no service.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::status::Status;
+use super::{Effect, Execution, Input, Opening, Session};
+use crate::model::{ModelFailure, ModelReply};
+use crate::runtime::answer::Answer;
+use crate::runtime::error::{Code, ErrorObject};
+use crate::runtime::fixture::{declared, manifest};
+use crate::runtime::parts::Reference;
+use crate::runtime::redact::{Redactor, encodings};
+use crate::schema;
+
+const SECRET: &str = "cal-tok+en/3f9a1c77==";
+
+/// A session with what the model and the service will say next.
+struct Stage {
+    session: Session,
+    now: Timestamp,
+    replies: VecDeque<Result<String, ModelFailure>>,
+    outcomes: VecDeque<Result<Value, ErrorObject>>,
+    prompts: Vec<String>,
+    executed: usize,
+    archived: Option<Arc<Value>>,
+}
+
+impl Stage {
+    fn new(max_steps: u64, human: bool) -> Self {
+        let manifest = manifest(&json!({"actions": [
+            declared("probe", &json!({"input_schema": {"type": "object", "properties": {"n": {"type": "integer"}}},
+                                      "output_schema": {"type": "object"}})),
+            declared("finish", &json!({"completes_goal": true})),
+            {"type": "human_intervention", "name": "ask", "prompt": "Which zone?", "result_path": "/environment/zone",
+             "input_schema": {"type": "object"}, "output_schema": {"type": "string"}},
+        ]}));
+        let opening = Opening {
+            id: "00000000-0000-4000-8000-000000000000".to_owned(),
+            manifest: Arc::new(manifest),
+            goal: json!({"description": "do it"}),
+            observation: json!({"timestamp": "2026-01-01T00:00:00Z", "user_context": {"user_id": "U", "preferences": {}},
+                                "environment": {"note": format!("has {SECRET}")}}),
+            max_steps,
+            flags: None,
+            seed: None,
+            redactor: Redactor::new(&encodings(SECRET)),
+            human,
+            heaviest_record: 1 << 24,
+        };
+        let now = Timestamp::UNIX_EPOCH;
+        Self {
+            session: Session::open(&Reference, now, opening),
+            now,
+            replies: VecDeque::new(),
+            outcomes: VecDeque::new(),
+            prompts: Vec::new(),
+            executed: 0,
+            archived: None,
+        }
+    }
+
+    fn says(mut self, replies: &[&str]) -> Self {
+        self.replies
+            .extend(replies.iter().map(|reply| Ok((*reply).to_owned())));
+        self
+    }
+
+    fn gives(mut self, outcome: Result<Value, ErrorObject>) -> Self {
+        self.outcomes.push_back(outcome);
+        self
+    }
+
+    fn call(&mut self, first: Input) -> Answer {
+        let mut input = first;
+        loop {
+            self.now += SignedDuration::from_millis(10);
+            let mut next = None;
+            for effect in self.session.step(&Reference, self.now, input) {
+                match effect {
+                    Effect::Reply(answer) => return answer,
+                    Effect::Archive(transcript) => self.archived = Some(transcript),
+                    Effect::Ask(attempt, messages) => {
+                        self.prompts.push(
+                            messages
+                                .iter()
+                                .map(|m| &*m.content)
+                                .collect::<Vec<_>>()
+                                .join("\n"),
+                        );
+                        next = Some(match self.replies.pop_front().expect("a scripted reply") {
+                            Ok(text) => Input::Replied(
+                                attempt,
+                                ModelReply {
+                                    text,
+                                    finish_reason: None,
+                                    usage: None,
+                                },
+                            ),
+                            Err(failure) => Input::NotReplied(attempt, failure),
+                        });
+                    }
+                    Effect::Execute(flight) => {
+                        self.executed += flight.calls.len();
+                        let outcome = self.outcomes.pop_front().expect("a scripted outcome");
+                        next = Some(Input::Executed(
+                            flight,
+                            Execution {
+                                outcome,
+                                side_effects: Vec::new(),
+                            },
+                        ));
+                    }
+                }
+            }
+            input = next.expect("an effect that leads on");
+        }
+    }
+
+    fn step(&mut self) -> Answer {
+        self.call(Input::Step)
+    }
+
+    fn answer(&mut self, body: Value) -> Answer {
+        let id = self
+            .session
+            .pending(&Reference)
+            .map_or_else(String::new, |p| p["id"].as_str().unwrap_or("").to_owned());
+        self.call(Input::Answered { id, body })
+    }
+
+    fn close(&mut self) -> Value {
+        let answer = self.call(Input::Close);
+        assert_eq!(answer.status, 200);
+        answer.body["transcript"].clone()
+    }
+}
+
+const PROBE: &str = r#"{"action":"probe","args":{"n":1},"why":"extra"}"#;
+const BAD: &str = r#"{"action":"probe","args":{"n":"x"}}"#;
+const ASK: &str = r#"{"action":"ask","args":{}}"#;
+const DONE: &str = r#"{"finished":true}"#;
+
+fn code(answer: &Answer) -> (u16, String) {
+    (
+        answer.status,
+        answer.body["errorCode"]
+            .as_str()
+            .unwrap_or("none")
+            .to_owned(),
+    )
+}
+
+#[test]
+fn a_step_merges_counts_and_is_recorded() {
+    let mut stage = Stage::new(10, true).says(&[PROBE]).gives(Ok(
+        json!({"slots": [1], "echo": format!("Bearer {SECRET}")}),
+    ));
+    let answer = stage.step();
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        (&answer.body["steps_done"], &answer.body["completed"]),
+        (&json!(1), &json!(false))
+    );
+    let environment = stage.session.observation()["environment"].clone();
+    assert_eq!(
+        environment,
+        json!({"note": "has [REDACTED]", "slots": [1], "echo": "Bearer [REDACTED]"})
+    );
+    let transcript = stage.close();
+    assert_eq!(transcript["steps"][0]["plan"]["why"], "extra");
+    assert_eq!(transcript["turns"][0]["step_number"], 1);
+    assert_eq!(
+        transcript["final_observation"],
+        transcript["steps"][0]["observation"]
+    );
+    assert_eq!(
+        transcript["final_observation"]["timestamp"],
+        transcript["steps"][0]["started_at"]
+    );
+    assert!(!transcript.to_string().contains(SECRET) && !stage.prompts.concat().contains(SECRET));
+}
+
+#[test]
+fn a_refused_reply_is_shown_again_and_nothing_runs() {
+    let mut stage = Stage::new(10, true)
+        .says(&[BAD, "no json", PROBE])
+        .gives(Ok(json!({})));
+    assert_eq!(stage.step().body["steps_done"], 1);
+    assert_eq!((stage.prompts.len(), stage.executed), (3, 1));
+    assert!(
+        stage.prompts[1].contains("input_validation_failed")
+            && stage.prompts[1].contains("/args/n")
+    );
+    assert!(stage.prompts[2].contains("no json") && stage.prompts[2].contains("invalid_plan"));
+    assert!(!stage.prompts[0].contains("input_validation_failed"));
+}
+
+#[test]
+fn three_refusals_wait_for_a_person_or_fail() {
+    let mut attended = Stage::new(10, true).says(&[BAD, BAD, r#"{"action":"PROBE","args":{}}"#]);
+    let answer = attended.step();
+    assert_eq!(
+        (answer.status, &answer.body["status"]),
+        (200, &json!("awaiting_human"))
+    );
+    assert_eq!(
+        answer.body["pending"]["refusals"][2]["errors"][0]["errorCode"],
+        "undeclared_action"
+    );
+    assert_eq!(attended.executed, 0);
+    let mut unattended = Stage::new(10, false).says(&[BAD, BAD, BAD]);
+    assert_eq!(unattended.step().body["status"], "failed");
+    assert_eq!(
+        code(&unattended.step()),
+        (400, "session_finished".to_owned())
+    );
+}
+
+#[test]
+fn a_person_rescues_a_session_in_each_way() {
+    let stuck = || Stage::new(10, true).says(&[BAD, BAD, BAD]);
+    let mut retried = stuck().says(&[PROBE]).gives(Ok(json!({})));
+    retried.step();
+    assert_eq!(
+        code(&retried.answer(json!({"output": {"retry": false}}))),
+        (422, "invalid_answer".to_owned())
+    );
+    assert_eq!(
+        retried.answer(json!({"output": {"retry": true}})).body["status"],
+        "active"
+    );
+    assert_eq!(retried.step().body["steps_done"], 1);
+
+    let mut planned = stuck().gives(Ok(json!({"by": "person"})));
+    planned.step();
+    let invalid =
+        planned.answer(json!({"output": {"plan": {"action": "probe", "args": {"n": "x"}}}}));
+    assert_eq!(code(&invalid), (422, "invalid_answer".to_owned()));
+    assert_eq!(
+        invalid.body["details"]["violations"][0]["pointer"],
+        "/output/plan/args/n"
+    );
+    let taken = planned.answer(json!({"output": {"plan": {"action": "probe", "args": {"n": 2}}}}));
+    assert_eq!(
+        (
+            taken.status,
+            &taken.body["result"]["success"],
+            &taken.body["status"]
+        ),
+        (200, &json!(true), &json!("active"))
+    );
+
+    let mut rejected = stuck();
+    rejected.step();
+    assert_eq!(
+        rejected.answer(json!({"decision": "reject"})).body["status"],
+        "failed"
+    );
+}
+
+#[test]
+fn a_question_is_answered_once() {
+    let mut stage = Stage::new(10, true).says(&[ASK]);
+    let asked = stage.step();
+    let id = asked.body["pending"]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    assert_eq!(code(&stage.step()), (409, "awaiting_human".to_owned()));
+    assert_eq!(
+        code(&stage.answer(json!({"output": 3}))),
+        (422, "invalid_answer".to_owned())
+    );
+    assert_eq!(
+        code(&stage.answer(json!({"output": "x", "decision": "reject"}))),
+        (400, "invalid_request".to_owned())
+    );
+    let answer = stage.answer(json!({"output": "Europe/Berlin"}));
+    assert_eq!(
+        (&answer.body["steps_done"], &answer.body["result"]["output"]),
+        (&json!(1), &json!("Europe/Berlin"))
+    );
+    assert_eq!(
+        stage.session.observation()["environment"]["zone"],
+        "Europe/Berlin"
+    );
+    let late = stage.call(Input::Answered {
+        id,
+        body: json!({"output": "again"}),
+    });
+    assert_eq!(code(&late), (409, "intervention_answered".to_owned()));
+    let unknown = stage.call(Input::Answered {
+        id: "iv_none".to_owned(),
+        body: json!({"output": "x"}),
+    });
+    assert_eq!(code(&unknown), (404, "intervention_not_found".to_owned()));
+}
+
+#[test]
+fn a_rejected_question_is_a_failed_step() {
+    let mut stage = Stage::new(10, true).says(&[ASK]);
+    stage.step();
+    let answer = stage.answer(json!({"decision": "reject"}));
+    assert_eq!(
+        answer.body["result"]["error"]["errorCode"],
+        "human_rejected"
+    );
+    assert_eq!(
+        (&answer.body["steps_done"], &answer.body["status"]),
+        (&json!(1), &json!("active"))
+    );
+    let transcript = stage.close();
+    assert_eq!(transcript["interventions"][0]["outcome"], "rejected");
+    assert_eq!(transcript["side_effects"][0]["status"], "rejected");
+}
+
+#[test]
+fn the_limit_holds_and_completion_comes_before_it() {
+    let mut stage = Stage::new(1, true)
+        .says(&[PROBE])
+        .gives(Err(ErrorObject::new(Code::UpstreamTimeout, "late")));
+    let last = stage.step();
+    assert_eq!(
+        (&last.body["status"], &last.body["result"]["success"]),
+        (&json!("active"), &json!(false))
+    );
+    let over = stage.step();
+    assert_eq!(
+        (over.status, &over.body["status"], &over.body["result"]),
+        (200, &json!("max_steps_reached"), &Value::Null)
+    );
+    assert_eq!(code(&stage.step()), (400, "session_finished".to_owned()));
+    assert_eq!(stage.prompts.len(), 1);
+    let mut complete = Stage::new(1, true)
+        .says(&[r#"{"action":"finish","args":{}}"#])
+        .gives(Ok(json!("ok")));
+    assert_eq!(complete.step().body["completed"], true);
+    let mut finished = Stage::new(1, true).says(&[DONE]);
+    let answer = finished.step();
+    assert_eq!(
+        (&answer.body["completed"], &answer.body["steps_done"]),
+        (&json!(true), &json!(0))
+    );
+}
+
+#[test]
+fn a_failing_model_changes_nothing() {
+    let mut stage = Stage::new(5, true);
+    stage.replies.push_back(Err(ModelFailure {
+        retry_after: Some("3".to_owned()),
+        ..ModelFailure::new("down")
+    }));
+    stage.replies.push_back(Ok(PROBE.to_owned()));
+    let stage = &mut stage.gives(Ok(json!({})));
+    let before = stage.session.observation().clone();
+    let failed = stage.step();
+    assert_eq!(code(&failed), (503, "llm_unavailable".to_owned()));
+    assert_eq!(failed.headers, [("retry-after", "3".to_owned())]);
+    assert_eq!(
+        (stage.session.observation(), stage.session.status()),
+        (&before, Status::Active)
+    );
+    assert_eq!(stage.step().body["steps_done"], 1);
+}
+
+#[test]
+fn invalid_and_oversized_outputs_leave_the_environment_alone() {
+    let huge = json!({"big": "x".repeat(1024 * 1024)});
+    for (outcome, expected) in [
+        (json!("no object"), "output_validation_failed"),
+        (huge, "observation_too_large"),
+    ] {
+        let mut stage = Stage::new(5, true).says(&[PROBE]).gives(Ok(outcome));
+        let before = stage.session.observation()["environment"].clone();
+        let answer = stage.step();
+        assert_eq!(answer.body["result"]["error"]["errorCode"], expected);
+        assert_eq!(stage.session.observation()["environment"], before);
+        assert_eq!(
+            stage.session.observation()["last_result"],
+            answer.body["result"]
+        );
+    }
+}
+
+#[test]
+fn closing_cancels_a_question_and_ends_everything() {
+    let mut stage = Stage::new(5, true).says(&[ASK]);
+    stage.step();
+    let transcript = stage.close();
+    assert_eq!(
+        (
+            &transcript["status"],
+            &transcript["interventions"][0]["outcome"]
+        ),
+        (&json!("awaiting_human"), &json!("cancelled"))
+    );
+    assert!(stage.archived.is_some());
+    assert_eq!(code(&stage.step()), (404, "session_not_found".to_owned()));
+    assert_eq!(
+        code(&stage.answer(json!({"output": "x"}))),
+        (404, "session_not_found".to_owned())
+    );
+    assert_eq!(
+        code(&stage.call(Input::Close)),
+        (404, "session_not_found".to_owned())
+    );
+}
+
+#[test]
+fn a_session_left_alone_expires() {
+    let mut stage = Stage::new(5, true).says(&[ASK]);
+    stage.step();
+    assert!(
+        stage
+            .session
+            .step(&Reference, stage.now, Input::LeftAlone)
+            .is_empty()
+    );
+    assert_eq!(stage.session.status(), Status::Expired);
+    assert_eq!(code(&stage.step()), (400, "session_finished".to_owned()));
+    assert_eq!(stage.close()["status"], "expired");
+}
+
+#[test]
+fn answers_and_transcripts_satisfy_the_published_schemas() {
+    let mut stage = Stage::new(9, true)
+        .says(&[BAD, PROBE, ASK, BAD, BAD, BAD, DONE])
+        .gives(Ok(json!({"a": 1})));
+    let check = |name: &str, value: &Value| {
+        let schema = schema::named(name).unwrap_or_else(|| panic!("no schema {name}"));
+        assert_eq!(schema.violations(value), [], "{name}: {value:#}");
+    };
+    check("step", &stage.step().body);
+    check("step", &stage.step().body);
+    check(
+        "intervention",
+        &stage.answer(json!({"output": "Europe/Berlin"})).body,
+    );
+    check("step", &stage.step().body);
+    check("error", &stage.step().body);
+    check(
+        "intervention",
+        &stage.answer(json!({"output": {"retry": true}})).body,
+    );
+    check("step", &stage.step().body);
+    check("error", &stage.step().body);
+    check("transcript", &stage.close());
+}

@@ -1,0 +1,296 @@
+//! What a session remembers, and the transcript that is made of it (`spec/transcripts.md`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::model::{Message, Role, Usage};
+
+/// One exchange with the model.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    /// When the model was asked.
+    pub at: String,
+    /// What it was sent.
+    pub messages: Vec<Message>,
+    /// Digest of the contract among the messages.
+    pub contract: String,
+    /// What it replied; `None` when no reply came.
+    pub reply: Option<String>,
+    /// Why it stopped, if it said so.
+    pub finish_reason: Option<String>,
+    /// Tokens, if it counted them.
+    pub usage: Option<Usage>,
+    /// The error objects, if the reply was refused.
+    pub refused: Option<Value>,
+    /// The error object, if the model failed.
+    pub error: Option<Value>,
+    /// The step that the exchange led to.
+    pub step_number: Option<u64>,
+}
+
+/// One counted step.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// From 1, without gaps.
+    pub step_number: u64,
+    /// When its step call began.
+    pub started_at: String,
+    /// From then to its end, in milliseconds.
+    pub duration_ms: u64,
+    /// The plan as it came.
+    pub plan: Value,
+    /// The ActionResult.
+    pub result: Value,
+    /// The observation afterwards.
+    pub observation: Arc<Value>,
+}
+
+/// One question to a person.
+#[derive(Debug, Clone)]
+pub struct Intervention {
+    /// Its id.
+    pub id: String,
+    /// `human_intervention` or `invalid_plan`.
+    pub kind: &'static str,
+    /// What the person is asked.
+    pub prompt: String,
+    /// When the session began to wait.
+    pub asked_at: String,
+    /// When the answer was taken.
+    pub answered_at: Option<String>,
+    /// What was answered.
+    pub output: Option<Value>,
+    /// `answered`, `rejected` or `cancelled`; `None` while it waits.
+    pub outcome: Option<&'static str>,
+    /// The step that it led to.
+    pub step_number: Option<u64>,
+}
+
+/// One effect on the world outside.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SideEffect {
+    /// The step to which it belongs, if one counted.
+    pub step_number: Option<u64>,
+    /// `http` or `person`.
+    pub kind: &'static str,
+    /// The HTTP method, or `ASK`.
+    pub method: String,
+    /// The URL without query, or the action that asks.
+    pub target: String,
+    /// The HTTP status, or how the question ended; null when no answer came.
+    pub status: Value,
+    /// When it happened.
+    pub at: String,
+}
+
+/// All that a session remembers of its past.
+#[derive(Debug, Clone, Default)]
+pub struct Record {
+    /// Exchanges with the model.
+    pub turns: Vec<Turn>,
+    /// Counted steps.
+    pub steps: Vec<Step>,
+    /// Questions to people.
+    pub interventions: Vec<Intervention>,
+    /// Effects on the world outside.
+    pub side_effects: Vec<SideEffect>,
+    /// Texts of the contracts, by digest.
+    pub contracts: BTreeMap<String, Arc<str>>,
+    /// Roughly the bytes that all this holds.
+    pub weight: usize,
+}
+
+impl Record {
+    /// Remembers an exchange and gives its index.
+    pub fn add_turn(&mut self, turn: Turn) -> usize {
+        // The contract is shared by all turns, a question by the attempts of one step.
+        let own = if turn.messages.len() <= 2 {
+            turn.messages.iter().skip(1)
+        } else {
+            turn.messages
+                .iter()
+                .skip(turn.messages.len().saturating_sub(2))
+        };
+        self.weight += own.map(|message| message.content.len()).sum::<usize>();
+        self.weight += turn.reply.as_ref().map_or(0, String::len) + 256;
+        self.turns.push(turn);
+        self.turns.len() - 1
+    }
+
+    /// Remembers a step.
+    pub fn add_step(&mut self, step: Step, observation_size: usize) {
+        self.weight += 2 * observation_size + 256;
+        self.steps.push(step);
+    }
+
+    /// The question of this id.
+    pub fn intervention(&mut self, id: &str) -> Option<&mut Intervention> {
+        self.interventions
+            .iter_mut()
+            .find(|intervention| intervention.id == id)
+    }
+}
+
+/// Everything that stands in a transcript besides the record.
+#[derive(Debug, Clone)]
+pub struct Heading {
+    /// The session.
+    pub session_id: String,
+    /// Name, version and digest.
+    pub manifest: Value,
+    /// The goal as given.
+    pub goal: Value,
+    /// The status when close was called.
+    pub status: &'static str,
+    /// The limit of steps.
+    pub max_steps: u64,
+    /// The flags, if the client gave some.
+    pub flags: Option<Vec<String>>,
+    /// The seed, if the client gave one.
+    pub seed: Option<u64>,
+    /// When the session was created.
+    pub started_at: String,
+    /// When it was closed.
+    pub closed_at: String,
+    /// The observation it began with.
+    pub initial_observation: Arc<Value>,
+    /// The observation it ended with.
+    pub final_observation: Arc<Value>,
+}
+
+/// The turns of a transcript; the contract stands in them by its digest.
+pub fn turns(turns: &[Turn]) -> Vec<Value> {
+    turns
+        .iter()
+        .zip(1_u64..)
+        .map(|(turn, number)| turn_value(turn, number))
+        .collect()
+}
+
+fn turn_value(turn: &Turn, number: u64) -> Value {
+    let messages: Vec<Value> = turn
+        .messages
+        .iter()
+        .map(|message| match message.role {
+            Role::System => {
+                json!({"role": "system", "content": format!("[contract {}]", turn.contract)})
+            }
+            _ => message.to_value(),
+        })
+        .collect();
+    let mut value = json!({
+        "turn_number": number, "at": turn.at, "messages": messages, "contract": turn.contract, "reply": turn.reply,
+        "usage": turn.usage.map(usage_value), "finish_reason": turn.finish_reason, "refused": turn.refused,
+        "error": turn.error,
+    });
+    set(&mut value, "step_number", turn.step_number.map(Value::from));
+    value
+}
+
+fn usage_value(usage: Usage) -> Value {
+    json!({"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens})
+}
+
+/// The steps of a transcript.
+pub fn steps(steps: &[Step]) -> Vec<Value> {
+    steps
+        .iter()
+        .map(|step| {
+            json!({
+                "step_number": step.step_number, "started_at": step.started_at, "duration_ms": step.duration_ms,
+                "plan": step.plan, "result": step.result, "observation": *step.observation,
+            })
+        })
+        .collect()
+}
+
+/// The interventions of a transcript.
+pub fn interventions(interventions: &[Intervention]) -> Vec<Value> {
+    interventions
+        .iter()
+        .map(|asked| {
+            let mut value = json!({
+                "id": asked.id, "kind": asked.kind, "prompt": asked.prompt, "asked_at": asked.asked_at,
+                "answered_at": asked.answered_at,
+            });
+            set(&mut value, "output", asked.output.clone());
+            set(&mut value, "outcome", asked.outcome.map(Value::from));
+            set(&mut value, "step_number", asked.step_number.map(Value::from));
+            value
+        })
+        .collect()
+}
+
+/// The side effects of a transcript.
+pub fn side_effects(effects: &[SideEffect]) -> Vec<Value> {
+    effects
+        .iter()
+        .map(|effect| {
+            json!({
+                "step_number": effect.step_number, "kind": effect.kind, "method": effect.method,
+                "target": effect.target, "status": effect.status, "at": effect.at,
+            })
+        })
+        .collect()
+}
+
+/// Tokens and model calls of the whole session.
+pub fn usage(turns: &[Turn]) -> Value {
+    let counted = turns.iter().filter_map(|turn| turn.usage);
+    let (prompt, completion) = counted.fold((0_u64, 0_u64), |(prompt, completion), usage| {
+        (
+            prompt.saturating_add(usage.prompt_tokens),
+            completion.saturating_add(usage.completion_tokens),
+        )
+    });
+    json!({"prompt_tokens": prompt, "completion_tokens": completion, "model_calls": turns.len()})
+}
+
+/// `sha256:` and the hexadecimal SHA-256 of a text, under which a contract is kept.
+pub fn text_digest(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut digest = "sha256:".to_owned();
+    for byte in Sha256::digest(text.as_bytes()) {
+        // Writing to a string cannot fail.
+        let _ = write!(digest, "{byte:02x}");
+    }
+    digest
+}
+
+fn set(value: &mut Value, name: &str, member: Option<Value>) {
+    if let (Value::Object(members), Some(member)) = (value, member) {
+        members.insert(name.to_owned(), member);
+    }
+}
+
+/// Puts the heading and the parts of the record together.
+pub fn assemble(heading: &Heading, sections: Map<String, Value>) -> Value {
+    let mut transcript = json!({
+        "protocol_version": "2.0",
+        "session_id": heading.session_id,
+        "manifest": heading.manifest,
+        "goal": heading.goal,
+        "status": heading.status,
+        "max_steps": heading.max_steps,
+        "started_at": heading.started_at,
+        "closed_at": heading.closed_at,
+        "initial_observation": *heading.initial_observation,
+    });
+    set(
+        &mut transcript,
+        "flags",
+        heading.flags.clone().map(Value::from),
+    );
+    set(&mut transcript, "seed", heading.seed.map(Value::from));
+    if let Value::Object(members) = &mut transcript {
+        members.extend(sections);
+        members.insert(
+            "final_observation".to_owned(),
+            (*heading.final_observation).clone(),
+        );
+    }
+    transcript
+}

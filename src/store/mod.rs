@@ -1,0 +1,87 @@
+//! Where sessions live, behind a trait so that another store can take the place of the memory.
+
+mod memory;
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::sync::Mutex as TurnLock;
+
+use crate::runtime::Session;
+
+pub use memory::Memory;
+
+/// Sessions and the transcripts of closed ones.
+pub trait Store: Send + Sync + 'static {
+    /// Keeps a new session.
+    ///
+    /// # Errors
+    /// [`Full`] when no further session can be kept.
+    fn insert(&self, slot: Arc<Slot>) -> Result<(), Full>;
+
+    /// The open session of this id.
+    fn get(&self, id: &str) -> Option<Arc<Slot>>;
+
+    /// Takes a session out and keeps its transcript.
+    fn archive(&self, id: &str, transcript: Arc<Value>, now: Timestamp);
+
+    /// The transcript of a closed session, while it is kept.
+    fn transcript(&self, id: &str) -> Option<Arc<Value>>;
+
+    /// The sessions that were not touched since `before`.
+    fn untouched_since(&self, before: Timestamp) -> Vec<Arc<Slot>>;
+}
+
+/// No further session can be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full;
+
+/// One open session with what is needed to use it from many tasks.
+#[derive(Debug)]
+pub struct Slot {
+    id: String,
+    turn: TurnLock<()>,
+    session: Mutex<Session>,
+    touched: AtomicI64,
+}
+
+impl Slot {
+    /// A slot for a new session.
+    pub fn new(session: Session, now: Timestamp) -> Self {
+        Self {
+            id: session.id().to_owned(),
+            turn: TurnLock::new(()),
+            session: Mutex::new(session),
+            touched: AtomicI64::new(now.as_millisecond()),
+        }
+    }
+
+    /// The session's id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Held by whoever takes a turn, across everything that belongs to it; fair.
+    pub fn turn(&self) -> &TurnLock<()> {
+        &self.turn
+    }
+
+    /// The session itself; held for moments only, never across I/O.
+    pub fn session(&self) -> MutexGuard<'_, Session> {
+        // A panic inside the machine leaves a session that is still readable and closable.
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that something was called, and tells when the time before was.
+    pub fn touch(&self, now: Timestamp) -> Timestamp {
+        let before = self.touched.swap(now.as_millisecond(), Ordering::Relaxed);
+        Timestamp::from_millisecond(before).unwrap_or(now)
+    }
+
+    /// When something was called last.
+    pub fn touched(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.touched.load(Ordering::Relaxed)).unwrap_or(Timestamp::MAX)
+    }
+}

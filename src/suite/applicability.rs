@@ -1,0 +1,176 @@
+//! Whether a case is about a target at all: one function, so that there is one answer.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::case::Case;
+use crate::requirement::{Profile, Registry};
+
+/// What a target says it can do, declared or discovered.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Capabilities {
+    /// The profiles it implements; `core` always among them.
+    pub profiles: BTreeSet<Profile>,
+    /// Code runtimes that `run_code` offers.
+    pub runtimes: Vec<String>,
+    /// Whether manifests can be registered with `POST /manifests`.
+    pub registers: bool,
+    /// Cases and requirements (by id) that its maker says it cannot do; they stay in the denominators.
+    pub cannot: BTreeSet<String>,
+    /// Who it says it is.
+    pub implementation: Option<Value>,
+}
+
+impl Capabilities {
+    /// A target with these profiles that registers manifests.
+    pub fn of(profiles: impl IntoIterator<Item = Profile>) -> Self {
+        let mut profiles: BTreeSet<Profile> = profiles.into_iter().collect();
+        profiles.insert(Profile::Core);
+        Self {
+            profiles,
+            runtimes: Vec::new(),
+            registers: true,
+            cannot: BTreeSet::new(),
+            implementation: None,
+        }
+    }
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "applies", content = "reason", rename_all = "snake_case")]
+pub enum Applicability {
+    /// The case is run and judged.
+    Applicable,
+    /// The case is about a profile that the target does not declare.
+    NotApplicable(String),
+    /// The target declares the profile, but its maker says that this is missing.
+    NotImplemented(String),
+}
+
+/// Decides it. With `force` every case applies: null targets are to be failed by each.
+pub fn applicability(
+    case: &Case,
+    registry: &Registry,
+    capabilities: &Capabilities,
+    force: bool,
+) -> Applicability {
+    if force {
+        return Applicability::Applicable;
+    }
+    let missing: Vec<&str> = case
+        .profiles(registry)
+        .difference(&capabilities.profiles)
+        .map(|profile| profile.name())
+        .collect();
+    if !missing.is_empty() {
+        return Applicability::NotApplicable(format!(
+            "the target does not declare {}",
+            missing.join(", ")
+        ));
+    }
+    if let Some(profile) = case.lacks.iter().find(|profile| capabilities.profiles.contains(*profile)) {
+        return Applicability::NotApplicable(format!(
+            "the case is about a target without {}, which this one declares",
+            profile.name()
+        ));
+    }
+    let named = std::iter::once(&case.id).chain(&case.requirements);
+    if let Some(id) = named.into_iter().find(|id| capabilities.cannot.contains(*id)) {
+        return Applicability::NotImplemented(format!("the target's maker says it cannot do {id}"));
+    }
+    if !capabilities.registers {
+        return Applicability::NotImplemented(
+            "the target does not register manifests, which this case needs".to_owned(),
+        );
+    }
+    Applicability::Applicable
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn registry() -> Registry {
+        let mut registry = Registry::default();
+        registry.add_section(
+            "steps",
+            r#"
+            [[requirement]]
+            id = "STP-001"
+            level = "MUST"
+            profile = "session"
+            quote = "A step is a step."
+            judged = "live"
+            "#,
+            "A step is a step.",
+        );
+        registry
+    }
+
+    fn case(needs: &[&str]) -> Case {
+        serde_json::from_value(json!({
+            "id": "STP-001-a", "title": "t", "requirements": ["STP-001"], "needs": needs,
+            "manifest": "none", "steps": [{"step": {}}]
+        }))
+        .expect("a case")
+    }
+
+    fn decide(needs: &[&str], capabilities: &Capabilities, force: bool) -> Applicability {
+        applicability(&case(needs), &registry(), capabilities, force)
+    }
+
+    #[test]
+    fn profiles_decide() {
+        let session = Capabilities::of([Profile::Session]);
+        assert_eq!(decide(&["session"], &session, false), Applicability::Applicable);
+        assert!(matches!(
+            decide(&["session", "human"], &session, false),
+            Applicability::NotApplicable(reason) if reason.contains("human")
+        ));
+        // The requirement's own profile counts although the case does not name it.
+        let core = Capabilities::of([]);
+        assert!(matches!(decide(&[], &core, false), Applicability::NotApplicable(_)));
+    }
+
+    #[test]
+    fn a_profile_that_must_be_missing_decides_too() {
+        let mut guarded = case(&["session"]);
+        guarded.lacks = vec![Profile::Access];
+        let decide = |profiles: &[Profile]| {
+            applicability(&guarded, &registry(), &Capabilities::of(profiles.iter().copied()), false)
+        };
+        assert_eq!(decide(&[Profile::Session]), Applicability::Applicable);
+        assert!(matches!(
+            decide(&[Profile::Session, Profile::Access]),
+            Applicability::NotApplicable(reason) if reason.contains("access")
+        ));
+    }
+
+    #[test]
+    fn what_the_maker_admits_is_not_implemented() {
+        let mut target = Capabilities::of([Profile::Session]);
+        target.cannot.insert("STP-001".into());
+        assert!(matches!(decide(&[], &target, false), Applicability::NotImplemented(_)));
+        target.cannot.clear();
+        target.registers = false;
+        assert!(matches!(decide(&[], &target, false), Applicability::NotImplemented(_)));
+    }
+
+    #[test]
+    fn a_missing_profile_comes_before_what_is_admitted() {
+        let mut target = Capabilities::of([]);
+        target.cannot.insert("STP-001".into());
+        assert!(matches!(decide(&[], &target, false), Applicability::NotApplicable(_)));
+    }
+
+    #[test]
+    fn force_runs_everything() {
+        let mut target = Capabilities::of([]);
+        target.registers = false;
+        assert_eq!(decide(&["human"], &target, true), Applicability::Applicable);
+    }
+}

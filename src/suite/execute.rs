@@ -1,0 +1,345 @@
+//! One case against one target: load the mocks, register, take the steps, look, tidy up. Nothing is judged here.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use mock_services::{MockServices, Script, Service};
+use serde_json::Value;
+
+use super::case::{Case, Stimulus};
+use super::observed::{Control, ControlProblem, Observed, StepObserved, Stop};
+use super::options::Times;
+use super::prepare::{self, Origins, Prepared};
+use super::stimulus::{self, Refusal};
+use super::substitute::Bindings;
+use super::target::{Exchange, HttpRequest, SendError, Target};
+use crate::json;
+
+/// What a case is run with.
+#[derive(Clone)]
+pub struct Bench {
+    /// The runtime under test.
+    pub target: Arc<dyn Target>,
+    /// The scripted model and services.
+    pub mocks: Arc<MockServices>,
+    /// Where the services listen.
+    pub origins: Origins,
+    /// How long to wait.
+    pub times: Times,
+    /// Whether no other case runs: then calls without a token are this case's.
+    pub alone: bool,
+}
+
+impl Bench {
+    /// A bench over these mocks.
+    pub fn new(target: Arc<dyn Target>, mocks: Arc<MockServices>, times: Times) -> Self {
+        let origins = Origins {
+            calendar: mocks.service_url(Service::Calendar),
+            email: mocks.service_url(Service::Email),
+            crm: mocks.service_url(Service::Crm),
+        };
+        Self {
+            target,
+            mocks,
+            origins,
+            times,
+            alone: false,
+        }
+    }
+}
+
+/// Runs a case under a token and returns what was seen.
+pub async fn execute(case: &Case, token: &str, bench: &Bench) -> Observed {
+    let began = Instant::now();
+    let mut observed = match prepared(case, token, bench) {
+        Ok(manifest) => Observed::new(token.to_owned(), manifest),
+        Err(message) => return Observed::broken(token, message),
+    };
+    let script = match Script::from_value(prepare_script(case, token)) {
+        Ok(script) => script,
+        Err(error) => return Observed::broken(token, error.to_string()),
+    };
+    if let Err(error) = bench.mocks.load(token, script) {
+        return Observed::broken(token, format!("the mocks refuse the script: {error}"));
+    }
+    let strays = bench.mocks.stray_calls().len();
+    let mut walk = Walk {
+        case,
+        bench,
+        observed: &mut observed,
+        opened: Vec::new(),
+        registered: Vec::new(),
+    };
+    walk.control().await;
+    let reached = walk.observed.control.problem.as_ref().is_none_or(|problem| problem.soft);
+    if reached {
+        walk.steps().await;
+    }
+    let (opened, registered) = (walk.opened, walk.registered);
+    observed.calls = bench.mocks.calls(token);
+    observed.unused = bench.mocks.unused(token);
+    for service in [Service::Calendar, Service::Email, Service::Crm] {
+        let state = bench.mocks.state(token, service);
+        observed.states.insert(service.name().to_owned(), state);
+    }
+    if bench.alone {
+        observed.strays = bench.mocks.stray_calls().into_iter().skip(strays).collect();
+    }
+    observed.duration = began.elapsed();
+    if reached {
+        tidy(bench, opened, registered).await;
+    }
+    bench.mocks.unload(token);
+    observed
+}
+
+fn prepared(case: &Case, token: &str, bench: &Bench) -> Result<Prepared, String> {
+    match case.manifest_changes() {
+        None => Ok(prepare::ready(&prepare::control(), token, &bench.origins)),
+        Some(changes) => prepare::fixture(&changes.fixture)
+            .and_then(|document| prepare::changed(document, &changes, token, &bench.origins))
+            .map_err(|error| error.to_string()),
+    }
+}
+
+fn prepare_script(case: &Case, token: &str) -> Value {
+    super::substitute::substitute_token(&case.script(), token)
+}
+
+/// What a session or a manifest left behind needs to be removed by.
+struct OpenSession {
+    id: String,
+    closed: bool,
+}
+
+struct Walk<'a> {
+    case: &'a Case,
+    bench: &'a Bench,
+    observed: &'a mut Observed,
+    opened: Vec<OpenSession>,
+    registered: Vec<String>,
+}
+
+impl Walk<'_> {
+    async fn send(&self, request: HttpRequest) -> Exchange {
+        self.bench.target.send(request, self.bench.times.request).await
+    }
+
+    async fn control(&mut self) {
+        let manifest = self.observed.manifest.clone();
+        let request = HttpRequest::new("POST", "/manifests").json(&manifest.document);
+        let exchange = self.send(request).await;
+        self.note_document(&manifest.document);
+        self.observed.control = Control {
+            problem: control_problem(&exchange, &manifest),
+            exchanges: vec![exchange],
+        };
+        if self.observed.control.problem.as_ref().is_none_or(|problem| problem.soft) {
+            self.registered.push(manifest.reference());
+        }
+    }
+
+    async fn steps(&mut self) {
+        let mut bindings = self.first_bindings();
+        for (index, step) in self.case.steps.iter().enumerate() {
+            let stimuli: &[Stimulus] = match &step.stimulus {
+                Stimulus::Together(inner) => inner,
+                single => std::slice::from_ref(single),
+            };
+            let made: Result<Vec<HttpRequest>, Refusal> = stimuli
+                .iter()
+                .map(|stimulus| {
+                    stimulus::request(stimulus, self.case, &self.observed.token, &self.bench.origins, &bindings)
+                })
+                .collect();
+            let requests = match made {
+                Ok(requests) => requests,
+                Err(Refusal::Unbound(name)) => {
+                    self.observed.stop = Some(Stop::Unbound { step: index, name });
+                    return;
+                }
+                Err(Refusal::Broken(message)) => {
+                    self.observed.harness = Some(format!("step {}: {message}", index + 1));
+                    return;
+                }
+            };
+            let exchanges = if let [_] = requests.as_slice() {
+                let mut exchanges = Vec::new();
+                for request in requests {
+                    exchanges.push(self.send(request).await);
+                }
+                exchanges
+            } else {
+                self.send_together(requests).await
+            };
+            for (stimulus, exchange) in stimuli.iter().zip(&exchanges) {
+                self.take_in(stimulus, exchange, &mut bindings);
+            }
+            let missing = save(&step.save, &exchanges, &mut bindings);
+            let answered = exchanges.iter().all(|exchange| exchange.outcome.is_ok());
+            self.observed.steps.push(StepObserved {
+                exchanges,
+                bindings: bindings.clone(),
+                missing,
+            });
+            if !answered {
+                self.observed.stop = Some(Stop::NoAnswer);
+                return;
+            }
+        }
+    }
+
+    fn first_bindings(&self) -> Bindings {
+        let manifest = &self.observed.manifest;
+        [
+            ("token", self.observed.token.clone()),
+            ("manifest", manifest.reference()),
+            ("manifest_name", manifest.name.clone()),
+            ("digest", manifest.digest.clone()),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), Value::from(value)))
+        .collect()
+    }
+
+    async fn send_together(&self, requests: Vec<HttpRequest>) -> Vec<Exchange> {
+        let count = requests.len();
+        let mut tasks = tokio::task::JoinSet::new();
+        for (index, request) in requests.into_iter().enumerate() {
+            let target = Arc::clone(&self.bench.target);
+            let time = self.bench.times.request;
+            tasks.spawn(async move { (index, target.send(request, time).await) });
+        }
+        let mut exchanges: Vec<Option<Exchange>> = vec![None; count];
+        while let Some(joined) = tasks.join_next().await {
+            if let Ok((index, exchange)) = joined {
+                exchanges[index] = Some(exchange);
+            }
+        }
+        exchanges
+            .into_iter()
+            .map(|exchange| {
+                exchange.unwrap_or_else(|| Exchange {
+                    request: HttpRequest::default(),
+                    outcome: Err(SendError::Unsendable("the sending task ended early".to_owned())),
+                    duration: std::time::Duration::ZERO,
+                })
+            })
+            .collect()
+    }
+
+    /// Binds what an answer brings, and remembers what will have to be tidied up.
+    fn take_in(&mut self, stimulus: &Stimulus, exchange: &Exchange, bindings: &mut Bindings) {
+        let path = exchange.request.path.split('?').next().unwrap_or_default();
+        let is_post = exchange.request.method == "POST";
+        if is_post && path == "/manifests" {
+            if let Ok(document) = serde_json::from_slice(&exchange.request.body) {
+                self.note_document(&document);
+            }
+            if let Some(reference) = exchange.answer().and_then(registered_reference) {
+                self.registered.push(reference);
+            }
+        }
+        let Some(body) = exchange.answer().and_then(super::target::Answer::json) else {
+            return;
+        };
+        let good = exchange.answer().is_some_and(|answer| (200..300).contains(&answer.status));
+        if is_post && path == "/sessions" && good
+            && let Some(id) = body.get("session_id").and_then(Value::as_str)
+        {
+            self.opened.push(OpenSession { id: id.to_owned(), closed: false });
+            if matches!(stimulus, Stimulus::Open(_)) {
+                bindings.insert("session".to_owned(), Value::from(id));
+            }
+        }
+        if let Some(id) = body.pointer("/pending/id").filter(|id| id.is_string()) {
+            bindings.insert("intervention".to_owned(), id.clone());
+        }
+        if is_post && path.ends_with("/close") && good {
+            for session in &mut self.opened {
+                session.closed |= path.contains(&stimulus::segment(&session.id));
+            }
+            if matches!(stimulus, Stimulus::Close(_))
+                && let Some(transcript) = body.get("transcript")
+            {
+                self.observed.transcript = Some(transcript.clone());
+            }
+        }
+    }
+
+    fn note_document(&mut self, document: &Value) {
+        let form = prepare::snake_case(document);
+        self.observed.documents.insert(json::digest(&form), form);
+    }
+}
+
+fn save(
+    wanted: &std::collections::BTreeMap<String, String>,
+    exchanges: &[Exchange],
+    bindings: &mut Bindings,
+) -> Vec<(String, String)> {
+    let body = exchanges
+        .first()
+        .and_then(Exchange::answer)
+        .and_then(super::target::Answer::body_value);
+    let mut missing = Vec::new();
+    for (name, pointer) in wanted {
+        match body.as_ref().and_then(|body| body.pointer(pointer)) {
+            Some(value) => {
+                bindings.insert(name.clone(), value.clone());
+            }
+            None => missing.push((name.clone(), pointer.clone())),
+        }
+    }
+    missing
+}
+
+/// What is wrong with the answer to the positive control.
+fn control_problem(exchange: &Exchange, manifest: &Prepared) -> Option<ControlProblem> {
+    let hard = |message: String| Some(ControlProblem { soft: false, message });
+    let answer = match &exchange.outcome {
+        Ok(answer) => answer,
+        Err(error) => return hard(format!("registering the manifest: {error}")),
+    };
+    if !matches!(answer.status, 200 | 201) {
+        return hard(format!("registering the manifest was answered {}", answer.status));
+    }
+    let body = answer.json().unwrap_or_default();
+    let member = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+    if member("name") != manifest.name {
+        return hard("the answer to the registration does not have the manifest's name".to_owned());
+    }
+    for (name, expected) in [("version", &manifest.version), ("digest", &manifest.digest)] {
+        if member(name) != expected {
+            return Some(ControlProblem {
+                soft: true,
+                message: format!("the answer to the registration has the wrong {name}"),
+            });
+        }
+    }
+    None
+}
+
+fn registered_reference(answer: &super::target::Answer) -> Option<String> {
+    let body = answer.json().filter(|_| (200..300).contains(&answer.status))?;
+    let member = |name: &str| body.get(name)?.as_str().map(str::to_owned);
+    Some(format!("{}@{}", member("name")?, member("version")?))
+}
+
+/// Closes what is open and deletes what is registered, so that a target that lives on is not filled up. Best effort, not judged.
+async fn tidy(bench: &Bench, opened: Vec<OpenSession>, mut registered: Vec<String>) {
+    registered.sort_unstable();
+    registered.dedup();
+    let closes = opened
+        .into_iter()
+        .filter(|session| !session.closed)
+        .map(|session| HttpRequest::new("POST", format!("/sessions/{}/close", stimulus::segment(&session.id))));
+    let deletes = registered
+        .into_iter()
+        .map(|reference| HttpRequest::new("DELETE", format!("/manifests/{}", stimulus::segment(&reference))));
+    for request in closes.chain(deletes) {
+        if bench.target.send(request, bench.times.tidy).await.outcome.is_err() {
+            return;
+        }
+    }
+}

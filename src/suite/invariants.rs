@@ -1,0 +1,259 @@
+//! What is checked in every case, whatever it is about: the shape of every answer, secrets in all that leaves, the transcript against
+//! what was seen, and that the scripts were followed.
+
+use mock_services::{Call, Service};
+use serde_json::{Value, json};
+
+use super::case::{Case, Expect, Stimulus};
+use super::judge::Ground;
+use super::matcher::absent;
+use super::observed::Observed;
+use super::secrets::Leak;
+use super::target::Exchange;
+use super::transcript;
+use super::verdict::Mismatch;
+use super::wire::{ERROR_STATUS, Wire};
+
+/// No secret in any answer.
+const SECRET_IN_ANSWER: &str = "SEC-010";
+/// No secret in a prompt.
+const SECRET_IN_PROMPT: &str = "SEC-011";
+/// No secret in a request to a service but where it is declared.
+const SECRET_IN_REQUEST: &str = "SEC-012";
+
+/// The goal and the observation stand in each prompt, and the token in both.
+const PROMPT: [&str; 2] = ["MOD-004", "MOD-005"];
+
+/// Most mismatches of one kind that one case reports.
+const MOST: usize = 10;
+
+/// Everything that is wrong apart from the case's own expectations. Unless the case was `complete`, scripts and transcript are left
+/// out: they would only repeat that it was not.
+pub fn check(case: &Case, observed: &Observed, ground: &Ground<'_>, complete: bool) -> Vec<Mismatch> {
+    let mut found = Vec::new();
+    let exchanges = exchanges(case, observed);
+    for (place, exchange) in &exchanges {
+        found.extend(wire(place, exchange, ground.wire));
+        found.extend(answer_secrets(place, exchange, ground));
+    }
+    found.extend(call_secrets(observed, ground));
+    if complete {
+        found.extend(scripts(case, observed));
+        if observed.transcript.is_some() {
+            found.extend(transcript::check(observed, ground.secrets).into_iter().map(|finding| Mismatch {
+                cites: vec![finding.requirement],
+                place: "transcript".to_owned(),
+                pointer: finding.difference.pointer,
+                expected: finding.difference.expected,
+                got: finding.difference.got,
+                message: finding.difference.message,
+                no_answer: false,
+            }));
+        }
+    }
+    known_citations(found, case, ground)
+}
+
+/// Whether a message that the harness made up itself is wrong: then the harness is, and not the target.
+pub fn own_messages(case: &Case, observed: &Observed, wire: &Wire) -> Option<String> {
+    case.steps
+        .iter()
+        .zip(&observed.steps)
+        .filter(|(step, _)| matches!((&step.stimulus, &step.expect), (Stimulus::Open(_), Expect::Nothing)))
+        .flat_map(|(_, seen)| &seen.exchanges)
+        .find_map(|exchange| {
+            let body = serde_json::from_slice(&exchange.request.body).ok();
+            let path = &exchange.request.path;
+            let finding = wire.request(&exchange.request.method, path, body.as_ref()).into_iter().next()?;
+            Some(format!(
+                "the harness sent a wrong {} {path}: {} {}",
+                exchange.request.method, finding.difference.pointer, finding.difference.message
+            ))
+        })
+}
+
+/// A requirement that the registry does not know cannot be cited; then the case's own speak.
+fn known_citations(mut found: Vec<Mismatch>, case: &Case, ground: &Ground<'_>) -> Vec<Mismatch> {
+    for mismatch in &mut found {
+        mismatch.cites.retain(|id| ground.registry.get(id).is_some() || case.requirements.contains(id));
+        if mismatch.cites.is_empty() {
+            mismatch.cites = case.requirements.clone();
+        }
+    }
+    found
+}
+
+/// Every exchange with its place. Simultaneous ones share it: which is answered first is chance.
+fn exchanges<'o>(case: &Case, observed: &'o Observed) -> Vec<(String, &'o Exchange)> {
+    let control = observed.control.exchanges.iter().map(|exchange| ("registration".to_owned(), exchange));
+    let steps = case.steps.iter().zip(&observed.steps).enumerate().flat_map(|(index, (step, seen))| {
+        let name = step.name.clone().unwrap_or_else(|| step.stimulus.verb().to_owned());
+        seen.exchanges
+            .iter()
+            .map(move |exchange| (format!("step {} ({name})", index + 1), exchange))
+    });
+    control.chain(steps).collect()
+}
+
+fn wire(place: &str, exchange: &Exchange, wire: &Wire) -> Vec<Mismatch> {
+    let Some(answer) = exchange.answer().filter(|_| exchange.request.method != "HEAD") else {
+        return Vec::new();
+    };
+    let body = answer.json();
+    wire.answer(&exchange.request.method, &exchange.request.path, answer.status, body.as_ref())
+        .into_iter()
+        .take(MOST)
+        .map(|finding| {
+            let of_status = finding.requirement == ERROR_STATUS;
+            Mismatch {
+                cites: vec![finding.requirement],
+                place: place.to_owned(),
+                pointer: if of_status { "/status".to_owned() } else { format!("/body{}", finding.difference.pointer) },
+                expected: finding.difference.expected,
+                got: finding.difference.got,
+                message: finding.difference.message,
+                no_answer: false,
+            }
+        })
+        .collect()
+}
+
+fn answer_secrets(place: &str, exchange: &Exchange, ground: &Ground<'_>) -> Vec<Mismatch> {
+    let Some(answer) = exchange.answer() else {
+        return Vec::new();
+    };
+    let mut found = leaks(ground.secrets.in_bytes(&answer.body), place, "/body", SECRET_IN_ANSWER);
+    for (name, value) in &answer.headers {
+        found.extend(leaks(ground.secrets.in_text(value), place, &format!("/headers/{name}"), SECRET_IN_ANSWER));
+    }
+    found
+}
+
+fn call_secrets(observed: &Observed, ground: &Ground<'_>) -> Vec<Mismatch> {
+    let declared = Declared::of(&observed.documents.values().collect::<Vec<_>>());
+    let (mut models, mut services) = (0, std::collections::BTreeMap::new());
+    let mut found = Vec::new();
+    for call in &observed.calls {
+        let (index, requirement) = if call.service == Service::Model {
+            models += 1;
+            (models - 1, SECRET_IN_PROMPT)
+        } else {
+            let count: &mut usize = services.entry(call.service).or_default();
+            *count += 1;
+            (*count - 1, SECRET_IN_REQUEST)
+        };
+        let place = call.service.name();
+        let prefix = format!("/requests/{index}");
+        found.extend(leaks(ground.secrets.in_value(&call.body), place, &format!("{prefix}/body"), requirement));
+        for (name, value) in &call.headers {
+            if !declared.header(call, name) {
+                found.extend(leaks(ground.secrets.in_text(value), place, &format!("{prefix}/headers/{name}"), requirement));
+            }
+        }
+        // Secrets never stand in an endpoint (SEC-002), so path and query have no exception.
+        found.extend(leaks(ground.secrets.in_text(&call.path), place, &format!("{prefix}/path"), requirement));
+        for (_, value) in &call.query {
+            found.extend(leaks(ground.secrets.in_text(value), place, &format!("{prefix}/query"), requirement));
+        }
+    }
+    found
+}
+
+/// Where the manifests of a case say that a credential goes.
+struct Declared {
+    headers: Vec<String>,
+}
+
+impl Declared {
+    fn of(documents: &[&Value]) -> Self {
+        let mut declared = Self {
+            headers: vec!["authorization".to_owned()],
+        };
+        let actions = documents
+            .iter()
+            .filter_map(|document| document.get("actions").and_then(Value::as_array))
+            .flatten();
+        for action in actions {
+            let names = action.get("headers").and_then(Value::as_object);
+            for (name, value) in names.into_iter().flatten() {
+                if value.as_str().is_some_and(|text| text.contains("${")) {
+                    declared.headers.push(name.to_ascii_lowercase());
+                }
+            }
+        }
+        declared
+    }
+
+    /// The model gets its own key in `authorization`, or in the headers of the other two wires.
+    fn header(&self, call: &Call, name: &str) -> bool {
+        if call.service == Service::Model {
+            return matches!(name, "authorization" | "x-api-key");
+        }
+        self.headers.iter().any(|own| own == name)
+    }
+}
+
+fn leaks(leaks: Vec<Leak>, place: &str, prefix: &str, requirement: &str) -> Vec<Mismatch> {
+    leaks
+        .into_iter()
+        .take(MOST)
+        .map(|leak| Mismatch {
+            cites: vec![requirement.to_owned()],
+            place: place.to_owned(),
+            pointer: format!("{prefix}{}", leak.pointer),
+            expected: json!({"$not": {"$has": format!("the value of {}", leak.name)}}),
+            got: Value::from(format!("the value of {}, {}", leak.name, leak.encoding)),
+            message: "lets a secret out".to_owned(),
+            no_answer: false,
+        })
+        .collect()
+}
+
+fn scripts(case: &Case, observed: &Observed) -> Vec<Mismatch> {
+    let mismatch = |place: String, pointer: String, expected: Value, got: Value, message: String| Mismatch {
+        cites: case.requirements.clone(),
+        place,
+        pointer,
+        expected,
+        got,
+        message,
+        no_answer: false,
+    };
+    let mut found = Vec::new();
+    for call in observed.calls.iter().filter(|call| call.unmatched.is_some()) {
+        let index = observed
+            .calls
+            .iter()
+            .filter(|other| other.service == call.service && other.seq < call.seq)
+            .count();
+        found.push(mismatch(
+            call.service.name().to_owned(),
+            format!("/requests/{index}"),
+            Value::from("a request that the script foresees"),
+            Value::from(format!("{} {}", call.method, call.path)),
+            call.unmatched.clone().unwrap_or_default(),
+        ));
+    }
+    for entry in &observed.unused {
+        found.push(mismatch(
+            format!("script of {}", entry.service),
+            format!("/{}", entry.index),
+            Value::from(format!("used {} times", entry.times)),
+            Value::from(format!("used {} times", entry.used)),
+            format!("nothing asked for: {}", entry.summary),
+        ));
+    }
+    for call in observed.strays.iter().filter(|call| call.service == Service::Model) {
+        let mut stray = mismatch(
+            call.service.name().to_owned(),
+            String::new(),
+            Value::from("a request that carries the session's goal and observation, and so its token"),
+            absent(),
+            format!("{} {} carries no known token", call.method, call.path),
+        );
+        stray.cites = PROMPT.map(str::to_owned).to_vec();
+        found.push(stray);
+    }
+    found.truncate(MOST);
+    found
+}

@@ -1,0 +1,421 @@
+//! The report of a run. Everything that may differ between two equal runs is in `run`, and nowhere else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::requirement::{Judged, Level, Profile, Registry, Requirement};
+use crate::suite::case::Case;
+use crate::suite::options::Selection;
+use crate::suite::verdict::{ExitCode, Mismatch, RunVerdict, Verdict};
+
+/// The report; `spec/schemas/report.json` describes it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// The verdict on the target.
+    pub verdict: RunVerdict,
+    /// Counts.
+    pub totals: Totals,
+    /// The cases, by id.
+    pub cases: Vec<CaseReport>,
+    /// The requirements, by id.
+    pub requirements: Vec<RequirementReport>,
+    /// Everything that may differ between two runs.
+    pub run: RunBlock,
+}
+
+/// Counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Cases in the report.
+    pub cases: usize,
+    /// Matchers that were applied to a value.
+    pub assertions: usize,
+    /// Cases by verdict; every verdict is named.
+    pub by_verdict: BTreeMap<&'static str, usize>,
+    /// Requirements of level MUST.
+    pub must: LevelTotals,
+    /// Requirements of level SHOULD.
+    pub should: LevelTotals,
+}
+
+/// Requirements of one level, those with an exclusion left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct LevelTotals {
+    /// All applicable cases passed, and there was one.
+    pub passed: usize,
+    /// Violated.
+    pub failed: usize,
+    /// Applicable, and nothing was learned.
+    pub not_observed: usize,
+    /// Outside the target's profiles; not part of `total`.
+    pub not_applicable: usize,
+    /// The denominator: passed, failed and not observed.
+    pub total: usize,
+}
+
+/// One case.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CaseReport {
+    /// Its id.
+    pub id: String,
+    /// What must hold.
+    pub title: String,
+    /// Requirements it speaks for.
+    pub requirements: Vec<String>,
+    /// The profile of the main one.
+    pub profile: Profile,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What was not as it must be, normalised and without secrets.
+    pub mismatches: Vec<Mismatch>,
+    /// Matchers that were applied to a value.
+    pub assertions: usize,
+    /// Why it is neither pass nor fail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// One requirement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RequirementReport {
+    /// Its id.
+    pub id: String,
+    /// How binding it is.
+    pub level: Level,
+    /// Its profile.
+    pub profile: Profile,
+    /// The verdict.
+    pub verdict: Verdict,
+}
+
+/// Everything that may differ between two runs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct RunBlock {
+    /// Name and version of the suite.
+    pub suite: String,
+    /// When it began, RFC 3339.
+    pub started_at: String,
+    /// How long it took, in milliseconds.
+    pub duration_ms: f64,
+    /// The median time of a case, in milliseconds.
+    pub median_case_ms: f64,
+    /// Requests sent to the target.
+    pub requests: usize,
+    /// The seed.
+    pub seed: u64,
+    /// Cases that ran at the same time.
+    pub jobs: usize,
+    /// How often each case ran.
+    pub repeat: usize,
+    /// What was selected.
+    pub selection: Selection,
+    /// The target.
+    pub target: TargetBlock,
+    /// Cases whose verdict varied.
+    pub flakes: Vec<Flake>,
+    /// Time of each case in milliseconds, the median of its runs, by id.
+    pub case_ms: BTreeMap<String, f64>,
+}
+
+/// The target of a run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct TargetBlock {
+    /// Its base URL.
+    pub base_url: String,
+    /// The profiles it was judged by.
+    pub profiles: BTreeSet<Profile>,
+    /// Who it says it is.
+    pub implementation: Option<Value>,
+}
+
+/// A case whose verdict varied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Flake {
+    /// Its id.
+    pub id: String,
+    /// How often each verdict was given.
+    pub verdicts: BTreeMap<&'static str, usize>,
+}
+
+impl Report {
+    /// What the process ends with. A violation counts before an error of the suite, and both before what is missing.
+    pub fn exit_code(&self) -> ExitCode {
+        match self.verdict {
+            RunVerdict::NotConformant => ExitCode::Violation,
+            _ if self.cases.iter().any(|case| case.verdict == Verdict::HarnessError) => ExitCode::Harness,
+            RunVerdict::Incomplete => ExitCode::Incomplete,
+            RunVerdict::Conformant => ExitCode::Conformant,
+        }
+    }
+
+    /// How many cases have a verdict.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.totals.by_verdict.get(verdict.name()).copied().unwrap_or_default()
+    }
+}
+
+/// The report over judged cases.
+///
+/// `cases` are the selected ones, `results` their reports in the same order; `claimed` are the profiles of the target, `only` those the
+/// user asked for (empty: all).
+pub fn assemble(
+    cases: &[&Case],
+    mut results: Vec<CaseReport>,
+    registry: &Registry,
+    claimed: &BTreeSet<Profile>,
+    only: &BTreeSet<Profile>,
+    run: RunBlock,
+) -> Report {
+    let cited: BTreeMap<&str, BTreeSet<&str>> =
+        cases.iter().map(|case| (case.id.as_str(), case.cited())).collect();
+    results.sort_by(|a, b| a.id.cmp(&b.id));
+    let partial = run.selection.partial;
+    let requirements: Vec<RequirementReport> = registry
+        .iter()
+        .filter(|requirement| requirement.exclusion.is_none())
+        .filter_map(|requirement| {
+            let own: Vec<&CaseReport> = results
+                .iter()
+                .filter(|case| cited.get(case.id.as_str()).is_some_and(|ids| ids.contains(requirement.id.as_str())))
+                .collect();
+            in_scope(requirement, &own, &results, only, partial).then(|| RequirementReport {
+                id: requirement.id.clone(),
+                level: requirement.level,
+                profile: requirement.profile,
+                verdict: requirement_verdict(requirement, &own, &results, claimed),
+            })
+        })
+        .collect();
+    let mut totals = Totals {
+        cases: results.len(),
+        assertions: results.iter().map(|case| case.assertions).sum(),
+        by_verdict: Verdict::ALL.iter().map(|verdict| (verdict.name(), 0)).collect(),
+        must: level_totals(&requirements, Level::Must),
+        should: level_totals(&requirements, Level::Should),
+    };
+    for case in &results {
+        *totals.by_verdict.entry(case.verdict.name()).or_default() += 1;
+    }
+    let verdict = run_verdict(&results, &totals);
+    Report {
+        verdict,
+        totals,
+        cases: results,
+        requirements,
+        run,
+    }
+}
+
+/// Whether a run speaks of a requirement. A partial run speaks of what its cases cite; a whole one of everything that a run can judge.
+fn in_scope(
+    requirement: &Requirement,
+    own: &[&CaseReport],
+    all: &[CaseReport],
+    only: &BTreeSet<Profile>,
+    partial: bool,
+) -> bool {
+    if !own.is_empty() || violated(requirement, all) {
+        return true;
+    }
+    let asked = only.is_empty() || only.contains(&requirement.profile);
+    let by_profile_only = !partial || !only.is_empty();
+    asked
+        && by_profile_only
+        && !requirement.pending
+        && matches!(requirement.judged, Judged::Live | Judged::Transcript)
+        && (!partial || all.iter().any(|case| case.profile == requirement.profile))
+}
+
+fn violated(requirement: &Requirement, all: &[CaseReport]) -> bool {
+    all.iter()
+        .flat_map(|case| &case.mismatches)
+        .any(|mismatch| mismatch.cites.contains(&requirement.id))
+}
+
+fn requirement_verdict(
+    requirement: &Requirement,
+    own: &[&CaseReport],
+    all: &[CaseReport],
+    claimed: &BTreeSet<Profile>,
+) -> Verdict {
+    if violated(requirement, all) {
+        return if requirement.level == Level::Must { Verdict::Fail } else { Verdict::Warn };
+    }
+    if !claimed.contains(&requirement.profile) {
+        return Verdict::NotApplicable;
+    }
+    let applicable: Vec<Verdict> = own
+        .iter()
+        .map(|case| case.verdict)
+        .filter(|verdict| *verdict != Verdict::NotApplicable)
+        .collect();
+    if applicable.is_empty() {
+        return if own.is_empty() { Verdict::NotObserved } else { Verdict::NotApplicable };
+    }
+    // A warning that does not cite this requirement has observed everything else.
+    if applicable.iter().all(|verdict| matches!(verdict, Verdict::Pass | Verdict::Warn)) {
+        return Verdict::Pass;
+    }
+    [Verdict::HarnessError, Verdict::SetupFailed, Verdict::NotImplemented]
+        .into_iter()
+        .find(|verdict| applicable.contains(verdict))
+        .unwrap_or(Verdict::NotObserved)
+}
+
+fn level_totals(requirements: &[RequirementReport], level: Level) -> LevelTotals {
+    let mut totals = LevelTotals::default();
+    for requirement in requirements.iter().filter(|requirement| requirement.level == level) {
+        match requirement.verdict {
+            Verdict::Pass => totals.passed += 1,
+            Verdict::Fail | Verdict::Warn => totals.failed += 1,
+            Verdict::NotApplicable => totals.not_applicable += 1,
+            _ => totals.not_observed += 1,
+        }
+    }
+    totals.total = totals.passed + totals.failed + totals.not_observed;
+    totals
+}
+
+fn run_verdict(cases: &[CaseReport], totals: &Totals) -> RunVerdict {
+    let has = |verdict| cases.iter().any(|case| case.verdict == verdict);
+    if has(Verdict::Fail) || totals.must.failed > 0 {
+        RunVerdict::NotConformant
+    } else if has(Verdict::HarnessError) || totals.must.not_observed > 0 || !has(Verdict::Pass) {
+        // A run that passed nothing has shown nothing, whatever the reason.
+        RunVerdict::Incomplete
+    } else {
+        RunVerdict::Conformant
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn registry() -> Registry {
+        let mut registry = Registry::default();
+        let entry = |id: &str, level: &str, profile: &str, more: &str| {
+            format!("[[requirement]]\nid=\"{id}\"\nlevel=\"{level}\"\nprofile=\"{profile}\"\nquote=\"q\"\njudged=\"live\"\n{more}\n")
+        };
+        let text = [
+            entry("STP-001", "MUST", "session", ""),
+            entry("STP-002", "SHOULD", "session", ""),
+            entry("STP-003", "MUST", "session", "exclusion=\"cannot be seen\""),
+            entry("STP-004", "MUST", "human", ""),
+        ]
+        .concat();
+        registry.add_section("steps", &text, "q");
+        registry
+    }
+
+    fn case(id: &str, requirements: &[&str]) -> Case {
+        serde_json::from_value(json!({"id": id, "title": "t", "requirements": requirements, "manifest": "none",
+            "steps": [{"step": {}, "expect": {"status": 200}}]}))
+        .expect("a case")
+    }
+
+    fn result(case: &Case, verdict: Verdict, cites: &[&str]) -> CaseReport {
+        CaseReport {
+            id: case.id.clone(),
+            title: case.title.clone(),
+            requirements: case.requirements.clone(),
+            profile: Profile::Session,
+            verdict,
+            mismatches: cites
+                .iter()
+                .map(|id| Mismatch {
+                    cites: vec![(*id).to_owned()],
+                    place: "step 1".into(),
+                    pointer: String::new(),
+                    expected: json!(1),
+                    got: json!(2),
+                    message: String::new(),
+                    no_answer: false,
+                })
+                .collect(),
+            assertions: 1,
+            reason: None,
+        }
+    }
+
+    fn report(verdicts: &[(Verdict, &[&str])]) -> Report {
+        let cases: Vec<Case> = (0..verdicts.len())
+            .map(|index| case(&format!("STP-001-c{index}"), &["STP-001", "STP-002"]))
+            .collect();
+        let results = cases
+            .iter()
+            .zip(verdicts)
+            .map(|(case, (verdict, cites))| result(case, *verdict, cites))
+            .collect();
+        let claimed = BTreeSet::from([Profile::Core, Profile::Session]);
+        let references: Vec<&Case> = cases.iter().collect();
+        assemble(&references, results, &registry(), &claimed, &BTreeSet::new(), RunBlock::default())
+    }
+
+    fn verdict_of(report: &Report, id: &str) -> Verdict {
+        report.requirements.iter().find(|one| one.id == id).expect(id).verdict
+    }
+
+    #[test]
+    fn a_requirement_passes_when_all_its_cases_do() {
+        let good = report(&[(Verdict::Pass, &[]), (Verdict::Pass, &[])]);
+        assert_eq!(good.verdict, RunVerdict::Conformant);
+        assert_eq!(good.exit_code(), ExitCode::Conformant);
+        assert_eq!((good.totals.must.passed, good.totals.must.total, good.totals.must.not_applicable), (1, 1, 1));
+        assert_eq!(good.totals.assertions, 2);
+        // Excluded requirements are not in the report.
+        assert!(good.requirements.iter().all(|one| one.id != "STP-003"));
+        let part = report(&[(Verdict::Pass, &[]), (Verdict::SetupFailed, &[])]);
+        assert_eq!(verdict_of(&part, "STP-001"), Verdict::SetupFailed);
+        assert_eq!((part.verdict, part.exit_code()), (RunVerdict::Incomplete, ExitCode::Incomplete));
+    }
+
+    #[test]
+    fn a_mismatch_fails_what_it_cites() {
+        let bad = report(&[(Verdict::Fail, &["STP-001"]), (Verdict::Pass, &[])]);
+        assert_eq!(verdict_of(&bad, "STP-001"), Verdict::Fail);
+        assert_eq!(verdict_of(&bad, "STP-002"), Verdict::NotObserved);
+        assert_eq!((bad.verdict, bad.exit_code()), (RunVerdict::NotConformant, ExitCode::Violation));
+    }
+
+    #[test]
+    fn a_violated_should_is_a_warning() {
+        let warned = report(&[(Verdict::Warn, &["STP-002"])]);
+        assert_eq!(verdict_of(&warned, "STP-002"), Verdict::Warn);
+        assert_eq!(verdict_of(&warned, "STP-001"), Verdict::Pass);
+        assert_eq!(warned.totals.should.failed, 1);
+        // Nothing passed outright, so nothing is certified.
+        assert_eq!(warned.verdict, RunVerdict::Incomplete);
+        let both = report(&[(Verdict::Warn, &["STP-002"]), (Verdict::Pass, &[])]);
+        assert_eq!(both.verdict, RunVerdict::Conformant);
+    }
+
+    #[test]
+    fn nothing_that_is_not_a_pass_counts_as_one() {
+        for verdict in [Verdict::NotApplicable, Verdict::NotObserved, Verdict::NotImplemented, Verdict::SetupFailed] {
+            let empty = report(&[(verdict, &[])]);
+            assert_eq!(empty.verdict, RunVerdict::Incomplete, "{verdict}");
+            assert_eq!(empty.totals.must.passed, 0);
+        }
+        let broken = report(&[(Verdict::HarnessError, &[]), (Verdict::Pass, &[])]);
+        assert_eq!(broken.exit_code(), ExitCode::Harness);
+    }
+
+    #[test]
+    fn requirements_outside_the_targets_profiles_are_not_applicable() {
+        let good = report(&[(Verdict::Pass, &[])]);
+        assert_eq!(verdict_of(&good, "STP-004"), Verdict::NotApplicable);
+    }
+
+    #[test]
+    fn the_report_validates_against_its_schema() {
+        let Some(schema) = crate::schema::named("report") else { return };
+        for report in [report(&[(Verdict::Pass, &[])]), report(&[(Verdict::Fail, &["STP-001"])])] {
+            let value = serde_json::to_value(&report).expect("serialises");
+            assert_eq!(schema.violations(&value), []);
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The report for people: quiet where all is well, complete where it is not.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::requirement::Registry;
+use crate::suite::report::{CaseReport, LevelTotals, Report};
+use crate::suite::verdict::{Mismatch, Verdict};
+
+/// Longest value printed for one mismatch, in characters; the JSON report has more of it.
+const MOST_CHARACTERS: usize = 400;
+/// Most mismatches printed for one case.
+const MOST_MISMATCHES: usize = 6;
+
+/// How the report is printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Style {
+    /// Escape sequences for colours.
+    pub colour: bool,
+    /// Also cases that are not applicable, with their reasons.
+    pub verbose: bool,
+}
+
+/// The report as text: failures, warnings and what was not observed, then counts, then the verdict.
+pub fn render(report: &Report, registry: &Registry, style: Style) -> String {
+    let mut out = String::new();
+    for case in &report.cases {
+        match case.verdict {
+            Verdict::Pass => {}
+            Verdict::NotApplicable if !style.verbose => {}
+            Verdict::Fail | Verdict::Warn => failure(&mut out, case, report, registry, style),
+            _ => {
+                let label = label(case.verdict, style);
+                let reason = case.reason.as_deref().unwrap_or_default();
+                line(&mut out, format_args!("{label} {}  {}", case.id, case.title));
+                if !reason.is_empty() {
+                    line(&mut out, format_args!("     {reason}"));
+                }
+                line(&mut out, format_args!(""));
+            }
+        }
+    }
+    summary(&mut out, report, style);
+    out
+}
+
+fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "{text}");
+}
+
+fn failure(out: &mut String, case: &CaseReport, report: &Report, registry: &Registry, style: Style) {
+    line(out, format_args!("{} {}  {}", label(case.verdict, style), case.id, case.title));
+    let mut quoted: Vec<&str> = Vec::new();
+    for mismatch in case.mismatches.iter().take(MOST_MISMATCHES) {
+        for id in &mismatch.cites {
+            if quoted.contains(&id.as_str()) {
+                continue;
+            }
+            quoted.push(id);
+            if let Some(requirement) = registry.get(id) {
+                line(
+                    out,
+                    format_args!(
+                        "     {id} {} spec/{}.md: \"{}\"",
+                        requirement.level, requirement.section, requirement.quote
+                    ),
+                );
+            }
+        }
+        difference(out, mismatch, style);
+    }
+    let more = case.mismatches.len().saturating_sub(MOST_MISMATCHES);
+    if more > 0 {
+        line(out, format_args!("     and {more} more; see --format json"));
+    }
+    if let Some(reason) = &case.reason {
+        line(out, format_args!("     not taken further: {reason}"));
+    }
+    line(
+        out,
+        format_args!("     repeat: oap-conform run --filter {} --seed {}", case.id, report.run.seed),
+    );
+    line(out, format_args!(""));
+}
+
+fn difference(out: &mut String, mismatch: &Mismatch, style: Style) {
+    let pointer = if mismatch.pointer.is_empty() { "(whole)" } else { &mismatch.pointer };
+    let cites = mismatch.cites.join(", ");
+    line(out, format_args!("     at {} {pointer}  [{cites}]", mismatch.place));
+    line(out, format_args!("       expected {}", paint(&shown(&mismatch.expected), "32", style)));
+    line(out, format_args!("       got      {}", paint(&shown(&mismatch.got), "31", style)));
+    if !mismatch.message.is_empty() {
+        line(out, format_args!("       {}", mismatch.message));
+    }
+}
+
+fn shown(value: &Value) -> String {
+    if value.get("$absent").is_some() {
+        return "nothing".to_owned();
+    }
+    let text = value.to_string();
+    if text.chars().count() <= MOST_CHARACTERS {
+        return text;
+    }
+    let kept: String = text.chars().take(MOST_CHARACTERS).collect();
+    format!("{kept}…")
+}
+
+fn label(verdict: Verdict, style: Style) -> String {
+    let (text, code) = match verdict {
+        Verdict::Pass => ("PASS", "32"),
+        Verdict::Fail => ("FAIL", "31;1"),
+        Verdict::Warn => ("WARN", "33"),
+        Verdict::NotApplicable => ("NOT APPLICABLE", "2"),
+        Verdict::NotObserved => ("NOT OBSERVED", "33"),
+        Verdict::NotImplemented => ("NOT IMPLEMENTED", "33"),
+        Verdict::SetupFailed => ("SETUP FAILED", "33;1"),
+        Verdict::HarnessError => ("HARNESS ERROR", "35;1"),
+    };
+    paint(text, code, style)
+}
+
+fn paint(text: &str, code: &str, style: Style) -> String {
+    if style.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+}
+
+fn summary(out: &mut String, report: &Report, style: Style) {
+    for flake in &report.run.flakes {
+        let verdicts: Vec<String> =
+            flake.verdicts.iter().map(|(verdict, count)| format!("{verdict} {count}")).collect();
+        line(out, format_args!("FLAKE {}: {}", flake.id, verdicts.join(", ")));
+    }
+    let counts: Vec<String> = Verdict::ALL
+        .into_iter()
+        .map(|verdict| (verdict, report.count(verdict)))
+        .filter(|(verdict, count)| *count > 0 || *verdict == Verdict::Pass)
+        .map(|(verdict, count)| format!("{count} {verdict}"))
+        .collect();
+    line(
+        out,
+        format_args!(
+            "{} cases, {} assertions: {}",
+            report.totals.cases,
+            report.totals.assertions,
+            counts.join(", ")
+        ),
+    );
+    level(out, "MUST", &report.totals.must);
+    level(out, "SHOULD", &report.totals.should);
+    if report.run.repeat > 1 {
+        line(
+            out,
+            format_args!("each case ran {} times; {} flakes", report.run.repeat, report.run.flakes.len()),
+        );
+    }
+    if report.run.selection.partial {
+        line(
+            out,
+            format_args!(
+                "a selection: {} of {} cases, so the verdict speaks of these only",
+                report.run.selection.selected, report.run.selection.of
+            ),
+        );
+    }
+    line(
+        out,
+        format_args!(
+            "{:.2} s, {} jobs, median {:.1} ms a case, seed {}",
+            report.run.duration_ms / 1000.0,
+            report.run.jobs,
+            report.run.median_case_ms,
+            report.run.seed
+        ),
+    );
+    let code = if report.exit_code().number() == 0 { "32;1" } else { "31;1" };
+    let profiles: Vec<&str> = report.run.target.profiles.iter().map(|profile| profile.name()).collect();
+    line(
+        out,
+        format_args!(
+            "{} ({}): {} of {} MUST, {} of {} SHOULD",
+            paint(report.verdict.title(), code, style),
+            profiles.join(", "),
+            report.totals.must.passed,
+            report.totals.must.total,
+            report.totals.should.passed,
+            report.totals.should.total,
+        ),
+    );
+}
+
+fn level(out: &mut String, name: &str, totals: &LevelTotals) {
+    line(
+        out,
+        format_args!(
+            "{name}: {} of {} requirements passed, {} failed, {} not observed; {} not applicable",
+            totals.passed, totals.total, totals.failed, totals.not_observed, totals.not_applicable
+        ),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::requirement::Profile;
+    use crate::suite::report::{RunBlock, Totals};
+    use crate::suite::verdict::RunVerdict;
+    use serde_json::json;
+
+    fn report(verdict: Verdict) -> Report {
+        let mismatches = if verdict == Verdict::Fail {
+            vec![Mismatch {
+                cites: vec!["ACT-007".into()],
+                place: "calendar".into(),
+                pointer: "/calls".into(),
+                expected: json!(0),
+                got: json!(1),
+                message: "is another value; called: POST /v1/events".into(),
+                no_answer: false,
+            }]
+        } else {
+            Vec::new()
+        };
+        let mut totals = Totals { cases: 1, assertions: 3, ..Totals::default() };
+        totals.by_verdict.insert(verdict.name(), 1);
+        Report {
+            verdict: if verdict == Verdict::Pass { RunVerdict::Conformant } else { RunVerdict::NotConformant },
+            totals,
+            cases: vec![CaseReport {
+                id: "ACT-007-bad-date".into(),
+                title: "nothing invalid is executed".into(),
+                requirements: vec!["ACT-007".into()],
+                profile: Profile::Session,
+                verdict,
+                mismatches,
+                assertions: 3,
+                reason: None,
+            }],
+            requirements: Vec::new(),
+            run: RunBlock { seed: 42, jobs: 2, repeat: 1, ..RunBlock::default() },
+        }
+    }
+
+    fn registry() -> Registry {
+        let mut registry = Registry::default();
+        registry.add_section(
+            "actions",
+            "[[requirement]]\nid=\"ACT-007\"\nlevel=\"MUST\"\nprofile=\"session\"\nquote=\"Nothing invalid MUST run.\"\njudged=\"live\"",
+            "Nothing invalid MUST run.",
+        );
+        registry
+    }
+
+    #[test]
+    fn a_failure_says_all_that_is_needed() {
+        let text = render(&report(Verdict::Fail), &registry(), Style::default());
+        for part in [
+            "FAIL ACT-007-bad-date  nothing invalid is executed",
+            "ACT-007 MUST spec/actions.md: \"Nothing invalid MUST run.\"",
+            "at calendar /calls",
+            "expected 0",
+            "got      1",
+            "called: POST /v1/events",
+            "oap-conform run --filter ACT-007-bad-date --seed 42",
+            "NOT CONFORMANT",
+        ] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+        assert!(!text.contains('\u{1b}'));
+        let coloured = render(&report(Verdict::Fail), &registry(), Style { colour: true, verbose: false });
+        assert!(coloured.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_pass_is_quiet() {
+        let text = render(&report(Verdict::Pass), &registry(), Style::default());
+        assert!(!text.contains("ACT-007-bad-date"));
+        assert!(text.contains("CONFORMANT") && text.contains("1 cases, 3 assertions: 1 pass"));
+    }
+}
