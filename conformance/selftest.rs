@@ -9,11 +9,10 @@ use std::time::Duration;
 use mock_services::MockServices;
 use sha2::{Digest, Sha256};
 
-use crate::mutants::proxy::{self, Proxy};
-use crate::mutants::{self, Break, Mutant};
+use crate::mutants::{self, Mutant};
 use crate::null_targets;
 use crate::requirement::{Level, Registry};
-use crate::runtime::{self, Config, Parts, Reference, Running, offered_profiles};
+use crate::runtime::{self, Config, Reference, offered_profiles};
 use crate::suite::applicability::Capabilities;
 use crate::suite::case::Case;
 use crate::suite::matrix::{MutantRun, SelftestReport, matrix};
@@ -174,7 +173,9 @@ fn drawn(seed: u64, mutant: &str, case: &str) -> bool {
 }
 
 async fn good(cases: &[Case], plan: &Plan, mocks: &Arc<MockServices>) -> Result<Report, String> {
-    let running = start((plan.reference)(mocks), Arc::new(Reference)).await?;
+    let running = runtime::start((plan.reference)(mocks), Arc::new(Reference))
+        .await
+        .map_err(|error| error.to_string())?;
     let options = Options {
         jobs: JOBS,
         seed: plan.seed,
@@ -214,23 +215,10 @@ async fn against_mutant(
     plan: &Plan,
     mocks: &Arc<MockServices>,
 ) -> Result<Report, String> {
-    let mut config = (plan.reference)(mocks);
-    let mut parts: Arc<dyn Parts> = Arc::new(Reference);
-    match &mutant.breaks {
-        Break::Part(part) => parts = Arc::clone(part),
-        Break::Config(change) => change(&mut config),
-        Break::Proxy(_) => {}
+    if cases.is_empty() {
+        return Err("no case speaks for its requirement".to_owned());
     }
-    let running = start(config, parts).await?;
-    let mut url = format!("http://{}", running.addr);
-    let mut before: Option<Proxy> = None;
-    if let Break::Proxy(tamper) = &mutant.breaks {
-        let proxy = proxy::start(url, Arc::clone(tamper))
-            .await
-            .map_err(|error| error.to_string())?;
-        url = format!("http://{}", proxy.address);
-        before = Some(proxy);
-    }
+    let standing = mutant.start((plan.reference)(mocks)).await?;
     let options = Options {
         jobs: JOBS,
         seed: plan.seed,
@@ -242,20 +230,9 @@ async fn against_mutant(
         },
         ..Options::default()
     };
-    let report = if cases.is_empty() {
-        Err("no case speaks for its requirement".to_owned())
-    } else {
-        judge(cases, &url, mocks, &options).await
-    };
-    drop(before);
-    running.shutdown().await;
+    let report = judge(cases, &standing.url, mocks, &options).await;
+    standing.shutdown().await;
     report
-}
-
-async fn start(config: Config, parts: Arc<dyn Parts>) -> Result<Running, String> {
-    runtime::start(config, parts)
-        .await
-        .map_err(|error| error.to_string())
 }
 
 async fn judge(

@@ -72,10 +72,7 @@ pub fn read(bytes: &[u8], limits: &Limits, duplicates: Duplicates) -> Result<Val
     let text = std::str::from_utf8(bytes).map_err(|error| {
         refuse(
             "invalid_utf8",
-            format!(
-                "byte {} is not UTF-8; send UTF-8 text",
-                error.valid_up_to()
-            ),
+            format!("byte {} is not UTF-8; send UTF-8 text", error.valid_up_to()),
         )
     })?;
     if depth(bytes) > limits.depth {
@@ -87,7 +84,7 @@ pub fn read(bytes: &[u8], limits: &Limits, duplicates: Duplicates) -> Result<Val
     let mut twice = None;
     let mut parser = serde_json::Deserializer::from_str(text);
     let seed = Strict {
-        pointer: String::new(),
+        place: None,
         refuse: duplicates == Duplicates::Refuse,
         twice: &mut twice,
     };
@@ -179,14 +176,35 @@ fn depth(bytes: &[u8]) -> usize {
     deepest
 }
 
-/// Builds a `Value` and notes the first object that names a member twice.
-struct Strict<'a> {
-    pointer: String,
-    refuse: bool,
-    twice: &'a mut Option<String>,
+/// Where a value stands, written out only when somebody asks: under one long name there may be a million values.
+struct Place<'p> {
+    up: Option<&'p Place<'p>>,
+    token: Token<'p>,
 }
 
-impl<'de> DeserializeSeed<'de> for Strict<'_> {
+enum Token<'p> {
+    Name(&'p str),
+    Index(usize),
+}
+
+impl Place<'_> {
+    fn pointer(&self) -> String {
+        let above = self.up.map_or_else(String::new, Place::pointer);
+        match self.token {
+            Token::Name(name) => push(&above, name),
+            Token::Index(index) => push(&above, &index.to_string()),
+        }
+    }
+}
+
+/// Builds a `Value` and notes the first object that names a member twice.
+struct Strict<'p, 't> {
+    place: Option<&'p Place<'p>>,
+    refuse: bool,
+    twice: &'t mut Option<String>,
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_, '_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -194,7 +212,7 @@ impl<'de> DeserializeSeed<'de> for Strict<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Strict<'_> {
+impl<'de> Visitor<'de> for Strict<'_, '_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -233,25 +251,35 @@ impl<'de> Visitor<'de> for Strict<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut elements = Vec::new();
-        while let Some(element) = access.next_element_seed(Strict {
-            pointer: push(&self.pointer, &elements.len().to_string()),
-            refuse: self.refuse,
-            twice: &mut *self.twice,
-        })? {
-            elements.push(element);
+        loop {
+            let place = Place {
+                up: self.place,
+                token: Token::Index(elements.len()),
+            };
+            let element = access.next_element_seed(Strict {
+                place: Some(&place),
+                refuse: self.refuse,
+                twice: &mut *self.twice,
+            })?;
+            match element {
+                Some(element) => elements.push(element),
+                None => return Ok(Value::Array(elements)),
+            }
         }
-        Ok(Value::Array(elements))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut members = Map::new();
         while let Some(name) = access.next_key::<String>()? {
-            let pointer = push(&self.pointer, &name);
-            if self.refuse && members.contains_key(&name) && self.twice.is_none() {
-                *self.twice = Some(pointer.clone());
+            let place = Place {
+                up: self.place,
+                token: Token::Name(&name),
+            };
+            if self.refuse && self.twice.is_none() && members.contains_key(&name) {
+                *self.twice = Some(place.pointer());
             }
             let value = access.next_value_seed(Strict {
-                pointer,
+                place: Some(&place),
                 refuse: self.refuse,
                 twice: &mut *self.twice,
             })?;
@@ -276,8 +304,21 @@ mod tests {
 
     #[test]
     fn one_value_and_nothing_else() {
-        assert_eq!(strict(r#" {"a":[1,2.5,null]} "#), Ok(json!({"a":[1,2.5,null]})));
-        for text in ["", "{", "{} {}", "{'a':1}", "[1,]", "NaN", "1e999", "\u{feff}{}", "nul"] {
+        assert_eq!(
+            strict(r#" {"a":[1,2.5,null]} "#),
+            Ok(json!({"a":[1,2.5,null]}))
+        );
+        for text in [
+            "",
+            "{",
+            "{} {}",
+            "{'a':1}",
+            "[1,]",
+            "NaN",
+            "1e999",
+            "\u{feff}{}",
+            "nul",
+        ] {
             assert_eq!(code(text), "malformed_json", "{text}");
         }
     }
@@ -285,7 +326,10 @@ mod tests {
     #[test]
     fn a_key_named_twice_is_found_wherever_it_stands() {
         let error = strict(r#"{"a":[{"b":1,"c":{},"b":2}]}"#).expect_err("refused");
-        assert_eq!((error.code, error.pointer.as_str()), ("duplicate_key", "/a/0/b"));
+        assert_eq!(
+            (error.code, error.pointer.as_str()),
+            ("duplicate_key", "/a/0/b")
+        );
         // An escape spells the same key.
         assert_eq!(code(r#"{"a":1,"\u0061":2}"#), "duplicate_key");
         assert_eq!(
@@ -307,6 +351,19 @@ mod tests {
     }
 
     #[test]
+    fn a_long_name_costs_once_and_not_for_each_value_below_it() {
+        // Written out for each value, the places alone would be 100 GB.
+        let text = format!(
+            "{{\"{}\":[{}0]}}",
+            "k".repeat(500_000),
+            "1,".repeat(200_000)
+        );
+        let started = std::time::Instant::now();
+        assert_eq!(code(&text), "read");
+        assert!(started.elapsed() < std::time::Duration::from_secs(2));
+    }
+
+    #[test]
     fn messages_never_quote_the_text() {
         let error = strict(r#"{"token":"s3cret" "x"}"#).expect_err("refused");
         assert!(!error.message.contains("s3cret"));
@@ -322,6 +379,38 @@ mod tests {
             digest(&json!({})),
             "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
         );
+    }
+
+    #[test]
+    fn the_canonical_text_is_that_of_the_rfc() {
+        // RFC 8785, sections 3.2.2 and 3.2.3: numbers as ECMAScript writes them, names in the order of UTF-16.
+        let numbers =
+            strict("[333333333.33333329, 1E30, 4.50, 2e-3, 0.000000000000000000000000001, -0.0]");
+        assert_eq!(
+            canonical(&numbers.expect("json")),
+            "[333333333.3333333,1e+30,4.5,0.002,1e-27,0]"
+        );
+        let names = json!({"\u{20ac}": 1, "\r": 2, "\u{fb33}": 3, "1": 4, "\u{1f600}": 5, "\u{80}": 6, "\u{f6}": 7});
+        assert_eq!(
+            canonical(&names),
+            "{\"\\r\":2,\"1\":4,\"\u{80}\":6,\"\u{f6}\":7,\"\u{20ac}\":1,\"\u{1f600}\":5,\"\u{fb33}\":3}"
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn reading_never_panics_and_agrees_with_a_plain_parser(text in "[\\[\\]{}\",:0-9a-c .eE\\\\u+-]{0,40}") {
+            let plain: Result<Value, _> = serde_json::from_str(&text);
+            match strict(&text) {
+                Ok(value) => proptest::prop_assert_eq!(Some(value), plain.ok()),
+                Err(error) => proptest::prop_assert!(plain.is_err() || error.code == "duplicate_key", "{}", error.code),
+            }
+        }
+
+        #[test]
+        fn reading_bytes_never_panics(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..64)) {
+            let _ = read(&bytes, &Limits::DOCUMENT, Duplicates::Refuse);
+        }
     }
 
     #[test]

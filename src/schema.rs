@@ -1,11 +1,11 @@
 //! JSON Schema as the protocol uses it: the draft by `$schema` (absent: 2020-12), `format` asserted, nothing ever fetched
 //! (`spec/schemas.md`).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use jsonschema::meta::MetaValidator;
 use jsonschema::{Draft, Registry, Retrieve, Uri, Validator};
 use serde_json::Value;
 
@@ -19,6 +19,9 @@ use weight::Weight;
 
 /// Most violations one check reports; a hostile value can break a schema in every element.
 const MOST_VIOLATIONS: usize = 100;
+
+/// Most bytes of their places and messages, of which each can be as long as the document.
+const MOST_TOLD: usize = 256 * 1024;
 
 /// A compiled schema; cheap to clone and to share.
 #[derive(Clone)]
@@ -86,8 +89,10 @@ pub fn check(document: &Value) -> Result<Schema, Vec<SchemaError>> {
             "/$schema",
         )]);
     }
+    let document = &*with_local_references(document);
     let mut remote = Vec::new();
-    remote_references(document, "", &mut remote);
+    remote_references(document, None, &mut remote);
+    let mut told = Told::default();
     let mut defects: Vec<SchemaError> = remote
         .iter()
         .map(|pointer| {
@@ -96,12 +101,17 @@ pub fn check(document: &Value) -> Result<Schema, Vec<SchemaError>> {
                 pointer,
             )
         })
+        .take_while(|defect| told.may_tell(&defect.pointer, &defect.message))
         .collect();
-    let errors = dialect(document);
-    defects.extend(errors.iter_errors(document).map(|error| SchemaError {
-        message: error.masked_with("the value").to_string(),
-        pointer: error.instance_path().as_str().to_owned(),
-    }));
+    // Without a dialect's validator, which a test of this crate excludes, building still finds the first error.
+    if let Some(dialect) = dialect(document) {
+        let errors = dialect.iter_errors(document).take(MOST_VIOLATIONS);
+        let errors = errors.map(|error| SchemaError {
+            message: error.masked_with("the value").to_string(),
+            pointer: error.instance_path().as_str().to_owned(),
+        });
+        defects.extend(errors.take_while(|defect| told.may_tell(&defect.pointer, &defect.message)));
+    }
     if !defects.is_empty() {
         defects.truncate(MOST_VIOLATIONS);
         return Err(defects);
@@ -111,15 +121,26 @@ pub fn check(document: &Value) -> Result<Schema, Vec<SchemaError>> {
     build(document, None, weight).map_err(|error| vec![error])
 }
 
-/// The meta-schema of the document's draft.
-fn dialect(document: &Value) -> MetaValidator<'static> {
-    match draft(document) {
-        Draft::Draft4 => jsonschema::draft4::meta::validator(),
-        Draft::Draft6 => jsonschema::draft6::meta::validator(),
-        Draft::Draft7 => jsonschema::draft7::meta::validator(),
-        Draft::Draft201909 => jsonschema::draft201909::meta::validator(),
-        _ => jsonschema::draft202012::meta::validator(),
-    }
+/// The meta-schema of the document's draft, its formats asserted, so that a pattern that is no expression is found too.
+fn dialect(document: &Value) -> Option<&'static Validator> {
+    static DIALECTS: [OnceLock<Option<Validator>>; 5] = [const { OnceLock::new() }; 5];
+    let draft = draft(document);
+    let (cell, uri) = match draft {
+        Draft::Draft4 => (&DIALECTS[0], "http://json-schema.org/draft-04/schema#"),
+        Draft::Draft6 => (&DIALECTS[1], "http://json-schema.org/draft-06/schema#"),
+        Draft::Draft7 => (&DIALECTS[2], "http://json-schema.org/draft-07/schema#"),
+        Draft::Draft201909 => (&DIALECTS[3], "https://json-schema.org/draft/2019-09/schema"),
+        _ => (&DIALECTS[4], "https://json-schema.org/draft/2020-12/schema"),
+    };
+    let compiled = cell.get_or_init(|| {
+        jsonschema::options()
+            .with_draft(draft)
+            .should_validate_formats(true)
+            .with_retriever(Refuse)
+            .build(&serde_json::json!({"$ref": uri}))
+            .ok()
+    });
+    compiled.as_ref()
 }
 
 /// The schema of one of the protocol's own messages, `spec/schemas/<name>.json`, compiled once.
@@ -153,6 +174,7 @@ impl Schema {
                 "does not satisfy the schema, which is too recursive to say where",
             )];
         }
+        let mut told = Told::default();
         self.0
             .validator
             .iter_errors(value)
@@ -164,7 +186,20 @@ impl Schema {
                     error.masked_with("the value").to_string(),
                 )
             })
+            .take_while(|violation| told.may_tell(&violation.pointer, &violation.message))
             .collect()
+    }
+}
+
+/// Counts what was told: the first always may be, a further one while there is room.
+#[derive(Default)]
+struct Told(usize);
+
+impl Told {
+    fn may_tell(&mut self, pointer: &str, message: &str) -> bool {
+        let first = self.0 == 0;
+        self.0 += pointer.len() + message.len() + 1;
+        first || self.0 <= MOST_TOLD
     }
 }
 
@@ -244,34 +279,123 @@ fn is_dialect(uri: &str) -> bool {
     )
 }
 
-/// Every `$ref` (or dynamic kin) that leaves the document, judged by its text: a resolver that is never asked cannot be tricked.
-fn remote_references(value: &Value, pointer: &str, found: &mut Vec<String>) {
-    match value {
-        Value::Object(members) => {
-            for (name, member) in members {
-                let here = crate::json::push(pointer, name);
-                match (name.as_str(), member) {
-                    // Values under these keywords are data, not schemas.
-                    ("const" | "enum" | "default" | "examples", _) => {}
-                    ("$ref" | "$dynamicRef" | "$recursiveRef", Value::String(target)) => {
-                        if !target.starts_with('#') && !is_dialect(target) {
-                            found.push(here);
-                        }
-                    }
-                    _ => remote_references(member, &here, found),
+/// What follows the `#` in a reference that stays within the document: one that is a fragment only, or that has the
+/// document's own `$id` before it.
+pub fn local_fragment<'t>(document: &Value, target: &'t str) -> Option<&'t str> {
+    if let Some(fragment) = target.strip_prefix('#') {
+        return Some(fragment);
+    }
+    let rest = target.strip_prefix(own_name(document)?)?;
+    if rest.is_empty() {
+        return Some("");
+    }
+    rest.strip_prefix('#')
+}
+
+/// The name that a document gives itself; a fragment is no name of a document.
+fn own_name(document: &Value) -> Option<&str> {
+    let name = document.get(id_keyword(document))?.as_str()?;
+    let name = name.strip_suffix('#').unwrap_or(name);
+    (!name.is_empty() && !name.contains('#')).then_some(name)
+}
+
+fn id_keyword(document: &Value) -> &'static str {
+    match draft(document) {
+        Draft::Draft4 => "id",
+        _ => "$id",
+    }
+}
+
+/// The document with references by its own name written without it, so that all that follows judges fragments only.
+fn with_local_references(document: &Value) -> Cow<'_, Value> {
+    let Some(name) = own_name(document) else {
+        return Cow::Borrowed(document);
+    };
+    let mut local = document.clone();
+    if let Value::Object(members) = &mut local {
+        let id = id_keyword(document);
+        members
+            .iter_mut()
+            .for_each(|(keyword, member)| localise(keyword, member, name, id));
+    }
+    Cow::Owned(local)
+}
+
+/// Writes references by `name` without it, but for those in embedded documents, where a fragment would mean these.
+fn localise(keyword: &str, value: &mut Value, name: &str, id: &str) {
+    match (keyword, value) {
+        ("const" | "enum" | "default" | "examples", _) => {}
+        ("$ref" | "$dynamicRef" | "$recursiveRef", Value::String(target)) => {
+            let rest = target.strip_prefix(name);
+            if let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with('#')) {
+                *target = format!("#{}", rest.trim_start_matches('#'));
+            }
+        }
+        // Names under these keywords are the author's, not keywords.
+        (
+            "properties" | "patternProperties" | "dependentSchemas" | "$defs" | "definitions",
+            Value::Object(named),
+        ) => named
+            .values_mut()
+            .for_each(|schema| localise("", schema, name, id)),
+        (_, Value::Object(members)) => {
+            let inner = members.get(id).and_then(Value::as_str);
+            if inner.is_none_or(|inner| inner.is_empty() || inner.starts_with('#')) {
+                members
+                    .iter_mut()
+                    .for_each(|(keyword, member)| localise(keyword, member, name, id));
+            }
+        }
+        (_, Value::Array(elements)) => elements
+            .iter_mut()
+            .for_each(|element| localise("", element, name, id)),
+        _ => {}
+    }
+}
+
+/// The way to a part of a document, written out only where something is found.
+struct Trail<'t> {
+    up: Option<&'t Trail<'t>>,
+    token: Cow<'t, str>,
+}
+
+impl Trail<'_> {
+    fn pointer(&self) -> String {
+        let above = self.up.map_or_else(String::new, Trail::pointer);
+        crate::json::push(&above, &self.token)
+    }
+}
+
+/// Every `$ref` (or dynamic kin) that leaves the document, judged by its text: a resolver that is never asked cannot be
+/// tricked. Stops when more is found than is told.
+fn remote_references(value: &Value, up: Option<&Trail<'_>>, found: &mut Vec<String>) {
+    let below: Vec<(Cow<'_, str>, &Value)> = match value {
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, member)| (Cow::from(name), member))
+            .collect(),
+        Value::Array(elements) => elements
+            .iter()
+            .enumerate()
+            .map(|(index, element)| (Cow::from(index.to_string()), element))
+            .collect(),
+        _ => return,
+    };
+    let is_object = value.is_object();
+    for (token, member) in below {
+        if found.len() >= MOST_VIOLATIONS {
+            return;
+        }
+        match (token.as_ref(), member) {
+            // Values under these keywords are data, not schemas.
+            ("const" | "enum" | "default" | "examples", _) if is_object => {}
+            ("$ref" | "$dynamicRef" | "$recursiveRef", Value::String(target)) if is_object => {
+                if !target.starts_with('#') && !is_dialect(target) {
+                    found.push(Trail { up, token }.pointer());
                 }
             }
+            _ => remote_references(member, Some(&Trail { up, token }), found),
         }
-        Value::Array(elements) => {
-            for (index, element) in elements.iter().enumerate() {
-                remote_references(
-                    element,
-                    &crate::json::push(pointer, &index.to_string()),
-                    found,
-                );
-            }
-        }
-        _ => {}
     }
 }
 
@@ -329,11 +453,182 @@ mod tests {
     }
 
     #[test]
+    fn a_document_may_refer_to_itself_by_its_own_name() {
+        let own = |reference: &str| {
+            json!({
+                "$id": "https://example.com/a.json",
+                "properties": {"n": {"$ref": reference}},
+                "$defs": {"count": {"type": "integer"}, "named": {"$anchor": "named", "type": "integer"}},
+            })
+        };
+        for reference in [
+            "https://example.com/a.json#/$defs/count",
+            "https://example.com/a.json#named",
+            "#named",
+        ] {
+            let schema = compile(&own(reference)).expect(reference);
+            assert!(schema.is_valid(&json!({"n": 1})), "{reference}");
+            assert!(!schema.is_valid(&json!({"n": "x"})), "{reference}");
+        }
+        let named_like_a_keyword = json!({"$id": "a.json", "properties": {"const": {"$ref": "a.json#/$defs/b"}}, "$defs": {"b": false}});
+        let schema = compile(&named_like_a_keyword).expect("compiles");
+        assert!(!schema.is_valid(&json!({"const": 1})));
+        let whole = compile(&own("https://example.com/a.json")).expect("recursive");
+        assert!(whole.is_valid(&json!({"n": {"n": {}}})));
+        for reference in [
+            "https://example.com/a.jsonx",
+            "https://example.com/b.json",
+            "b.json",
+            "https://example.com/a.json#/$defs/gone",
+        ] {
+            assert!(compile(&own(reference)).is_err(), "{reference}");
+        }
+        let embedded = json!({
+            "$id": "https://example.com/a.json",
+            "$defs": {"b": {"$id": "https://example.com/b.json", "$ref": "https://example.com/a.json"}},
+        });
+        assert!(compile(&embedded).is_err());
+    }
+
+    #[test]
     fn what_is_no_schema_is_refused_with_its_place() {
         assert!(compile(&json!("string")).is_err());
         let error = compile(&json!({"properties": {"a": {"type": "strin"}}})).expect_err("refused");
         assert_eq!(error.pointer, "/properties/a/type");
         assert!(compile(&json!({"pattern": "("})).is_err());
+    }
+
+    #[test]
+    fn every_defect_is_told_at_its_place() {
+        let document = json!({
+            "properties": {"a": {"type": "strin"}, "b": {"required": "x"}, "c": {"$ref": "c.json"}},
+            "pattern": "("
+        });
+        let defects = check(&document).expect_err("refused");
+        let mut places: Vec<_> = defects.into_iter().map(|defect| defect.pointer).collect();
+        places.sort();
+        let expected = [
+            "/pattern",
+            "/properties/a/type",
+            "/properties/b/required",
+            "/properties/c/$ref",
+        ];
+        assert_eq!(places, expected);
+    }
+
+    #[test]
+    fn what_is_told_stays_within_bounds_however_long_the_names_are() {
+        let name = "n".repeat(200_000);
+        let document =
+            json!({"properties": {&name: {"allOf": vec![json!({"type": "strin"}); 300]}}});
+        let defects = check(&document).expect_err("refused");
+        let told: usize = defects.iter().map(|defect| defect.pointer.len()).sum();
+        assert!(!defects.is_empty() && told <= 2 * MOST_TOLD, "{told}");
+        let schema = compile(&json!({"additionalProperties": {"items": {"type": "string"}}}));
+        let found = schema
+            .expect("compiles")
+            .violations(&json!({&name: vec![1; 300]}));
+        let told: usize = found.iter().map(|violation| violation.pointer.len()).sum();
+        assert!(!found.is_empty() && told <= 2 * MOST_TOLD, "{told}");
+    }
+
+    #[test]
+    fn values_are_taken_by_json_value_and_never_coerced() {
+        for (schema, fine, wrong) in [
+            (
+                json!({"type": "integer"}),
+                vec![json!(1), json!(1.0), json!(-0.0)],
+                vec![json!(1.5), json!("1"), json!(true)],
+            ),
+            (
+                json!({"enum": [1]}),
+                vec![json!(1.0)],
+                vec![json!(true), json!("1")],
+            ),
+            (
+                json!({"const": {"a": 1, "b": 2}}),
+                vec![json!({"b": 2.0, "a": 1})],
+                vec![json!({"a": 1})],
+            ),
+            (
+                json!({"uniqueItems": true}),
+                vec![json!([1, true, "1"])],
+                vec![json!([1, 1.0])],
+            ),
+            (
+                json!({"type": "array"}),
+                vec![json!([])],
+                vec![json!({}), json!("a")],
+            ),
+            (
+                json!({"maxLength": 1}),
+                vec![json!("\u{1f600}"), json!("\u{e9}")],
+                vec![json!("e\u{301}")],
+            ),
+            (
+                json!({"pattern": "b"}),
+                vec![json!("abc")],
+                vec![json!("ac")],
+            ),
+            (
+                json!({"format": "no-such-format"}),
+                vec![json!("any")],
+                vec![],
+            ),
+            (json!(true), vec![json!(null)], vec![]),
+            (json!(false), vec![], vec![json!(null)]),
+        ] {
+            let compiled = compile(&schema).expect("compiles");
+            for value in fine {
+                assert!(compiled.is_valid(&value), "{schema} {value}");
+                assert_eq!(compiled.violations(&value), [], "{schema} {value}");
+            }
+            for value in wrong {
+                assert!(!compiled.is_valid(&value), "{schema} {value}");
+                assert!(!compiled.violations(&value).is_empty(), "{schema} {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_formats_of_the_protocol_are_asserted() {
+        for (format, fine, wrong) in [
+            (
+                "email",
+                vec!["a@example.com"],
+                vec!["a", "a@", "@example.com", ""],
+            ),
+            (
+                "date-time",
+                vec!["2026-03-28T14:32:10Z", "2026-03-28T14:32:10.5+01:00"],
+                vec![
+                    "2026-03-28T14:32:10",
+                    "2026-02-30T00:00:00Z",
+                    "2026-03-28T24:00:00Z",
+                    "2026-03-28",
+                    "tomorrow",
+                ],
+            ),
+            ("date", vec!["2024-02-29"], vec!["2023-02-29", "2024-2-9"]),
+            ("time", vec!["10:00:00Z"], vec!["10:00:00", "25:00:00Z"]),
+            ("uri", vec!["https://a.example/b"], vec!["/a", "a b"]),
+            (
+                "uuid",
+                vec!["123e4567-e89b-12d3-a456-426614174000"],
+                vec!["123e4567"],
+            ),
+            ("ipv4", vec!["192.0.2.1"], vec!["192.0.2", "256.0.0.1"]),
+            ("ipv6", vec!["2001:db8::1"], vec!["2001:db8::g"]),
+            ("hostname", vec!["a.example"], vec!["-a.example", "a b"]),
+        ] {
+            let compiled = compile(&json!({"format": format})).expect("compiles");
+            for text in fine {
+                assert!(compiled.is_valid(&json!(text)), "{format} {text}");
+            }
+            for text in wrong {
+                assert!(!compiled.is_valid(&json!(text)), "{format} {text}");
+            }
+        }
     }
 
     #[test]

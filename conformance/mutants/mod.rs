@@ -2,12 +2,32 @@
 //!
 //! A mutant swaps one part of the reference, changes how it is configured, or stands as a proxy before it; none lives in `src/runtime`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::runtime::{Config, Parts};
+use crate::runtime::{self, Config, Parts, Reference, Running};
 use crate::suite::matrix;
 
+#[macro_use]
+mod swap;
+
+pub mod actions;
+pub mod capabilities;
+pub mod documents;
+pub mod errors;
+pub mod human;
+pub mod idempotency;
+pub mod manifests;
+pub mod model;
+pub mod observations;
+pub mod plans;
 pub mod proxy;
+pub mod registration;
+pub mod replies;
+pub mod schemas;
+pub mod secrets;
+pub mod sessions;
+pub mod steps;
+pub mod transcripts;
 
 /// One deliberately broken target.
 pub struct Mutant {
@@ -71,6 +91,38 @@ impl Mutant {
         self
     }
 
+    /// Starts it, made from the reference with this configuration.
+    ///
+    /// # Errors
+    /// When the reference or the proxy cannot be started.
+    pub async fn start(&self, mut config: Config) -> Result<Standing, String> {
+        let mut parts: Arc<dyn Parts> = Arc::new(Reference);
+        match &self.breaks {
+            Break::Part(part) => parts = Arc::clone(part),
+            Break::Config(change) => change(&mut config),
+            Break::Proxy(_) => {}
+        }
+        let running = runtime::start(config, parts)
+            .await
+            .map_err(|error| error.to_string())?;
+        let target = format!("http://{}", running.addr);
+        let Break::Proxy(tamper) = &self.breaks else {
+            return Ok(Standing {
+                url: target,
+                running,
+                proxy: None,
+            });
+        };
+        let proxy = proxy::start(target, Arc::clone(tamper))
+            .await
+            .map_err(|error| error.to_string())?;
+        Ok(Standing {
+            url: format!("http://{}", proxy.address),
+            running,
+            proxy: Some(proxy),
+        })
+    }
+
     /// What the reports say of it.
     pub fn summary(&self) -> matrix::Mutant {
         matrix::Mutant {
@@ -96,9 +148,50 @@ impl Mutant {
     }
 }
 
+/// A mutant that listens.
+pub struct Standing {
+    /// Its base URL.
+    pub url: String,
+    running: Running,
+    proxy: Option<proxy::Proxy>,
+}
+
+impl Standing {
+    /// Ends it.
+    pub async fn shutdown(self) {
+        drop(self.proxy);
+        self.running.shutdown().await;
+    }
+}
+
 /// All mutants, in order of their names.
 pub fn all() -> Vec<Mutant> {
-    let mut mutants: Vec<Mutant> = Vec::new();
+    let mut mutants: Vec<Mutant> = [
+        plans::mutants(),
+        observations::mutants(),
+        errors::mutants(),
+        capabilities::mutants(),
+        actions::mutants(),
+        human::mutants(),
+        idempotency::mutants(),
+        manifests::mutants(),
+        model::mutants(),
+        registration::mutants(),
+        replies::mutants(),
+        schemas::mutants(),
+        secrets::mutants(),
+        sessions::mutants(),
+        steps::mutants(),
+        transcripts::mutants(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     mutants.sort_by_key(|mutant| mutant.name);
     mutants
+}
+
+/// The value behind a lock of a mutant that remembers something; a panic elsewhere does not matter here.
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
+use mock_services::MockServices;
 
 use super::Format;
 use super::failure::Failure;
 use super::harness;
+use crate::mutants::{self, Standing};
 use crate::requirement::{Profile, Registry};
-use crate::runtime::{self, Reference};
+use crate::runtime::{self, Reference, Running};
 use crate::suite::applicability::Capabilities;
 use crate::suite::case::Case;
 use crate::suite::describe;
@@ -37,6 +39,9 @@ pub(super) struct Run {
     /// Judge the runtime that listens at this base URL
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+    /// Judge a deliberately broken target, to see a check fail; 'explain' names the mutants of a requirement
+    #[arg(long, value_name = "NAME", conflicts_with = "url")]
+    mutant: Option<String>,
     /// Where the scripted model listens, for a runtime at --url
     #[arg(long, value_name = "ADDR", requires = "url")]
     model_listen: Option<std::net::SocketAddr>,
@@ -87,6 +92,28 @@ pub(super) struct Run {
     verbose: bool,
 }
 
+/// A target that this process started.
+enum BuiltIn {
+    Reference(Running),
+    Mutant(Standing),
+}
+
+impl BuiltIn {
+    fn url(&self) -> String {
+        match self {
+            Self::Reference(running) => format!("http://{}", running.addr),
+            Self::Mutant(standing) => standing.url.clone(),
+        }
+    }
+
+    async fn shutdown(self) {
+        match self {
+            Self::Reference(running) => running.shutdown().await,
+            Self::Mutant(standing) => standing.shutdown().await,
+        }
+    }
+}
+
 fn report_path(text: &str) -> Result<PathBuf, String> {
     match text.split_once('=') {
         Some(("json", path)) if !path.is_empty() => Ok(PathBuf::from(path)),
@@ -110,19 +137,17 @@ impl Run {
         .await
         .map_err(harness::mocks_failed)?;
         let mocks = Arc::new(mocks);
-        let (target, reference) = match external {
+        let (target, standing) = match external {
             Some(target) => (target, None),
             None => {
-                let started = runtime::start(harness::reference(&mocks), Arc::new(Reference))
-                    .await
-                    .map_err(|error| Failure::harness(error.to_string()))?;
-                let target = HttpTarget::new(&format!("http://{}", started.addr), Vec::new())
-                    .map_err(Failure::harness)?;
-                (target, Some(started))
+                let standing = self.built_in(&mocks).await?;
+                let target =
+                    HttpTarget::new(&standing.url(), Vec::new()).map_err(Failure::harness)?;
+                (target, Some(standing))
             }
         };
         let target: Arc<dyn Target> = Arc::new(target);
-        let options = self.options(reference.is_none());
+        let options = self.options(standing.is_none());
         let code = if self.dry {
             self.plan(&cases, target.as_ref(), &options).await
         } else {
@@ -134,17 +159,41 @@ impl Run {
                 }
             }
         };
-        if let Some(reference) = reference {
-            reference.shutdown().await;
+        if let Some(standing) = standing {
+            standing.shutdown().await;
         }
         code
+    }
+
+    /// Starts the reference, or the mutant that was asked for.
+    async fn built_in(&self, mocks: &MockServices) -> Result<BuiltIn, Failure> {
+        let config = harness::reference(mocks);
+        let Some(name) = &self.mutant else {
+            return runtime::start(config, Arc::new(Reference))
+                .await
+                .map(BuiltIn::Reference)
+                .map_err(|error| Failure::harness(error.to_string()));
+        };
+        let mutant = mutants::all()
+            .into_iter()
+            .find(|mutant| mutant.name == name)
+            .ok_or_else(|| {
+                Failure::usage(format!(
+                    "there is no mutant '{name}'; 'oap-conform explain REQUIREMENT' names those of a requirement"
+                ))
+            })?;
+        mutant
+            .start(config)
+            .await
+            .map(BuiltIn::Mutant)
+            .map_err(Failure::harness)
     }
 
     async fn judge(
         &self,
         cases: &[Case],
         target: Arc<dyn Target>,
-        mocks: Arc<mock_services::MockServices>,
+        mocks: Arc<MockServices>,
         options: &Options,
     ) -> Result<u8, Failure> {
         let progress = Progress::new();

@@ -89,7 +89,7 @@ impl Serve {
         let manifests = self
             .manifest
             .iter()
-            .map(load)
+            .map(|path| load(path))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Config {
             listen: self.listen,
@@ -149,7 +149,7 @@ impl Serve {
     }
 }
 
-fn load(path: &PathBuf) -> Result<Manifest, Failure> {
+fn load(path: &std::path::Path) -> Result<Manifest, Failure> {
     manifest::read(&read_file(path)?)
         .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
 }

@@ -84,8 +84,9 @@ fn read_version(value: &Value, place: &str, report: &mut Report) -> Option<(Vers
     parsed.map(|version| (version, text.clone()))
 }
 
-/// Parses a version as manifests and references to them write it: semantic, without build metadata, or two-part.
-pub(super) fn parse_version(text: &str) -> Option<Version> {
+/// Parses a version as manifests and references to them write it: semantic, without build metadata, or two-part
+/// and then with patch 0 (`spec/manifests.md`, section 1.3).
+pub fn parse_version(text: &str) -> Option<Version> {
     if text.len() > MAX_VERSION {
         return None;
     }

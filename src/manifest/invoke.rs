@@ -43,9 +43,7 @@ const FORBIDDEN: [&str; 11] = [
 pub(super) fn read(members: &Members<'_>, report: &mut Report) -> Option<InvokeApi> {
     let endpoint = read_endpoint(members, report);
     let method = read_method(members, report);
-    let auth = members
-        .text("auth", report)
-        .and_then(|source| read_header_value(source, &members.place("auth"), report));
+    let auth = read_auth(members, report);
     let headers = read_headers(members, report);
     let timeout = members.integer("timeout_ms", TIMEOUT_MS, DEFAULT_TIMEOUT_MS, report);
     let mut map = |name| {
@@ -75,6 +73,20 @@ fn read_endpoint(members: &Members<'_>, report: &mut Report) -> Option<Text> {
         return None;
     }
     Some(text)
+}
+
+fn read_auth(members: &Members<'_>, report: &mut Report) -> Option<Text> {
+    let source = members.text("auth", report)?;
+    let place = members.place("auth");
+    let auth = read_header_value(source, &place, report)?;
+    if auth.variables().next().is_none() {
+        report.warn(
+            &place,
+            "literal_credential",
+            "refer to a credential by its name, as in \"Bearer ${TOKEN}\"; a manifest is no place for one",
+        );
+    }
+    Some(auth)
 }
 
 fn read_method(members: &Members<'_>, report: &mut Report) -> Option<Method> {

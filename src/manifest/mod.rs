@@ -36,6 +36,7 @@ use crate::json::ReadError;
 use crate::schema::Schema;
 
 pub use access::{AccessControl, RateLimit, Verification};
+pub use check::parse_version;
 pub use fallback::Fallback;
 pub use load::{load, read};
 pub use mapping::{Mapping, Source};

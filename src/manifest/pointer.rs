@@ -89,3 +89,65 @@ impl fmt::Display for Pointer {
         f.write_str(&text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Pointer;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn parse(text: &str) -> Pointer {
+        Pointer::parse(text).expect("a pointer")
+    }
+
+    #[test]
+    fn finds_what_the_rfc_says() {
+        // The document and the values of RFC 6901, section 5.
+        let document = json!({"foo": ["bar", "baz"], "": 0, "a/b": 1, "c%d": 2, "e^f": 3, "i\\j": 5, "k\"l": 6, " ": 7, "m~n": 8});
+        for (text, value) in [
+            ("", document.clone()),
+            ("/foo", json!(["bar", "baz"])),
+            ("/foo/0", json!("bar")),
+            ("/", json!(0)),
+            ("/a~1b", json!(1)),
+            ("/c%d", json!(2)),
+            ("/e^f", json!(3)),
+            ("/i\\j", json!(5)),
+            ("/k\"l", json!(6)),
+            ("/ ", json!(7)),
+            ("/m~0n", json!(8)),
+        ] {
+            assert_eq!(parse(text).find(&document), Some(&value), "{text}");
+            assert_eq!(parse(text).to_string(), text);
+        }
+        for absent in [
+            "/foo/2", "/foo/-", "/foo/00", "/foo/+1", "/foo/bar", "/gone", "//", "/foo/0/0",
+        ] {
+            assert_eq!(parse(absent).find(&document), None, "{absent}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_pointer() {
+        for wrong in ["a", "a/b", "#/a", "/~", "/~2", "/a~", " /a"] {
+            assert!(Pointer::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn covers_itself_and_what_lies_below() {
+        assert!(parse("/a").covers(&parse("/a")) && parse("/a").covers(&parse("/a/b")));
+        assert!(parse("").covers(&parse("/a")));
+        assert!(!parse("/a").covers(&parse("/ab")) && !parse("/a/b").covers(&parse("/a")));
+    }
+
+    proptest! {
+        #[test]
+        fn the_text_form_survives(tokens in proptest::collection::vec("[a~/01 -]{0,4}", 0..5)) {
+            let text = tokens.iter().fold(String::new(), |at, token| crate::json::push(&at, token));
+            let pointer = parse(&text);
+            prop_assert_eq!(pointer.tokens(), &tokens[..]);
+            prop_assert_eq!(pointer.to_string(), text);
+        }
+    }
+}

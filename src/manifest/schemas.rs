@@ -56,5 +56,5 @@ fn leaves_the_document(document: &Value, pointer: &str) -> bool {
         Some("$ref" | "$dynamicRef" | "$recursiveRef")
     );
     let target = place.find(document).and_then(Value::as_str);
-    reference && target.is_some_and(|target| !target.starts_with('#'))
+    reference && target.is_some_and(|target| schema::local_fragment(document, target).is_none())
 }

@@ -10,6 +10,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+/// How long a call of the model may take where the operator does not say (`spec/model.md` 3.2).
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Where the model is and how to ask it.
 #[derive(Clone)]
 pub struct ModelConfig {

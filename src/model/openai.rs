@@ -103,13 +103,30 @@ fn usage_of(usage: &Value) -> Usage {
     }
 }
 
-/// A `Retry-After` is seconds or an HTTP date; anything else is not repeated to clients.
+/// A `Retry-After` is seconds or an HTTP date; anything else, which could carry any text, is not repeated to clients.
 fn may_pass_on(value: &str) -> bool {
-    !value.is_empty()
-        && value.len() <= 40
-        && value
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b',' | b':'))
+    let seconds = (1..=9).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit());
+    seconds || is_http_date(value)
+}
+
+/// The one form of a date that RFC 9110 lets a server send: `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn is_http_date(value: &str) -> bool {
+    const DAYS: &str = "Mon Tue Wed Thu Fri Sat Sun";
+    const MONTHS: &str = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec";
+    const FORM: &[u8] = b"@@@, 99 @@@ 9999 99:99:99 GMT";
+    let fits = |(byte, form): (u8, &u8)| match form {
+        b'9' => byte.is_ascii_digit(),
+        b'@' => byte.is_ascii_alphabetic(),
+        other => byte == *other,
+    };
+    let names = |list: &str, range| {
+        let name = value.get(range);
+        name.is_some_and(|name| list.split(' ').any(|known| known == name))
+    };
+    value.len() == FORM.len()
+        && value.bytes().zip(FORM).all(fits)
+        && names(DAYS, 0..3)
+        && names(MONTHS, 8..11)
 }
 
 #[cfg(test)]
@@ -164,11 +181,23 @@ mod tests {
             (limited.status, limited.retry_after.as_deref()),
             (Some(429), Some("7"))
         );
-        assert_eq!(
-            read_reply(503, Some("a\"b"), b"")
-                .expect_err("a failure")
-                .retry_after,
-            None
-        );
+        let passed = |value| {
+            let failure = read_reply(503, Some(value), b"").expect_err("a failure");
+            failure.retry_after.is_some()
+        };
+        assert!(passed("0") && passed("86400") && passed("Sun, 06 Nov 1994 08:49:37 GMT"));
+        // The last is a key in base64, which a model that echoes its request could send.
+        for text in [
+            "",
+            "a\"b",
+            "-1",
+            "1.5",
+            "1234567890",
+            "Sun, 06 Nov 1994 08:49:37 CET",
+            "Key, 06 Nov 1994 08:49:37 GMT",
+            "c2stdGVzdC1tb2RlbC1rZXktMDAwMQ",
+        ] {
+            assert!(!passed(text), "{text}");
+        }
     }
 }

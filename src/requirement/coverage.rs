@@ -130,7 +130,9 @@ fn measure(registry: &Registry, cited: &BTreeMap<String, Vec<String>>, mission: 
     for profile in Profile::ALL.into_iter().filter(|profile| profile.landed()) {
         let must = &profiles[profile.name()].must;
         for id in &must.open {
-            problems.push(format!("{id}: a MUST of {profile} with neither case nor exclusion"));
+            problems.push(format!(
+                "{id}: a MUST of {profile} with neither case nor exclusion"
+            ));
         }
         if must.excluded * 100 > must.total * MOST_EXCLUDED_PER_CENT {
             problems.push(format!(
@@ -186,7 +188,10 @@ fn rows(registry: &Registry, mission: &str, problems: &mut Vec<String>) -> Missi
     let mut reasons = BTreeSet::new();
     for entry in &excluded {
         if !known.contains(entry.row.as_str()) || entry.reason.trim().is_empty() {
-            problems.push(format!("mission row {}: unknown, or without a reason", entry.row));
+            problems.push(format!(
+                "mission row {}: unknown, or without a reason",
+                entry.row
+            ));
         } else if !reasons.insert(entry.row.as_str()) || answered.contains(entry.row.as_str()) {
             problems.push(format!("mission row {}: accounted for twice", entry.row));
         }
@@ -225,7 +230,10 @@ mod tests {
     }
 
     fn has(coverage: &Coverage, start: &str) -> bool {
-        coverage.problems.iter().any(|problem| problem.starts_with(start))
+        coverage
+            .problems
+            .iter()
+            .any(|problem| problem.starts_with(start))
     }
 
     #[test]
@@ -239,14 +247,21 @@ mod tests {
 
     #[test]
     fn exclusions_are_bounded_and_never_about_enforcement() {
-        let found = measure(&registry(&entry("PLN-001", "exclusion = \"why\"")), &BTreeMap::new(), "");
+        let found = measure(
+            &registry(&entry("PLN-001", "exclusion = \"why\"")),
+            &BTreeMap::new(),
+            "",
+        );
         assert!(has(&found, "PLN-001: is about enforcement") && has(&found, "core: 1 of 1"));
     }
 
     #[test]
     fn a_case_may_cite_known_requirements_only() {
         let cited = BTreeMap::from([("PLN-009".to_owned(), vec!["case".to_owned()])]);
-        assert!(has(&measure(&Registry::default(), &cited, ""), "PLN-009: cited by case"));
+        assert!(has(
+            &measure(&Registry::default(), &cited, ""),
+            "PLN-009: cited by case"
+        ));
     }
 
     #[test]
@@ -254,7 +269,14 @@ mod tests {
         let registry = registry(&entry("PLN-001", "mission = [\"A1\", \"A999\"]"));
         let mission = "[[excluded]]\nrow = \"A1\"\nreason = \"x\"\n[[excluded]]\nrow = \"A2\"\nreason = \"y\"\n";
         let found = measure(&registry, &BTreeMap::new(), mission);
-        assert_eq!((found.mission.rows, found.mission.answered, found.mission.excluded), (299, 1, 1));
+        assert_eq!(
+            (
+                found.mission.rows,
+                found.mission.answered,
+                found.mission.excluded
+            ),
+            (299, 1, 1)
+        );
         assert_eq!(found.mission.open.len(), 297);
         assert!(has(&found, "mission row A1: accounted for twice"));
         assert!(has(&found, "PLN-001: there is no mission row A999"));

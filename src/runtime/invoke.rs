@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Response, Url, redirect};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
@@ -29,6 +29,8 @@ pub(super) fn client() -> Result<Client, StartError> {
         .redirect(redirect::Policy::none())
         .no_proxy()
         .connect_timeout(Duration::from_secs(10))
+        // Shorter than servers commonly keep idle connections, lest a call meets one that is being closed.
+        .pool_idle_timeout(Duration::from_secs(4))
         .build()
         .map_err(|error| StartError::Client(error.to_string()))
 }
@@ -90,7 +92,7 @@ async fn send(
                 step_number: Some(step_number),
                 kind: "http",
                 method: rendered.method.as_str().to_owned(),
-                target: request::target(&rendered.url),
+                target: parts.effect_target(&rendered.url),
                 status: exchanged.status.map_or(Value::Null, Value::from),
                 at,
             });
@@ -106,6 +108,7 @@ async fn send(
                 let to = location.and_then(|location| rendered.url.join(&location).ok());
                 match to.filter(|to| {
                     parts.follow_redirect(rendered.method, &rendered.url, to, followed)
+                        && !request::tells_secret(to, runtime.redactor())
                 }) {
                     Some(to) => rendered.url = to,
                     None => {
@@ -178,7 +181,13 @@ async fn exchange(runtime: &Runtime, rendered: &Rendered) -> Exchanged {
         };
     }
     let limit = runtime.parts().reply_limit();
+    let media_type = answer
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let is_read = runtime.parts().reads_media_type(media_type);
     let outcome = match read_bounded(answer, limit).await {
+        Ok(_) if !is_read => Err(response::unreadable()),
         Ok(body) => runtime.parts().classify_response(status, &body),
         // The status decides before the body does.
         Err(_) if !(200..300).contains(&status) => Err(response::upstream_status(status)),

@@ -60,6 +60,8 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// The profiles cannot be declared together, or not at all.
+    Profiles(String),
     /// A manifest needs a profile that is not offered.
     Manifest {
         /// Its name.
@@ -85,6 +87,12 @@ impl fmt::Display for StartError {
                 write!(
                     f,
                     "cannot listen on {address}: {source}; choose another address, or port 0"
+                )
+            }
+            StartError::Profiles(reason) => {
+                write!(
+                    f,
+                    "cannot declare these profiles: {reason}; choose core, session, human"
                 )
             }
             StartError::Manifest { name, violations } => {

@@ -114,6 +114,14 @@ fn check_version_member(
             )),
         }
     }
+    let (one, other) = (body.get("protocol_version"), body.get("protocolVersion"));
+    if one.is_some() && other.is_some() && one != other {
+        found.push(Violation::new(
+            "/protocolVersion",
+            "const",
+            "`protocol_version` and `protocolVersion` differ; send one of them",
+        ));
+    }
     Ok(())
 }
 
@@ -122,7 +130,7 @@ fn well_formed_version(version: &str) -> bool {
     let number = |part: &&str| {
         !part.is_empty() && part.len() <= 9 && part.bytes().all(|b| b.is_ascii_digit())
     };
-    (1..=3).contains(&numbers.len()) && numbers.iter().all(number)
+    numbers.len() == 2 && numbers.iter().all(number)
 }
 
 /// Refuses another major version of the protocol.
@@ -346,23 +354,26 @@ pub fn read_flags(given: Option<&Value>) -> Result<Option<Vec<String>>, Violatio
     let Some(given) = given else {
         return Ok(None);
     };
-    let wrong = || {
-        Violation::new(
-            "/flags",
-            "type",
-            "`flags` is an array of at most 1000 strings",
-        )
-    };
     let elements = given
         .as_array()
         .filter(|elements| elements.len() <= MOST_FLAGS)
-        .ok_or_else(wrong)?;
+        .ok_or_else(|| {
+            Violation::new(
+                "/flags",
+                "type",
+                "`flags` is an array of at most 1000 strings",
+            )
+        })?;
     elements
         .iter()
-        .map(|flag| flag.as_str().map(str::to_owned))
-        .collect::<Option<Vec<_>>>()
+        .enumerate()
+        .map(|(index, flag)| {
+            flag.as_str().map(str::to_owned).ok_or_else(|| {
+                Violation::new(format!("/flags/{index}"), "type", "a flag is a string")
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()
         .map(Some)
-        .ok_or_else(wrong)
 }
 
 /// Refuses a goal whose intent the manifest does not declare.
@@ -450,7 +461,6 @@ mod tests {
             ("/observation/last_result", json!(null)),
             ("/observation/step", json!(0)),
             ("/flags", json!("beta")),
-            ("/flags", json!([1])),
             ("/seed", json!(-1)),
             ("/manifest", json!(1)),
             ("/protocol_version", json!(2)),
@@ -458,6 +468,7 @@ mod tests {
         ] {
             assert_eq!(places(pointer, value.clone()), [pointer], "{value}");
         }
+        assert_eq!(places("/flags", json!(["a", 1])), ["/flags/1"]);
         assert_eq!(
             places("/protocol_version", json!("3.0")),
             ["unsupported_protocol_version"]

@@ -4,7 +4,7 @@
 //! runtime that breaks exactly one rule overrides exactly one method; nothing in here knows that such runtimes exist.
 //! The methods say which section of `spec/` they serve.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ use super::error::ErrorObject;
 use super::idempotency::{self, Keyed};
 use super::plan::{self, Plan, Scope};
 use super::redact::{self, Redactor, Site};
-use super::registry::{self, Registry};
+use super::registry::{self, Registered, Registry};
 use super::request::{self, Rendered};
 use super::session::people::{self, Reply};
 use super::session::status::{self, Event, Status};
@@ -138,6 +138,16 @@ pub trait Parts: Send + Sync + 'static {
     /// The members that need a profile which is not declared (manifests.md, capabilities.md 2).
     fn unsupported_members(&self, manifest: &Manifest, profiles: &[Profile]) -> Vec<Violation> {
         registry::unsupported_members(manifest, profiles)
+    }
+
+    /// What a registration does to the registry, and what it is answered with (1.1, 2.4, 3.1, 3.2).
+    fn register(
+        &self,
+        registry: &Mutex<Registry>,
+        document: &Value,
+        profiles: &[Profile],
+    ) -> Result<(Registered, Arc<Manifest>), ErrorObject> {
+        registry::register(self, registry, document, profiles)
     }
 
     /// Whether a manifest may take a name and version that is taken (3.2).
@@ -364,9 +374,14 @@ pub trait Parts: Send + Sync + 'static {
         plan::strip_fence(reply)
     }
 
+    /// The longest reply that is read, in bytes (1.8).
+    fn longest_reply(&self) -> usize {
+        plan::LONGEST_REPLY
+    }
+
     /// The form of a plan (1).
     fn read_plan(&self, text: &str) -> Result<Plan, ErrorObject> {
-        plan::read_plan(text, plan::LONGEST_REPLY)
+        plan::read_plan(text)
     }
 
     /// The declared action of exactly this name that the session may use (2.1, 2.2).
@@ -376,6 +391,12 @@ pub trait Parts: Send + Sync + 'static {
             .action(name)
             .filter(|action| self.may_use_action(scope, action))
             .cloned()
+    }
+
+    /// The action that a plan of this author names, if it may be used (2.1, 2.2, human.md 4.3).
+    fn find_planned(&self, author: Author, scope: &Scope<'_>, name: &str) -> Option<Arc<Action>> {
+        let _ = author;
+        self.find_action(scope, name)
     }
 
     /// Whether intent and flags allow an action (2.2).
@@ -392,6 +413,12 @@ pub trait Parts: Send + Sync + 'static {
     /// Replies that one step call may have refused (3.1, 3.3).
     fn attempts_allowed(&self) -> u32 {
         3
+    }
+
+    /// The number of the first attempt of a step call, after `refused` refused replies of the session (3.5).
+    fn first_attempt(&self, refused: usize) -> u32 {
+        let _ = refused;
+        1
     }
 
     /// What follows when all attempts were refused (3.4); `human`: a person can be asked.
@@ -492,6 +519,12 @@ pub trait Parts: Send + Sync + 'static {
         response::LARGEST_REPLY
     }
 
+    /// Whether a reply of this declared media type is read (3.2).
+    fn reads_media_type(&self, content_type: Option<&str>) -> bool {
+        let _ = content_type;
+        true
+    }
+
     /// What status and body mean (3.1 to 3.3).
     fn classify_response(&self, status: u16, body: &[u8]) -> Result<Value, ErrorObject> {
         response::classify(status, body)
@@ -573,6 +606,12 @@ pub trait Parts: Send + Sync + 'static {
         people::admit_answer(status, known, waiting)
     }
 
+    /// Whether a question is settled once its answer led to a result (2.7).
+    fn settles_question(&self, id: &str) -> bool {
+        let _ = id;
+        true
+    }
+
     /// The form of an answer (2.1).
     fn read_reply(&self, body: &Value) -> Result<Reply, ErrorObject> {
         people::read_reply(body)
@@ -648,6 +687,11 @@ pub trait Parts: Send + Sync + 'static {
     /// The interventions (5).
     fn transcript_interventions(&self, interventions: &[Intervention]) -> Vec<Value> {
         transcript::interventions(interventions)
+    }
+
+    /// What an effect on a service is recorded under (6.2).
+    fn effect_target(&self, url: &Url) -> String {
+        request::target(url)
     }
 
     /// The side effects (6).

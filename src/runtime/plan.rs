@@ -58,20 +58,28 @@ pub fn strip_fence(reply: &str) -> &str {
     }
 }
 
-/// Reads a reply as a plan; the caller has stripped a fence.
+/// Refuses a reply that is too long to be read at all.
 ///
 /// # Errors
-/// `invalid_plan`, with the reason in the message and, where there is one, the place in `details.violations`.
-pub fn read_plan(text: &str, longest: usize) -> Result<Plan, ErrorObject> {
-    if text.len() > longest {
-        return Err(invalid(
-            "",
-            "too_large",
-            format!("the reply is longer than {longest} bytes; send one plan"),
-        ));
+/// `invalid_plan`.
+pub fn check_length(reply: &str, longest: usize) -> Result<(), ErrorObject> {
+    if reply.len() <= longest {
+        return Ok(());
     }
+    Err(invalid(
+        "",
+        "too_large",
+        format!("the reply is longer than {longest} bytes; send one plan"),
+    ))
+}
+
+/// Reads a reply as a plan; the caller has checked its length and stripped a fence.
+///
+/// # Errors
+/// `invalid_plan`, with the reason in the message and the place in `details.violations`.
+pub fn read_plan(text: &str) -> Result<Plan, ErrorObject> {
     let limits = Limits {
-        bytes: longest,
+        bytes: usize::MAX,
         depth: Limits::DOCUMENT.depth,
     };
     let value = json::read(text.as_bytes(), &limits, Duplicates::Refuse)
@@ -192,18 +200,8 @@ pub fn undeclared(name: &str) -> ErrorObject {
     )])
 }
 
-/// The refusal of arguments that break the input schema; pointers lead into the plan.
+/// The refusal of arguments that break the input schema; pointers lead into the arguments (plans.md 3.2, schemas.md 4.1).
 pub fn invalid_arguments(action: &Action, violations: &[Violation]) -> ErrorObject {
-    let placed: Vec<Violation> = violations
-        .iter()
-        .map(|v| {
-            Violation::new(
-                format!("/args{}", v.pointer),
-                v.rule.clone(),
-                v.message.clone(),
-            )
-        })
-        .collect();
     ErrorObject::new(
         Code::InputValidationFailed,
         format!(
@@ -211,7 +209,7 @@ pub fn invalid_arguments(action: &Action, violations: &[Violation]) -> ErrorObje
             action.name
         ),
     )
-    .with_violations(&placed)
+    .with_violations(violations)
 }
 
 #[cfg(test)]
@@ -222,7 +220,7 @@ mod tests {
     use serde_json::json;
 
     fn place(text: &str) -> String {
-        match read_plan(text, LONGEST_REPLY) {
+        match check_length(text, LONGEST_REPLY).and_then(|()| read_plan(text)) {
             Ok(_) => "read".to_owned(),
             Err(error) => {
                 assert_eq!(error.code, Code::InvalidPlan);
@@ -236,15 +234,10 @@ mod tests {
 
     #[test]
     fn both_forms_are_read_and_extra_members_stay() {
-        let plan = read_plan(
-            r#" {"action":"a","args":{"x":1},"why":"because"} "#,
-            LONGEST_REPLY,
-        )
-        .expect("a plan");
+        let plan = read_plan(r#" {"action":"a","args":{"x":1},"why":"because"} "#).expect("a plan");
         assert_eq!(plan.raw["why"], "because");
         assert!(matches!(plan.wish, Wish::Act { action, .. } if action == "a"));
-        let finished =
-            read_plan(r#"{"finished":true,"summary":"done"}"#, LONGEST_REPLY).expect("a plan");
+        let finished = read_plan(r#"{"finished":true,"summary":"done"}"#).expect("a plan");
         assert_eq!(finished.wish, Wish::Finish);
     }
 
@@ -337,26 +330,26 @@ mod tests {
     }
 
     #[test]
-    fn argument_errors_point_into_the_plan() {
+    fn argument_errors_point_into_the_arguments() {
         let strict = action(
             "probe",
             &json!({"input_schema": {"type": "object", "properties": {"n": {"type": "integer"}}}}),
         );
         let violations = check_arguments(&strict, &json!({"n": "x"}));
         let error = invalid_arguments(&strict, &violations);
-        assert_eq!(error.details["violations"][0]["pointer"], "/args/n");
+        assert_eq!(error.details["violations"][0]["pointer"], "/n");
         assert!(check_arguments(&strict, &json!({"n": 1})).is_empty());
     }
 
     proptest! {
         #[test]
         fn no_text_panics(text in "\\PC{0,200}") {
-            let _ = read_plan(strip_fence(&text), LONGEST_REPLY);
+            let _ = read_plan(strip_fence(&text));
         }
 
         #[test]
         fn no_json_panics(text in r#"[\[\]{}",:a0-9`\n]{0,80}"#) {
-            let _ = read_plan(strip_fence(&text), LONGEST_REPLY);
+            let _ = read_plan(strip_fence(&text));
         }
     }
 }

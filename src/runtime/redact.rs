@@ -71,15 +71,23 @@ impl Redactor {
         let Some(search) = self.search.as_deref() else {
             return Cow::Borrowed(text);
         };
-        if text.len() < self.shortest || !search.is_match(text) {
+        if text.len() < self.shortest {
             return Cow::Borrowed(text);
         }
-        let mut clean = String::with_capacity(text.len());
-        search.replace_all_with(text, &mut clean, |_, _, into| {
-            into.push_str(MARK);
-            true
-        });
-        Cow::Owned(clean)
+        let clean = if search.is_match(text) {
+            let mut clean = String::with_capacity(text.len());
+            search.replace_all_with(text, &mut clean, |_, _, into| {
+                into.push_str(MARK);
+                true
+            });
+            Cow::Owned(clean)
+        } else {
+            Cow::Borrowed(text)
+        };
+        match Unescaped::of(&clean).and_then(|unescaped| unescaped.replaced(search, &clean)) {
+            Some(cleaner) => Cow::Owned(cleaner),
+            None => clean,
+        }
     }
 
     /// The value with every secret replaced in strings, member names and numbers.
@@ -130,6 +138,84 @@ impl Redactor {
             other => other,
         }
     }
+}
+
+/// A text with its JSON escapes undone: JSON may spell any character of a secret as `\u` and four digits, and who reads the
+/// text as JSON, as plans are, would have the secret after all.
+struct Unescaped {
+    text: String,
+    /// For each byte of the text, and for its end, where it stood.
+    stood: Vec<usize>,
+}
+
+impl Unescaped {
+    /// `None` when nothing is escaped that the encodings do not cover.
+    fn of(escaped: &str) -> Option<Self> {
+        if !escaped.contains("\\u") && !escaped.contains("\\/") {
+            return None;
+        }
+        let mut text = String::with_capacity(escaped.len());
+        let mut stood = Vec::with_capacity(escaped.len() + 1);
+        let mut at = 0;
+        while let Some(rest) = escaped.get(at..) {
+            let Some(next) = rest.chars().next() else {
+                break;
+            };
+            let (character, length) = unescape(rest).unwrap_or((next, next.len_utf8()));
+            text.push(character);
+            stood.resize(text.len(), at);
+            at += length;
+        }
+        stood.push(escaped.len());
+        Some(Self { text, stood })
+    }
+
+    /// The text as it was, each secret replaced; `None` when there is none.
+    fn replaced(&self, search: &AhoCorasick, escaped: &str) -> Option<String> {
+        let mut clean = String::new();
+        let mut copied = 0;
+        for found in search.find_iter(&self.text) {
+            let (start, end) = (
+                *self.stood.get(found.start())?,
+                *self.stood.get(found.end())?,
+            );
+            clean.push_str(escaped.get(copied..start)?);
+            clean.push_str(MARK);
+            copied = end;
+        }
+        if copied == 0 {
+            return None;
+        }
+        clean.push_str(escaped.get(copied..)?);
+        Some(clean)
+    }
+}
+
+/// The character that an escape at the beginning of the text stands for, and the escape's length.
+fn unescape(text: &str) -> Option<(char, usize)> {
+    let rest = text.strip_prefix('\\')?;
+    if let Some(mark) = rest
+        .chars()
+        .next()
+        .filter(|c| matches!(c, '"' | '\\' | '/'))
+    {
+        return Some((mark, 2));
+    }
+    let unit = |text: &str| {
+        let digits = text.strip_prefix('u')?.get(..4)?;
+        let hexadecimal = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        u32::from_str_radix(digits, 16).ok().filter(|_| hexadecimal)
+    };
+    let first = unit(rest)?;
+    if let Some(character) = char::from_u32(first) {
+        return Some((character, 6));
+    }
+    // Beyond the first plane a character is spelled as two surrogates.
+    let second = unit(rest.get(5..)?.strip_prefix('\\')?)?;
+    let (high, low) = (first.checked_sub(0xd800)?, second.checked_sub(0xdc00)?);
+    let pair = high < 0x400 && low < 0x400;
+    let character = char::from_u32(0x1_0000 + (high << 10) + low).filter(|_| pair)?;
+    Some((character, 12))
 }
 
 /// Every form of a secret that is searched for; empty for one that is too short to be searched.
@@ -300,6 +386,34 @@ mod tests {
     }
 
     #[test]
+    fn escapes_of_json_hide_nothing() {
+        let spelled: String = SECRET
+            .encode_utf16()
+            .map(|unit| format!("\\u{unit:04X}"))
+            .collect();
+        let one = SECRET.replacen('l', "\\u006c", 1).replace('/', "\\/");
+        for form in [&spelled, &one] {
+            let text = format!("{{\"a\":\"\\u00e9 {form} \\n\"}}");
+            let clean = redactor().text(&text).into_owned();
+            assert_eq!(clean, "{\"a\":\"\\u00e9 [REDACTED] \\n\"}", "{form}");
+        }
+        // A backslash that is itself escaped begins no escape.
+        let literal = SECRET.replacen('c', "\\\\u0063", 1);
+        for text in [
+            literal.as_str(),
+            "\\u12",
+            "\\ud800\\u0041",
+            "\\udc00",
+            "\\/",
+            "C:\\users\\é",
+        ] {
+            assert!(matches!(redactor().text(text), Cow::Borrowed(_)), "{text}");
+        }
+        let astral = Redactor::new(&encodings("\u{1f600}-secret"));
+        assert_eq!(astral.text("x\\ud83d\\ude00-secret"), "x[REDACTED]");
+    }
+
+    #[test]
     fn what_holds_no_secret_is_untouched_and_short_secrets_are_not_searched() {
         assert!(matches!(redactor().text("nothing here"), Cow::Borrowed(_)));
         assert!(encodings("short").is_empty());
@@ -314,6 +428,11 @@ mod tests {
             let form = &forms[pick % forms.len()];
             let clean = redactor().text(&format!("{before}{form}{after}")).into_owned();
             prop_assert!(forms.iter().all(|other| !clean.contains(other.as_str())));
+        }
+
+        #[test]
+        fn any_escapes_are_survived(text in "[\\\\u0-9a-fD\"/é]{0,60}") {
+            let _ = redactor().text(&text);
         }
 
         #[test]

@@ -1,7 +1,7 @@
 //! The registered manifests, versions side by side (`spec/registration.md`).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
@@ -51,7 +51,7 @@ impl Registry {
     /// `manifest_conflict` when another document has the name and version, `capacity_exceeded` when the registry is full.
     pub fn register(
         &mut self,
-        parts: &dyn Parts,
+        parts: &(impl Parts + ?Sized),
         manifest: Arc<Manifest>,
     ) -> Result<Registered, ErrorObject> {
         let key = key(&manifest);
@@ -187,12 +187,32 @@ pub fn pick_version(versions: &[&Arc<Manifest>]) -> Option<Arc<Manifest>> {
         .or_else(|| highest(versions.iter().collect()))
 }
 
+/// The registry that all calls share; held for moments only.
+pub fn lock(registry: &Mutex<Registry>) -> MutexGuard<'_, Registry> {
+    registry.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Loads a document of a stranger and puts it into the registry that all calls share.
+///
+/// # Errors
+/// As [`load`] and [`Registry::register`].
+pub fn register(
+    parts: &(impl Parts + ?Sized),
+    registry: &Mutex<Registry>,
+    document: &Value,
+    profiles: &[Profile],
+) -> Result<(Registered, Arc<Manifest>), ErrorObject> {
+    let manifest = Arc::new(load(parts, document, profiles)?);
+    let registered = lock(registry).register(parts, Arc::clone(&manifest))?;
+    Ok((registered, manifest))
+}
+
 /// Loads a document of a stranger.
 ///
 /// # Errors
 /// `manifest_invalid`, `unsupported_protocol_version` or `profile_not_supported`, each with its violations.
 pub fn load(
-    parts: &dyn Parts,
+    parts: &(impl Parts + ?Sized),
     document: &Value,
     profiles: &[Profile],
 ) -> Result<Manifest, ErrorObject> {

@@ -1,5 +1,8 @@
 //! How accepted arguments become one HTTP request (`spec/actions.md`, section 2); nothing is sent here.
 
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use serde_json::{Map, Value};
 
@@ -7,6 +10,7 @@ use super::credentials::{Credentials, Place};
 use super::error::{Code, ErrorObject};
 use super::merge::place;
 use super::parts::Parts;
+use super::redact::Redactor;
 use crate::json;
 use crate::manifest::{InvokeApi, Mapping, Method, Source};
 
@@ -156,11 +160,14 @@ fn push_pair(pairs: &mut Vec<(String, String)>, name: &str, value: &Value) {
     }
 }
 
-/// A URL as it may be shown and recorded: without query and fragment.
+/// A URL as it may be shown and recorded: without query, fragment and user information.
 pub fn target(url: &Url) -> String {
     let mut shown = url.clone();
     shown.set_query(None);
     shown.set_fragment(None);
+    // A URL that cannot have a user has none to be removed.
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
     shown.to_string()
 }
 
@@ -174,6 +181,16 @@ pub fn derived_key(session_id: &str, step_number: u64, action_name: &str) -> Str
 /// Whether a redirect may be followed: for GET only, to the same origin, at most five in a row.
 pub fn follow_redirect(method: Method, from: &Url, to: &Url, followed: u32) -> bool {
     method == Method::Get && from.origin() == to.origin() && followed < 5
+}
+
+/// Whether a URL holds a known secret, in any spelling of its characters: a service that redirects to where its credential
+/// stands in the URL would have it written into logs.
+pub fn tells_secret(url: &Url, redactor: &Redactor) -> bool {
+    let text = url.as_str();
+    let decoded = percent_decode_str(text).decode_utf8_lossy();
+    [text, &decoded]
+        .iter()
+        .any(|spelling| matches!(redactor.text(spelling), Cow::Owned(_)))
 }
 
 #[cfg(test)]
@@ -319,11 +336,25 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_in_a_url_is_seen_in_any_spelling() {
+        let redactor = Redactor::new(&super::super::redact::encodings("cal-tok+en/3f9a1c77=="));
+        let tells = |text: &str| tells_secret(&Url::parse(text).expect("a URL"), &redactor);
+        for told in [
+            "https://a.example/x?t=cal-tok+en/3f9a1c77==",
+            "https://a.example/cal-tok+en/3f9a1c77==/y",
+            "https://a.example/%63al-tok%2ben/3f9a1c77==",
+        ] {
+            assert!(tells(told), "{told}");
+        }
+        assert!(!tells("https://a.example/cal-tok?x=%63al"));
+    }
+
+    #[test]
     fn derived_keys_repeat_and_differ() {
         assert_eq!(derived_key("s", 1, "a"), derived_key("s", 1, "a"));
         assert_ne!(derived_key("s", 1, "a"), derived_key("s", 2, "a"));
         assert_eq!(
-            target(&Url::parse("http://h/p?q=1#f").expect("a URL")),
+            target(&Url::parse("http://u:p@h/p?q=1#f").expect("a URL")),
             "http://h/p"
         );
     }

@@ -65,6 +65,14 @@ pub fn unreachable() -> ErrorObject {
     )
 }
 
+/// The reply is of a kind that is not read.
+pub fn unreadable() -> ErrorObject {
+    ErrorObject::new(
+        Code::InvalidResponse,
+        "the service's reply is of a media type that is not read",
+    )
+}
+
 /// The reply is longer than allowed.
 pub fn too_large(limit: usize) -> ErrorObject {
     ErrorObject::new(

@@ -1,7 +1,8 @@
 //! The state that all calls share, and the edge that performs a session's effects.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Client;
@@ -10,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::StartError;
 use super::answer::Answer;
-use super::config::{Config, Limits};
+use super::config::{Config, Limits, offered_profiles};
 use super::credentials::Credentials;
 use super::error::{Code, ErrorObject};
 use super::idempotency::Idempotency;
@@ -23,6 +24,9 @@ use super::session::{self, Effect, Execution, Flight, Input, Opening, Session};
 use crate::model::ModelConfig;
 use crate::requirement::Profile;
 use crate::store::{Full, Memory, Slot, Store};
+
+/// Looking through all sessions is not worth doing more often.
+const TIDY_EVERY_SECONDS: i64 = 60;
 
 /// One running interpreter.
 pub(super) struct Runtime {
@@ -39,10 +43,12 @@ pub(super) struct Runtime {
     tasks: TaskTracker,
     draining: AtomicBool,
     everybody: tokio::sync::Mutex<()>,
+    tidied: AtomicI64,
 }
 
 impl Runtime {
     pub(super) fn new(config: Config, parts: Arc<dyn Parts>) -> Result<Self, StartError> {
+        check_profiles(&config.profiles)?;
         let configured: Vec<Profile> = config.profiles.iter().copied().collect();
         let profiles = parts.profiles(&configured);
         let limits = config.limits;
@@ -70,6 +76,7 @@ impl Runtime {
             tasks: TaskTracker::new(),
             draining: AtomicBool::new(false),
             everybody: tokio::sync::Mutex::default(),
+            tidied: AtomicI64::new(0),
         };
         runtime.register_at_start(config.manifests)?;
         Ok(runtime)
@@ -127,6 +134,10 @@ impl Runtime {
         &self.credentials
     }
 
+    pub(super) fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
     pub(super) fn idempotency(&self) -> &Idempotency {
         &self.idempotency
     }
@@ -137,7 +148,12 @@ impl Runtime {
 
     /// The registry; held for moments only.
     pub(super) fn registry(&self) -> MutexGuard<'_, Registry> {
-        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+        registry::lock(&self.registry)
+    }
+
+    /// The registry, for a registration to lock it itself.
+    pub(super) fn shared_registry(&self) -> &Mutex<Registry> {
+        &self.registry
     }
 
     pub(super) fn draining(&self) -> bool {
@@ -150,7 +166,9 @@ impl Runtime {
 
     /// An answer as it may leave: redacted, then looked at for the last time.
     pub(super) fn finish(&self, route: &str, answer: Answer) -> Answer {
-        let headers = answer.headers;
+        let clean = |text: &str| self.parts.redact_text(Site::Answer, &self.redactor, text);
+        let headers = answer.headers.into_iter();
+        let headers = headers.map(|(name, value)| (name, clean(&value))).collect();
         let body = Arc::unwrap_or_clone(answer.body);
         let body = Arc::new(self.parts.redact_value(Site::Answer, &self.redactor, body));
         self.parts.finish_answer(
@@ -298,9 +316,7 @@ impl Runtime {
                 match effect {
                     Effect::Reply(answer) => return answer,
                     Effect::Archive(_) if !self.parts.close_removes() => {}
-                    Effect::Archive(transcript) => {
-                        self.store.archive(slot.id(), transcript, self.parts.now())
-                    }
+                    Effect::Archive(transcript) => self.store.archive(slot.id(), transcript),
                     Effect::Ask(attempt, messages) => {
                         input = Some(match invoke::ask(self, &messages).await {
                             Ok(reply) => Input::Replied(attempt, reply),
@@ -340,6 +356,11 @@ impl Runtime {
 
     /// Makes room: sessions that expired, and were left alone as long again, are closed on their client's behalf.
     fn tidy(&self, now: Timestamp) {
+        let second = now.as_second();
+        if second - self.tidied.load(Ordering::Relaxed) < TIDY_EVERY_SECONDS {
+            return;
+        }
+        self.tidied.store(second, Ordering::Relaxed);
         let long_ago = self.idle_since(self.idle_since(now));
         for slot in self.store.untouched_since(long_ago) {
             let effects = {
@@ -349,7 +370,7 @@ impl Runtime {
             };
             for effect in effects {
                 if let Effect::Archive(transcript) = effect {
-                    self.store.archive(slot.id(), transcript, now);
+                    self.store.archive(slot.id(), transcript);
                 }
             }
         }
@@ -360,4 +381,18 @@ impl Runtime {
             SignedDuration::try_from(self.limits.session_idle).unwrap_or(SignedDuration::MAX);
         now.checked_sub(idle).unwrap_or(Timestamp::MIN)
     }
+}
+
+/// Refuses to declare what this runtime does not have, or a profile without those it implies.
+fn check_profiles(wanted: &BTreeSet<Profile>) -> Result<(), StartError> {
+    if let Some(unknown) = wanted.difference(&offered_profiles()).next() {
+        return Err(StartError::Profiles(format!("{unknown} is not offered")));
+    }
+    if !wanted.contains(&Profile::Core) {
+        return Err(StartError::Profiles("core is missing".to_owned()));
+    }
+    if wanted.contains(&Profile::Human) && !wanted.contains(&Profile::Session) {
+        return Err(StartError::Profiles("human needs session".to_owned()));
+    }
+    Ok(())
 }

@@ -56,7 +56,7 @@ impl Store for Memory {
         self.shelves().sessions.get(id).cloned()
     }
 
-    fn archive(&self, id: &str, transcript: Arc<Value>, _now: Timestamp) {
+    fn archive(&self, id: &str, transcript: Arc<Value>) {
         let weight = compact_size(&transcript);
         let mut shelves = self.shelves();
         shelves.sessions.remove(id);
@@ -93,5 +93,24 @@ impl Store for Memory {
             .filter(|slot| slot.touched() < before)
             .cloned()
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_oldest_transcripts_go_first() {
+        let store = Memory::new(1, 2, 1000);
+        for id in ["a", "b", "c"] {
+            store.archive(id, Arc::new(json!(id)));
+        }
+        assert!(store.transcript("a").is_none() && store.transcript("c").is_some());
+        store.archive("large", Arc::new(json!("x".repeat(998))));
+        assert!(store.transcript("c").is_none() && store.transcript("large").is_some());
+        store.archive("too large", Arc::new(json!("x".repeat(2000))));
+        assert!(store.transcript("too large").is_none());
     }
 }

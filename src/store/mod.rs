@@ -25,7 +25,7 @@ pub trait Store: Send + Sync + 'static {
     fn get(&self, id: &str) -> Option<Arc<Slot>>;
 
     /// Takes a session out and keeps its transcript.
-    fn archive(&self, id: &str, transcript: Arc<Value>, now: Timestamp);
+    fn archive(&self, id: &str, transcript: Arc<Value>);
 
     /// The transcript of a closed session, while it is kept.
     fn transcript(&self, id: &str) -> Option<Arc<Value>>;

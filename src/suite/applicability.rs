@@ -71,14 +71,21 @@ pub fn applicability(
             missing.join(", ")
         ));
     }
-    if let Some(profile) = case.lacks.iter().find(|profile| capabilities.profiles.contains(*profile)) {
+    if let Some(profile) = case
+        .lacks
+        .iter()
+        .find(|profile| capabilities.profiles.contains(*profile))
+    {
         return Applicability::NotApplicable(format!(
             "the case is about a target without {}, which this one declares",
             profile.name()
         ));
     }
     let named = std::iter::once(&case.id).chain(&case.requirements);
-    if let Some(id) = named.into_iter().find(|id| capabilities.cannot.contains(*id)) {
+    if let Some(id) = named
+        .into_iter()
+        .find(|id| capabilities.cannot.contains(*id))
+    {
         return Applicability::NotImplemented(format!("the target's maker says it cannot do {id}"));
     }
     if !capabilities.registers {
@@ -126,14 +133,20 @@ mod tests {
     #[test]
     fn profiles_decide() {
         let session = Capabilities::of([Profile::Session]);
-        assert_eq!(decide(&["session"], &session, false), Applicability::Applicable);
+        assert_eq!(
+            decide(&["session"], &session, false),
+            Applicability::Applicable
+        );
         assert!(matches!(
             decide(&["session", "human"], &session, false),
             Applicability::NotApplicable(reason) if reason.contains("human")
         ));
         // The requirement's own profile counts although the case does not name it.
         let core = Capabilities::of([]);
-        assert!(matches!(decide(&[], &core, false), Applicability::NotApplicable(_)));
+        assert!(matches!(
+            decide(&[], &core, false),
+            Applicability::NotApplicable(_)
+        ));
     }
 
     #[test]
@@ -141,7 +154,12 @@ mod tests {
         let mut guarded = case(&["session"]);
         guarded.lacks = vec![Profile::Access];
         let decide = |profiles: &[Profile]| {
-            applicability(&guarded, &registry(), &Capabilities::of(profiles.iter().copied()), false)
+            applicability(
+                &guarded,
+                &registry(),
+                &Capabilities::of(profiles.iter().copied()),
+                false,
+            )
         };
         assert_eq!(decide(&[Profile::Session]), Applicability::Applicable);
         assert!(matches!(
@@ -154,17 +172,26 @@ mod tests {
     fn what_the_maker_admits_is_not_implemented() {
         let mut target = Capabilities::of([Profile::Session]);
         target.cannot.insert("STP-001".into());
-        assert!(matches!(decide(&[], &target, false), Applicability::NotImplemented(_)));
+        assert!(matches!(
+            decide(&[], &target, false),
+            Applicability::NotImplemented(_)
+        ));
         target.cannot.clear();
         target.registers = false;
-        assert!(matches!(decide(&[], &target, false), Applicability::NotImplemented(_)));
+        assert!(matches!(
+            decide(&[], &target, false),
+            Applicability::NotImplemented(_)
+        ));
     }
 
     #[test]
     fn a_missing_profile_comes_before_what_is_admitted() {
         let mut target = Capabilities::of([]);
         target.cannot.insert("STP-001".into());
-        assert!(matches!(decide(&[], &target, false), Applicability::NotApplicable(_)));
+        assert!(matches!(
+            decide(&[], &target, false),
+            Applicability::NotApplicable(_)
+        ));
     }
 
     #[test]

@@ -57,7 +57,9 @@ pub fn explain<'a>(
             [one] => format!("there is {one}"),
             [first, .., last] => format!("there are {first} to {last}"),
         };
-        return Err(RunError::Usage(format!("there is no requirement '{id}'; {hint}")));
+        return Err(RunError::Usage(format!(
+            "there is no requirement '{id}'; {hint}"
+        )));
     };
     Ok(Explanation {
         requirement,
@@ -66,7 +68,10 @@ pub fn explain<'a>(
             .filter(|case| case.cited().contains(requirement.id.as_str()))
             .map(|case| case.summary(registry))
             .collect(),
-        mutants: mutants.iter().filter(|mutant| mutant.requirement == requirement.id).collect(),
+        mutants: mutants
+            .iter()
+            .filter(|mutant| mutant.requirement == requirement.id)
+            .collect(),
     })
 }
 
@@ -76,7 +81,11 @@ impl Explanation<'_> {
         let requirement = self.requirement;
         let mut out = format!(
             "{} {} (profile {}, spec/{}.md)\n\n  \"{}\"\n\n",
-            requirement.id, requirement.level, requirement.profile, requirement.section, requirement.quote
+            requirement.id,
+            requirement.level,
+            requirement.profile,
+            requirement.section,
+            requirement.quote
         );
         let judged = format!("{:?}", requirement.judged).to_lowercase();
         add(&mut out, format_args!("judged   {judged}"));
@@ -84,13 +93,31 @@ impl Explanation<'_> {
             add(&mut out, format_args!("excluded {reason}"));
         }
         if requirement.pending {
-            add(&mut out, format_args!("pending  its profile has not landed"));
+            add(
+                &mut out,
+                format_args!("pending  its profile has not landed"),
+            );
         }
         if !requirement.mission.is_empty() {
-            add(&mut out, format_args!("mission  {}", requirement.mission.join(" ")));
+            add(
+                &mut out,
+                format_args!("mission  {}", requirement.mission.join(" ")),
+            );
         }
-        section(&mut out, "cases", self.cases.iter().map(|case| format!("{}  {}", case.id, case.title)));
-        section(&mut out, "mutants", self.mutants.iter().map(|mutant| format!("{}  {}", mutant.name, mutant.behaviour)));
+        section(
+            &mut out,
+            "cases",
+            self.cases
+                .iter()
+                .map(|case| format!("{}  {}", case.id, case.title)),
+        );
+        section(
+            &mut out,
+            "mutants",
+            self.mutants
+                .iter()
+                .map(|mutant| format!("{}  {}", mutant.name, mutant.behaviour)),
+        );
         out
     }
 }
@@ -115,7 +142,10 @@ fn section(out: &mut String, name: &str, lines: impl Iterator<Item = String>) {
 /// The cases that the options select.
 pub fn list(cases: &[Case], registry: &Registry, options: &Options) -> Vec<Summary> {
     let (selected, _) = select(cases, registry, options, None);
-    selected.into_iter().map(|case| case.summary(registry)).collect()
+    selected
+        .into_iter()
+        .map(|case| case.summary(registry))
+        .collect()
 }
 
 /// A list of cases for people, by section of their main requirement, with a count at its end.
@@ -133,7 +163,10 @@ pub fn list_text(summaries: &[Summary], registry: &Registry) -> String {
     for (section, summaries) in by_section {
         add(&mut out, format_args!("{section}"));
         for summary in summaries {
-            add(&mut out, format_args!("  {}  {}", summary.id, summary.title));
+            add(
+                &mut out,
+                format_args!("  {}  {}", summary.id, summary.title),
+            );
         }
     }
     add(&mut out, format_args!("{} cases", summaries.len()));
@@ -151,10 +184,19 @@ pub fn find<'c>(id: &str, cases: &'c [Case]) -> Result<&'c Case, RunError> {
     let near: Vec<&Case> = cases.iter().filter(|case| case.id.contains(id)).collect();
     match near.as_slice() {
         [one] => Ok(one),
-        [] => Err(RunError::Usage(format!("there is no case '{id}'; see oap-conform list"))),
+        [] => Err(RunError::Usage(format!(
+            "there is no case '{id}'; see oap-conform list"
+        ))),
         several => {
-            let ids: Vec<&str> = several.iter().take(8).map(|case| case.id.as_str()).collect();
-            Err(RunError::Usage(format!("'{id}' fits several cases; name one: {}", ids.join(", "))))
+            let ids: Vec<&str> = several
+                .iter()
+                .take(8)
+                .map(|case| case.id.as_str())
+                .collect();
+            Err(RunError::Usage(format!(
+                "'{id}' fits several cases; name one: {}",
+                ids.join(", ")
+            )))
         }
     }
 }
@@ -164,10 +206,19 @@ pub fn show(case: &Case, registry: &Registry) -> String {
     let mut out = format!("{}\n{}\n", case.id, case.title);
     for id in case.cited() {
         if let Some(requirement) = registry.get(id) {
-            add(&mut out, format_args!("\n{id} {} spec/{}.md\n  \"{}\"", requirement.level, requirement.section, requirement.quote));
+            add(
+                &mut out,
+                format_args!(
+                    "\n{id} {} spec/{}.md\n  \"{}\"",
+                    requirement.level, requirement.section, requirement.quote
+                ),
+            );
         }
     }
-    add(&mut out, format_args!("\n--- {}\n{}", case.file, case.source.trim_end()));
+    add(
+        &mut out,
+        format_args!("\n--- {}\n{}", case.file, case.source.trim_end()),
+    );
     out
 }
 
@@ -175,7 +226,12 @@ pub fn show(case: &Case, registry: &Registry) -> String {
 ///
 /// # Errors
 /// [`RunError::NothingSelected`] when no case is left.
-pub fn plan(cases: &[Case], registry: &Registry, capabilities: &Capabilities, options: &Options) -> Result<Vec<Planned>, RunError> {
+pub fn plan(
+    cases: &[Case],
+    registry: &Registry,
+    capabilities: &Capabilities,
+    options: &Options,
+) -> Result<Vec<Planned>, RunError> {
     let (selected, _) = select(cases, registry, options, None);
     if selected.is_empty() {
         return Err(RunError::NothingSelected(format!(
@@ -203,11 +259,20 @@ pub fn plan_text(planned: &[Planned]) -> String {
                 applies += 1;
                 add(&mut out, format_args!("run              {}", one.id));
             }
-            Applicability::NotApplicable(reason) => add(&mut out, format_args!("not applicable   {}  {reason}", one.id)),
-            Applicability::NotImplemented(reason) => add(&mut out, format_args!("not implemented  {}  {reason}", one.id)),
+            Applicability::NotApplicable(reason) => add(
+                &mut out,
+                format_args!("not applicable   {}  {reason}", one.id),
+            ),
+            Applicability::NotImplemented(reason) => add(
+                &mut out,
+                format_args!("not implemented  {}  {reason}", one.id),
+            ),
         }
     }
-    add(&mut out, format_args!("{applies} of {} cases would run", planned.len()));
+    add(
+        &mut out,
+        format_args!("{applies} of {} cases would run", planned.len()),
+    );
     out
 }
 
@@ -230,8 +295,10 @@ mod tests {
     fn cases() -> Vec<Case> {
         ["STP-001-a", "STP-001-b"]
             .map(|id| {
-                let mut case: Case = serde_json::from_value(json!({"id": id, "title": format!("title of {id}"), "requirements": ["STP-001"],
-                    "manifest": "none", "steps": [{"step": {}, "expect": {"status": 200}}]}))
+                let mut case: Case = serde_json::from_value(
+                    json!({"id": id, "title": format!("title of {id}"), "requirements": ["STP-001"],
+                    "manifest": "none", "steps": [{"step": {}, "expect": {"status": 200}}]}),
+                )
                 .expect("a case");
                 case.source = "id: x\n".into();
                 case
@@ -242,13 +309,27 @@ mod tests {
     #[test]
     fn a_requirement_is_explained_with_all_that_judges_it() {
         let (registry, cases) = (registry(), cases());
-        let mutants = [Mutant { name: "m1".into(), requirement: "STP-001".into(), behaviour: "takes no step".into() }];
+        let mutants = [Mutant {
+            name: "m1".into(),
+            requirement: "STP-001".into(),
+            behaviour: "takes no step".into(),
+        }];
         let found = explain("stp-001", &registry, &cases, &mutants).expect("found");
         let text = found.text();
-        for part in ["STP-001 MUST (profile session, spec/steps.md)", "\"A step is a step.\"", "judged   live", "mission  A1", "STP-001-b  title of STP-001-b", "m1  takes no step"] {
+        for part in [
+            "STP-001 MUST (profile session, spec/steps.md)",
+            "\"A step is a step.\"",
+            "judged   live",
+            "mission  A1",
+            "STP-001-b  title of STP-001-b",
+            "m1  takes no step",
+        ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
-        assert_eq!(serde_json::to_value(&found).expect("serialises")["id"], "STP-001");
+        assert_eq!(
+            serde_json::to_value(&found).expect("serialises")["id"],
+            "STP-001"
+        );
         let error = explain("STP-009", &registry, &cases, &[]).expect_err("none");
         assert!(error.to_string().contains("there is STP-001"));
     }
@@ -256,11 +337,23 @@ mod tests {
     #[test]
     fn cases_are_listed_found_and_shown() {
         let (registry, cases) = (registry(), cases());
-        let listed = list(&cases, &registry, &Options { filter: "-b".into(), ..Options::default() });
+        let listed = list(
+            &cases,
+            &registry,
+            &Options {
+                filter: "-b".into(),
+                ..Options::default()
+            },
+        );
         assert_eq!(listed.len(), 1);
         assert!(list_text(&listed, &registry).starts_with("steps\n  STP-001-b  "));
         assert_eq!(find("001-b", &cases).expect("found").id, "STP-001-b");
-        assert!(find("STP", &cases).expect_err("several").to_string().contains("STP-001-a, STP-001-b"));
+        assert!(
+            find("STP", &cases)
+                .expect_err("several")
+                .to_string()
+                .contains("STP-001-a, STP-001-b")
+        );
         assert!(find("zzz", &cases).is_err());
         assert!(show(&cases[0], &registry).contains("\"A step is a step.\""));
     }
@@ -271,9 +364,18 @@ mod tests {
         let session = Capabilities::of([Profile::Session]);
         let planned = plan(&cases, &registry, &session, &Options::default()).expect("planned");
         assert!(plan_text(&planned).ends_with("2 of 2 cases would run\n"));
-        let planned = plan(&cases, &registry, &Capabilities::of([]), &Options::default()).expect("planned");
+        let planned = plan(
+            &cases,
+            &registry,
+            &Capabilities::of([]),
+            &Options::default(),
+        )
+        .expect("planned");
         assert!(plan_text(&planned).contains("does not declare session"));
-        let none = Options { filter: "zzz".into(), ..Options::default() };
+        let none = Options {
+            filter: "zzz".into(),
+            ..Options::default()
+        };
         assert!(plan(&cases, &registry, &session, &none).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! One case against one target: load the mocks, register, take the steps, look, tidy up. Nothing is judged here.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mock_services::{MockServices, Script, Service};
 use serde_json::Value;
@@ -14,6 +14,9 @@ use super::stimulus::{self, Refusal};
 use super::substitute::Bindings;
 use super::target::{Exchange, HttpRequest, SendError, Target};
 use crate::json;
+
+/// How long to wait before the journal is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// What a case is run with.
 #[derive(Clone)]
@@ -71,7 +74,12 @@ pub async fn execute(case: &Case, token: &str, bench: &Bench) -> Observed {
         registered: Vec::new(),
     };
     walk.control().await;
-    let reached = walk.observed.control.problem.as_ref().is_none_or(|problem| problem.soft);
+    let reached = walk
+        .observed
+        .control
+        .problem
+        .as_ref()
+        .is_none_or(|problem| problem.soft);
     if reached {
         walk.steps().await;
     }
@@ -122,7 +130,10 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     async fn send(&self, request: HttpRequest) -> Exchange {
-        self.bench.target.send(request, self.bench.times.request).await
+        self.bench
+            .target
+            .send(request, self.bench.times.request)
+            .await
     }
 
     async fn control(&mut self) {
@@ -134,7 +145,13 @@ impl Walk<'_> {
             problem: control_problem(&exchange, &manifest),
             exchanges: vec![exchange],
         };
-        if self.observed.control.problem.as_ref().is_none_or(|problem| problem.soft) {
+        if self
+            .observed
+            .control
+            .problem
+            .as_ref()
+            .is_none_or(|problem| problem.soft)
+        {
             self.registered.push(manifest.reference());
         }
     }
@@ -149,7 +166,13 @@ impl Walk<'_> {
             let made: Result<Vec<HttpRequest>, Refusal> = stimuli
                 .iter()
                 .map(|stimulus| {
-                    stimulus::request(stimulus, self.case, &self.observed.token, &self.bench.origins, &bindings)
+                    stimulus::request(
+                        stimulus,
+                        self.case,
+                        &self.observed.token,
+                        &self.bench.origins,
+                        &bindings,
+                    )
                 })
                 .collect();
             let requests = match made {
@@ -170,7 +193,7 @@ impl Walk<'_> {
                 }
                 exchanges
             } else {
-                self.send_together(requests).await
+                self.send_together(requests, step.head_start).await
             };
             for (stimulus, exchange) in stimuli.iter().zip(&exchanges) {
                 self.take_in(stimulus, exchange, &mut bindings);
@@ -202,15 +225,33 @@ impl Walk<'_> {
         .collect()
     }
 
-    async fn send_together(&self, requests: Vec<HttpRequest>) -> Vec<Exchange> {
-        let count = requests.len();
+    fn calls_so_far(&self) -> usize {
+        self.bench.mocks.calls(&self.observed.token).len()
+    }
+
+    /// Sends all at the same time; with a head start the others follow the first when it has reached the model or a service,
+    /// or was answered.
+    async fn send_together(&self, requests: Vec<HttpRequest>, head_start: bool) -> Vec<Exchange> {
+        let mut exchanges: Vec<Option<Exchange>> = vec![None; requests.len()];
+        let calls_before = self.calls_so_far();
         let mut tasks = tokio::task::JoinSet::new();
         for (index, request) in requests.into_iter().enumerate() {
             let target = Arc::clone(&self.bench.target);
             let time = self.bench.times.request;
             tasks.spawn(async move { (index, target.send(request, time).await) });
+            if head_start && index == 0 {
+                // What it waits for shows in the journal only, so the journal is looked at again and again.
+                while self.calls_so_far() == calls_before {
+                    if let Some(joined) = tasks.try_join_next() {
+                        if let Ok((index, exchange)) = joined {
+                            exchanges[index] = Some(exchange);
+                        }
+                        break;
+                    }
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+            }
         }
-        let mut exchanges: Vec<Option<Exchange>> = vec![None; count];
         while let Some(joined) = tasks.join_next().await {
             if let Ok((index, exchange)) = joined {
                 exchanges[index] = Some(exchange);
@@ -221,8 +262,10 @@ impl Walk<'_> {
             .map(|exchange| {
                 exchange.unwrap_or_else(|| Exchange {
                     request: HttpRequest::default(),
-                    outcome: Err(SendError::Unsendable("the sending task ended early".to_owned())),
-                    duration: std::time::Duration::ZERO,
+                    outcome: Err(SendError::Unsendable(
+                        "the sending task ended early".to_owned(),
+                    )),
+                    duration: Duration::ZERO,
                 })
             })
             .collect()
@@ -243,11 +286,18 @@ impl Walk<'_> {
         let Some(body) = exchange.answer().and_then(super::target::Answer::json) else {
             return;
         };
-        let good = exchange.answer().is_some_and(|answer| (200..300).contains(&answer.status));
-        if is_post && path == "/sessions" && good
+        let good = exchange
+            .answer()
+            .is_some_and(|answer| (200..300).contains(&answer.status));
+        if is_post
+            && path == "/sessions"
+            && good
             && let Some(id) = body.get("session_id").and_then(Value::as_str)
         {
-            self.opened.push(OpenSession { id: id.to_owned(), closed: false });
+            self.opened.push(OpenSession {
+                id: id.to_owned(),
+                closed: false,
+            });
             if matches!(stimulus, Stimulus::Open(_)) {
                 bindings.insert("session".to_owned(), Value::from(id));
             }
@@ -296,13 +346,21 @@ fn save(
 
 /// What is wrong with the answer to the positive control.
 fn control_problem(exchange: &Exchange, manifest: &Prepared) -> Option<ControlProblem> {
-    let hard = |message: String| Some(ControlProblem { soft: false, message });
+    let hard = |message: String| {
+        Some(ControlProblem {
+            soft: false,
+            message,
+        })
+    };
     let answer = match &exchange.outcome {
         Ok(answer) => answer,
         Err(error) => return hard(format!("registering the manifest: {error}")),
     };
     if !matches!(answer.status, 200 | 201) {
-        return hard(format!("registering the manifest was answered {}", answer.status));
+        return hard(format!(
+            "registering the manifest was answered {}",
+            answer.status
+        ));
     }
     let body = answer.json().unwrap_or_default();
     let member = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -321,7 +379,9 @@ fn control_problem(exchange: &Exchange, manifest: &Prepared) -> Option<ControlPr
 }
 
 fn registered_reference(answer: &super::target::Answer) -> Option<String> {
-    let body = answer.json().filter(|_| (200..300).contains(&answer.status))?;
+    let body = answer
+        .json()
+        .filter(|_| (200..300).contains(&answer.status))?;
     let member = |name: &str| body.get(name)?.as_str().map(str::to_owned);
     Some(format!("{}@{}", member("name")?, member("version")?))
 }
@@ -333,12 +393,26 @@ async fn tidy(bench: &Bench, opened: Vec<OpenSession>, mut registered: Vec<Strin
     let closes = opened
         .into_iter()
         .filter(|session| !session.closed)
-        .map(|session| HttpRequest::new("POST", format!("/sessions/{}/close", stimulus::segment(&session.id))));
-    let deletes = registered
-        .into_iter()
-        .map(|reference| HttpRequest::new("DELETE", format!("/manifests/{}", stimulus::segment(&reference))));
+        .map(|session| {
+            HttpRequest::new(
+                "POST",
+                format!("/sessions/{}/close", stimulus::segment(&session.id)),
+            )
+        });
+    let deletes = registered.into_iter().map(|reference| {
+        HttpRequest::new(
+            "DELETE",
+            format!("/manifests/{}", stimulus::segment(&reference)),
+        )
+    });
     for request in closes.chain(deletes) {
-        if bench.target.send(request, bench.times.tidy).await.outcome.is_err() {
+        if bench
+            .target
+            .send(request, bench.times.tidy)
+            .await
+            .outcome
+            .is_err()
+        {
             return;
         }
     }

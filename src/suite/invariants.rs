@@ -18,6 +18,8 @@ use super::wire::{ERROR_STATUS, Wire};
 const SECRET_IN_ANSWER: &str = "SEC-010";
 /// No secret in a prompt.
 const SECRET_IN_PROMPT: &str = "SEC-011";
+/// No two steps send services the same key.
+const OUTGOING_KEY: &str = "IDM-011";
 /// No secret in a request to a service but where it is declared.
 const SECRET_IN_REQUEST: &str = "SEC-012";
 
@@ -29,7 +31,12 @@ const MOST: usize = 10;
 
 /// Everything that is wrong apart from the case's own expectations. Unless the case was `complete`, scripts and transcript are left
 /// out: they would only repeat that it was not.
-pub fn check(case: &Case, observed: &Observed, ground: &Ground<'_>, complete: bool) -> Vec<Mismatch> {
+pub fn check(
+    case: &Case,
+    observed: &Observed,
+    ground: &Ground<'_>,
+    complete: bool,
+) -> Vec<Mismatch> {
     let mut found = Vec::new();
     let exchanges = exchanges(case, observed);
     for (place, exchange) in &exchanges {
@@ -37,18 +44,23 @@ pub fn check(case: &Case, observed: &Observed, ground: &Ground<'_>, complete: bo
         found.extend(answer_secrets(place, exchange, ground));
     }
     found.extend(call_secrets(observed, ground));
+    found.extend(outgoing_keys(observed));
     if complete {
         found.extend(scripts(case, observed));
         if observed.transcript.is_some() {
-            found.extend(transcript::check(observed, ground.secrets).into_iter().map(|finding| Mismatch {
-                cites: vec![finding.requirement],
-                place: "transcript".to_owned(),
-                pointer: finding.difference.pointer,
-                expected: finding.difference.expected,
-                got: finding.difference.got,
-                message: finding.difference.message,
-                no_answer: false,
-            }));
+            found.extend(
+                transcript::check(observed, ground.secrets)
+                    .into_iter()
+                    .map(|finding| Mismatch {
+                        cites: vec![finding.requirement],
+                        place: "transcript".to_owned(),
+                        pointer: finding.difference.pointer,
+                        expected: finding.difference.expected,
+                        got: finding.difference.got,
+                        message: finding.difference.message,
+                        no_answer: false,
+                    }),
+            );
         }
     }
     known_citations(found, case, ground)
@@ -59,12 +71,20 @@ pub fn own_messages(case: &Case, observed: &Observed, wire: &Wire) -> Option<Str
     case.steps
         .iter()
         .zip(&observed.steps)
-        .filter(|(step, _)| matches!((&step.stimulus, &step.expect), (Stimulus::Open(_), Expect::Nothing)))
+        .filter(|(step, _)| {
+            matches!(
+                (&step.stimulus, &step.expect),
+                (Stimulus::Open(_), Expect::Nothing)
+            )
+        })
         .flat_map(|(_, seen)| &seen.exchanges)
         .find_map(|exchange| {
             let body = serde_json::from_slice(&exchange.request.body).ok();
             let path = &exchange.request.path;
-            let finding = wire.request(&exchange.request.method, path, body.as_ref()).into_iter().next()?;
+            let finding = wire
+                .request(&exchange.request.method, path, body.as_ref())
+                .into_iter()
+                .next()?;
             Some(format!(
                 "the harness sent a wrong {} {path}: {} {}",
                 exchange.request.method, finding.difference.pointer, finding.difference.message
@@ -75,7 +95,9 @@ pub fn own_messages(case: &Case, observed: &Observed, wire: &Wire) -> Option<Str
 /// A requirement that the registry does not know cannot be cited; then the case's own speak.
 fn known_citations(mut found: Vec<Mismatch>, case: &Case, ground: &Ground<'_>) -> Vec<Mismatch> {
     for mismatch in &mut found {
-        mismatch.cites.retain(|id| ground.registry.get(id).is_some() || case.requirements.contains(id));
+        mismatch
+            .cites
+            .retain(|id| ground.registry.get(id).is_some() || case.requirements.contains(id));
         if mismatch.cites.is_empty() {
             mismatch.cites = case.requirements.clone();
         }
@@ -85,46 +107,80 @@ fn known_citations(mut found: Vec<Mismatch>, case: &Case, ground: &Ground<'_>) -
 
 /// Every exchange with its place. Simultaneous ones share it: which is answered first is chance.
 fn exchanges<'o>(case: &Case, observed: &'o Observed) -> Vec<(String, &'o Exchange)> {
-    let control = observed.control.exchanges.iter().map(|exchange| ("registration".to_owned(), exchange));
-    let steps = case.steps.iter().zip(&observed.steps).enumerate().flat_map(|(index, (step, seen))| {
-        let name = step.name.clone().unwrap_or_else(|| step.stimulus.verb().to_owned());
-        seen.exchanges
+    let control = observed
+        .control
+        .exchanges
+        .iter()
+        .map(|exchange| ("registration".to_owned(), exchange));
+    let steps =
+        case.steps
             .iter()
-            .map(move |exchange| (format!("step {} ({name})", index + 1), exchange))
-    });
+            .zip(&observed.steps)
+            .enumerate()
+            .flat_map(|(index, (step, seen))| {
+                let name = step
+                    .name
+                    .clone()
+                    .unwrap_or_else(|| step.stimulus.verb().to_owned());
+                seen.exchanges
+                    .iter()
+                    .map(move |exchange| (format!("step {} ({name})", index + 1), exchange))
+            });
     control.chain(steps).collect()
 }
 
 fn wire(place: &str, exchange: &Exchange, wire: &Wire) -> Vec<Mismatch> {
-    let Some(answer) = exchange.answer().filter(|_| exchange.request.method != "HEAD") else {
+    let Some(answer) = exchange
+        .answer()
+        .filter(|_| exchange.request.method != "HEAD")
+    else {
         return Vec::new();
     };
     let body = answer.json();
-    wire.answer(&exchange.request.method, &exchange.request.path, answer.status, body.as_ref())
-        .into_iter()
-        .take(MOST)
-        .map(|finding| {
-            let of_status = finding.requirement == ERROR_STATUS;
-            Mismatch {
-                cites: vec![finding.requirement],
-                place: place.to_owned(),
-                pointer: if of_status { "/status".to_owned() } else { format!("/body{}", finding.difference.pointer) },
-                expected: finding.difference.expected,
-                got: finding.difference.got,
-                message: finding.difference.message,
-                no_answer: false,
-            }
-        })
-        .collect()
+    wire.answer(
+        &exchange.request.method,
+        &exchange.request.path,
+        answer.status,
+        body.as_ref(),
+    )
+    .into_iter()
+    .take(MOST)
+    .map(|finding| {
+        let of_status = finding.requirement == ERROR_STATUS;
+        Mismatch {
+            cites: vec![finding.requirement],
+            place: place.to_owned(),
+            pointer: if of_status {
+                "/status".to_owned()
+            } else {
+                format!("/body{}", finding.difference.pointer)
+            },
+            expected: finding.difference.expected,
+            got: finding.difference.got,
+            message: finding.difference.message,
+            no_answer: false,
+        }
+    })
+    .collect()
 }
 
 fn answer_secrets(place: &str, exchange: &Exchange, ground: &Ground<'_>) -> Vec<Mismatch> {
     let Some(answer) = exchange.answer() else {
         return Vec::new();
     };
-    let mut found = leaks(ground.secrets.in_bytes(&answer.body), place, "/body", SECRET_IN_ANSWER);
+    let mut found = leaks(
+        ground.secrets.in_bytes(&answer.body),
+        place,
+        "/body",
+        SECRET_IN_ANSWER,
+    );
     for (name, value) in &answer.headers {
-        found.extend(leaks(ground.secrets.in_text(value), place, &format!("/headers/{name}"), SECRET_IN_ANSWER));
+        found.extend(leaks(
+            ground.secrets.in_text(value),
+            place,
+            &format!("/headers/{name}"),
+            SECRET_IN_ANSWER,
+        ));
     }
     found
 }
@@ -144,16 +200,36 @@ fn call_secrets(observed: &Observed, ground: &Ground<'_>) -> Vec<Mismatch> {
         };
         let place = call.service.name();
         let prefix = format!("/requests/{index}");
-        found.extend(leaks(ground.secrets.in_value(&call.body), place, &format!("{prefix}/body"), requirement));
+        found.extend(leaks(
+            ground.secrets.in_value(&call.body),
+            place,
+            &format!("{prefix}/body"),
+            requirement,
+        ));
         for (name, value) in &call.headers {
             if !declared.header(call, name) {
-                found.extend(leaks(ground.secrets.in_text(value), place, &format!("{prefix}/headers/{name}"), requirement));
+                found.extend(leaks(
+                    ground.secrets.in_text(value),
+                    place,
+                    &format!("{prefix}/headers/{name}"),
+                    requirement,
+                ));
             }
         }
         // Secrets never stand in an endpoint (SEC-002), so path and query have no exception.
-        found.extend(leaks(ground.secrets.in_text(&call.path), place, &format!("{prefix}/path"), requirement));
+        found.extend(leaks(
+            ground.secrets.in_text(&call.path),
+            place,
+            &format!("{prefix}/path"),
+            requirement,
+        ));
         for (_, value) in &call.query {
-            found.extend(leaks(ground.secrets.in_text(value), place, &format!("{prefix}/query"), requirement));
+            found.extend(leaks(
+                ground.secrets.in_text(value),
+                place,
+                &format!("{prefix}/query"),
+                requirement,
+            ));
         }
     }
     found
@@ -193,6 +269,46 @@ impl Declared {
     }
 }
 
+/// Two requests of an action that differ cannot be one step's, so their keys differ too, unless a manifest declares the key.
+fn outgoing_keys(observed: &Observed) -> Vec<Mismatch> {
+    const KEY: &str = "idempotency-key";
+    let is_declared = observed
+        .documents
+        .values()
+        .filter_map(|document| document.get("actions").and_then(Value::as_array))
+        .flatten()
+        .filter_map(|action| action.get("headers").and_then(Value::as_object))
+        .any(|headers| headers.keys().any(|name| name.eq_ignore_ascii_case(KEY)));
+    if is_declared {
+        return Vec::new();
+    }
+    let keyed: Vec<(&Call, &str)> = observed
+        .calls
+        .iter()
+        .filter(|call| call.service != Service::Model && call.method != "GET")
+        .filter_map(|call| {
+            let (_, key) = call.headers.iter().find(|(name, _)| name.as_str() == KEY)?;
+            Some((call, key.as_str()))
+        })
+        .collect();
+    let same = |one: &Call, other: &Call| (one.service, &one.path, &one.body) == (other.service, &other.path, &other.body);
+    keyed
+        .iter()
+        .enumerate()
+        .filter(|(index, (call, key))| keyed[..*index].iter().any(|(before, used)| used == key && !same(before, call)))
+        .map(|(_, (call, key))| Mismatch {
+            cites: vec![OUTGOING_KEY.to_owned()],
+            place: call.service.name().to_owned(),
+            pointer: format!("/headers/{KEY}"),
+            expected: json!({"$not": key}),
+            got: Value::from(*key),
+            message: format!("{} {} has the key of another step's request", call.method, call.path),
+            no_answer: false,
+        })
+        .take(MOST)
+        .collect()
+}
+
 fn leaks(leaks: Vec<Leak>, place: &str, prefix: &str, requirement: &str) -> Vec<Mismatch> {
     leaks
         .into_iter()
@@ -210,17 +326,22 @@ fn leaks(leaks: Vec<Leak>, place: &str, prefix: &str, requirement: &str) -> Vec<
 }
 
 fn scripts(case: &Case, observed: &Observed) -> Vec<Mismatch> {
-    let mismatch = |place: String, pointer: String, expected: Value, got: Value, message: String| Mismatch {
-        cites: case.requirements.clone(),
-        place,
-        pointer,
-        expected,
-        got,
-        message,
-        no_answer: false,
-    };
+    let mismatch =
+        |place: String, pointer: String, expected: Value, got: Value, message: String| Mismatch {
+            cites: case.requirements.clone(),
+            place,
+            pointer,
+            expected,
+            got,
+            message,
+            no_answer: false,
+        };
     let mut found = Vec::new();
-    for call in observed.calls.iter().filter(|call| call.unmatched.is_some()) {
+    for call in observed
+        .calls
+        .iter()
+        .filter(|call| call.unmatched.is_some())
+    {
         let index = observed
             .calls
             .iter()
@@ -243,11 +364,17 @@ fn scripts(case: &Case, observed: &Observed) -> Vec<Mismatch> {
             format!("nothing asked for: {}", entry.summary),
         ));
     }
-    for call in observed.strays.iter().filter(|call| call.service == Service::Model) {
+    for call in observed
+        .strays
+        .iter()
+        .filter(|call| call.service == Service::Model)
+    {
         let mut stray = mismatch(
             call.service.name().to_owned(),
             String::new(),
-            Value::from("a request that carries the session's goal and observation, and so its token"),
+            Value::from(
+                "a request that carries the session's goal and observation, and so its token",
+            ),
             absent(),
             format!("{} {} carries no known token", call.method, call.path),
         );

@@ -1,8 +1,5 @@
 //! From what a case says and what was observed to a verdict. Pure: no clock, no chance, no sockets.
 
-use std::collections::BTreeMap;
-
-use mock_services::{Call, Service, prompt_text};
 use serde_json::{Map, Value, json};
 
 use super::case::{AnswerExpect, Case, Expect, ManyExpect, Place, Step, Stimulus};
@@ -10,6 +7,7 @@ use super::invariants;
 use super::matcher::{Matcher, Outcome, absent};
 use super::observed::{Observed, StepObserved, Stop};
 use super::secrets::Secrets;
+use super::sight::{answer_value, model_request, of_service, service_request};
 use super::substitute::{self, Bindings};
 use super::target::{Answer, Exchange, SendError};
 use super::verdict::{Mismatch, Verdict};
@@ -57,7 +55,12 @@ pub fn judge(case: &Case, observed: &Observed, ground: &Ground<'_>) -> Judgement
     if let Some(message) = &observed.harness {
         return Judgement::without(Verdict::HarnessError, message);
     }
-    if let Some(problem) = observed.control.problem.as_ref().filter(|problem| !problem.soft) {
+    if let Some(problem) = observed
+        .control
+        .problem
+        .as_ref()
+        .filter(|problem| !problem.soft)
+    {
         return Judgement::without(Verdict::SetupFailed, &problem.message);
     }
     let mut bench = Reading {
@@ -83,7 +86,10 @@ pub fn judge(case: &Case, observed: &Observed, ground: &Ground<'_>) -> Judgement
     if setup.is_none()
         && let Some(Stop::Unbound { step, name }) = &observed.stop
     {
-        setup = Some(format!("step {} needs ${{{name}}}, which no answer brought", step + 1));
+        setup = Some(format!(
+            "step {} needs ${{{name}}}, which no answer brought",
+            step + 1
+        ));
     }
     if setup.is_none()
         && let Some(problem) = &observed.control.problem
@@ -100,16 +106,29 @@ fn conclude(
     registry: &Registry,
 ) -> Judgement {
     let (verdict, reason) = if !mismatches.is_empty() {
-        let binding = mismatches.iter().flat_map(|mismatch| &mismatch.cites).any(|id| {
-            registry
-                .get(id)
-                .is_none_or(|requirement| requirement.level == Level::Must)
-        });
-        (if binding { Verdict::Fail } else { Verdict::Warn }, setup)
+        let binding = mismatches
+            .iter()
+            .flat_map(|mismatch| &mismatch.cites)
+            .any(|id| {
+                registry
+                    .get(id)
+                    .is_none_or(|requirement| requirement.level == Level::Must)
+            });
+        (
+            if binding {
+                Verdict::Fail
+            } else {
+                Verdict::Warn
+            },
+            setup,
+        )
     } else if let Some(reason) = setup {
         (Verdict::SetupFailed, Some(reason))
     } else if assertions == 0 {
-        (Verdict::NotObserved, Some("nothing was observed that an expectation speaks of".to_owned()))
+        (
+            Verdict::NotObserved,
+            Some("nothing was observed that an expectation speaks of".to_owned()),
+        )
     } else {
         (Verdict::Pass, None)
     };
@@ -119,60 +138,6 @@ fn conclude(
         assertions,
         reason,
     }
-}
-
-/// What one answer is to matchers.
-pub fn answer_value(answer: &Answer) -> Value {
-    let mut headers = Map::new();
-    for (name, _) in &answer.headers {
-        let name = name.to_ascii_lowercase();
-        if let Some(value) = answer.header(&name) {
-            headers.insert(name, Value::from(value));
-        }
-    }
-    let mut value = json!({"status": answer.status, "headers": headers});
-    if let Some(body) = answer.body_value() {
-        value["body"] = body;
-    }
-    value
-}
-
-/// What one call to a service is to matchers.
-pub fn service_request(call: &Call) -> Value {
-    let mut query: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (name, value) in &call.query {
-        query.entry(name).or_default().push(value);
-    }
-    let query: Map<String, Value> = query
-        .into_iter()
-        .map(|(name, values)| {
-            let value = match values.as_slice() {
-                [one] => Value::from(*one),
-                many => json!(many),
-            };
-            (name.to_owned(), value)
-        })
-        .collect();
-    json!({
-        "method": call.method,
-        "path": call.path,
-        "query": query,
-        "headers": call.headers,
-        "body": call.body,
-        "auth": call.auth,
-    })
-}
-
-/// What one request to the model is to matchers.
-pub fn model_request(call: &Call) -> Value {
-    json!({
-        "path": call.path,
-        "headers": call.headers,
-        "auth": call.auth,
-        "body": call.body,
-        "text": prompt_text(&call.body),
-        "messages": call.body.get("messages").cloned().unwrap_or(Value::Null),
-    })
 }
 
 /// What an expectation is applied to, and where that is.
@@ -193,12 +158,19 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn cites(&self, own: &[String]) -> Vec<String> {
-        if own.is_empty() { self.case.requirements.clone() } else { own.to_vec() }
+        if own.is_empty() {
+            self.case.requirements.clone()
+        } else {
+            own.to_vec()
+        }
     }
 
     fn steps(&mut self, observed: &Observed) {
         for (index, (step, seen)) in self.case.steps.iter().zip(&observed.steps).enumerate() {
-            let name = step.name.clone().unwrap_or_else(|| step.stimulus.verb().to_owned());
+            let name = step
+                .name
+                .clone()
+                .unwrap_or_else(|| step.stimulus.verb().to_owned());
             let place = format!("step {} ({name})", index + 1);
             let before = self.mismatches.len();
             self.step(step, seen, &place);
@@ -206,11 +178,16 @@ impl Reading<'_> {
                 return;
             }
             let is_setup = step.setup
-                || matches!((&step.stimulus, &step.expect), (Stimulus::Open(_), Expect::Nothing));
+                || matches!(
+                    (&step.stimulus, &step.expect),
+                    (Stimulus::Open(_), Expect::Nothing)
+                );
             if is_setup && self.mismatches.len() > before {
                 let first = self.mismatches.swap_remove(before);
                 self.mismatches.truncate(before);
-                self.setup = Some(format!("{place}: {} {}", first.pointer, first.message).replace(":  ", ": "));
+                self.setup = Some(
+                    format!("{place}: {} {}", first.pointer, first.message).replace(":  ", ": "),
+                );
                 return;
             }
         }
@@ -244,13 +221,23 @@ impl Reading<'_> {
         }
         match &step.expect {
             Expect::Nothing => {
-                if let (Stimulus::Open(_), Some(answer)) =
-                    (&step.stimulus, seen.exchanges.first().and_then(Exchange::answer))
-                {
+                if let (Stimulus::Open(_), Some(answer)) = (
+                    &step.stimulus,
+                    seen.exchanges.first().and_then(Exchange::answer),
+                ) {
                     let opened = json!({"status": {"$pattern": "^2..$"}, "body": {"session_id": {"$type": "string"}}});
                     let value = answer_value(answer);
                     let assertions = self.assertions;
-                    self.apply(&opened, &Bindings::new(), Spot { place: place.to_owned(), prefix: String::new(), observed: Some(&value) }, &cites);
+                    self.apply(
+                        &opened,
+                        &Bindings::new(),
+                        Spot {
+                            place: place.to_owned(),
+                            prefix: String::new(),
+                            observed: Some(&value),
+                        },
+                        &cites,
+                    );
                     self.assertions = assertions;
                 }
             }
@@ -274,9 +261,25 @@ impl Reading<'_> {
         }
     }
 
-    fn answer(&mut self, expect: &AnswerExpect, answer: &Answer, bindings: &Bindings, place: &str, cites: &[String]) {
+    fn answer(
+        &mut self,
+        expect: &AnswerExpect,
+        answer: &Answer,
+        bindings: &Bindings,
+        place: &str,
+        cites: &[String],
+    ) {
         let value = answer_value(answer);
-        self.apply(&expected_value(expect), bindings, Spot { place: place.to_owned(), prefix: String::new(), observed: Some(&value) }, cites);
+        self.apply(
+            &expected_value(expect),
+            bindings,
+            Spot {
+                place: place.to_owned(),
+                prefix: String::new(),
+                observed: Some(&value),
+            },
+            cites,
+        );
     }
 
     fn many(&mut self, expect: &ManyExpect, seen: &StepObserved, place: &str, cites: &[String]) {
@@ -285,16 +288,31 @@ impl Reading<'_> {
             let before = self.mismatches.len();
             for answer in &answers {
                 // Which of equal requests is answered first is chance, so the place does not number them.
-                self.answer(each, answer, &seen.bindings, &format!("{place}, each answer"), cites);
+                self.answer(
+                    each,
+                    answer,
+                    &seen.bindings,
+                    &format!("{place}, each answer"),
+                    cites,
+                );
             }
             let tail = self.mismatches.split_off(before);
             let mut tail: Vec<(String, Mismatch)> = tail
                 .into_iter()
-                .map(|mismatch| (format!("{} {} {}", mismatch.pointer, mismatch.expected, mismatch.got), mismatch))
+                .map(|mismatch| {
+                    (
+                        format!(
+                            "{} {} {}",
+                            mismatch.pointer, mismatch.expected, mismatch.got
+                        ),
+                        mismatch,
+                    )
+                })
                 .collect();
             tail.sort_by(|a, b| a.0.cmp(&b.0));
             tail.dedup_by(|a, b| a.0 == b.0);
-            self.mismatches.extend(tail.into_iter().map(|(_, mismatch)| mismatch));
+            self.mismatches
+                .extend(tail.into_iter().map(|(_, mismatch)| mismatch));
         }
         for (index, tally) in expect.tally.iter().enumerate() {
             let of = substitute::substitute(&expected_value(&tally.of), &seen.bindings)
@@ -304,26 +322,66 @@ impl Reading<'_> {
                 self.harness = Some(format!("{place}: tally {index} cannot be counted"));
                 return;
             };
-            let count = answers.iter().filter(|answer| of.matches(Some(&answer_value(answer)))).count();
+            let count = answers
+                .iter()
+                .filter(|answer| of.matches(Some(&answer_value(answer))))
+                .count();
             let count = Value::from(count);
-            self.apply(&tally.is, &seen.bindings, Spot { place: place.to_owned(), prefix: format!("/tally/{index}"), observed: Some(&count) }, cites);
+            self.apply(
+                &tally.is,
+                &seen.bindings,
+                Spot {
+                    place: place.to_owned(),
+                    prefix: format!("/tally/{index}"),
+                    observed: Some(&count),
+                },
+                cites,
+            );
         }
     }
 
     fn sights(&mut self, observed: &Observed) {
-        let bindings = observed.steps.last().map(|step| step.bindings.clone()).unwrap_or_default();
+        let bindings = observed
+            .steps
+            .last()
+            .map(|step| step.bindings.clone())
+            .unwrap_or_default();
         for sight in self.case.expect.sights() {
             let cites = self.cites(&sight.cites);
             let (place, prefix, value) = match sight.place {
-                Place::ServiceCalls(name) => (name.to_owned(), "/calls", Some(Value::from(of_service(observed, name).count()))),
-                Place::ServiceRequests(name) => (name.to_owned(), "/requests", Some(of_service(observed, name).map(service_request).collect())),
-                Place::ServiceState(name) => (name.to_owned(), "/state", observed.states.get(name).cloned()),
-                Place::ModelCalls => ("model".to_owned(), "/calls", Some(Value::from(of_service(observed, "model").count()))),
-                Place::ModelRequests => ("model".to_owned(), "/requests", Some(of_service(observed, "model").map(model_request).collect())),
+                Place::ServiceCalls(name) => (
+                    name.to_owned(),
+                    "/calls",
+                    Some(Value::from(of_service(observed, name).count())),
+                ),
+                Place::ServiceRequests(name) => (
+                    name.to_owned(),
+                    "/requests",
+                    Some(of_service(observed, name).map(service_request).collect()),
+                ),
+                Place::ServiceState(name) => (
+                    name.to_owned(),
+                    "/state",
+                    observed.states.get(name).cloned(),
+                ),
+                Place::ModelCalls => (
+                    "model".to_owned(),
+                    "/calls",
+                    Some(Value::from(of_service(observed, "model").count())),
+                ),
+                Place::ModelRequests => (
+                    "model".to_owned(),
+                    "/requests",
+                    Some(of_service(observed, "model").map(model_request).collect()),
+                ),
                 Place::Transcript => ("transcript".to_owned(), "", observed.transcript.clone()),
             };
             let before = self.mismatches.len();
-            let spot = Spot { place: place.clone(), prefix: prefix.to_owned(), observed: value.as_ref() };
+            let spot = Spot {
+                place: place.clone(),
+                prefix: prefix.to_owned(),
+                observed: value.as_ref(),
+            };
             self.apply(sight.matcher, &bindings, spot, &cites);
             if prefix == "/calls" && place != "model" {
                 let effects: Vec<String> = of_service(observed, &place)
@@ -344,24 +402,29 @@ impl Reading<'_> {
             .map_err(|unbound| unbound.to_string())
             .and_then(|source| Matcher::compile(&source).map_err(|error| error.to_string()))
             .map(|matcher| matcher.check(spot.observed));
-        let Outcome { assertions, differences } = match outcome {
+        let Outcome {
+            assertions,
+            differences,
+        } = match outcome {
             Ok(outcome) => outcome,
             Err(message) => {
                 // A name that an answer should have brought: the answer is at fault, and that has been said.
-                self.setup.get_or_insert(format!("{}: {message}", spot.place));
+                self.setup
+                    .get_or_insert(format!("{}: {message}", spot.place));
                 return;
             }
         };
         self.assertions += assertions;
-        self.mismatches.extend(differences.into_iter().map(|difference| Mismatch {
-            cites: cites.to_vec(),
-            place: spot.place.clone(),
-            pointer: format!("{}{}", spot.prefix, difference.pointer),
-            expected: difference.expected,
-            got: difference.got,
-            message: difference.message,
-            no_answer: false,
-        }));
+        self.mismatches
+            .extend(differences.into_iter().map(|difference| Mismatch {
+                cites: cites.to_vec(),
+                place: spot.place.clone(),
+                pointer: format!("{}{}", spot.prefix, difference.pointer),
+                expected: difference.expected,
+                got: difference.got,
+                message: difference.message,
+                no_answer: false,
+            }));
     }
 }
 
@@ -383,10 +446,4 @@ fn expected_value(expect: &AnswerExpect) -> Value {
         members.insert("body".to_owned(), body.clone());
     }
     Value::Object(members)
-}
-
-/// The calls that reached one mock, in order.
-pub fn of_service<'o>(observed: &'o Observed, name: &str) -> impl Iterator<Item = &'o Call> {
-    let service = name.parse::<Service>().ok();
-    observed.calls.iter().filter(move |call| Some(call.service) == service)
 }

@@ -16,15 +16,28 @@ const MOST_BODY: usize = 256 * 1024;
 ///
 /// # Errors
 /// When the folder or the file cannot be written, with what to do.
-pub fn keep(folder: &Path, case: &CaseReport, observed: &Observed, secrets: &Secrets) -> Result<(), String> {
-    std::fs::create_dir_all(folder)
-        .map_err(|error| format!("{} cannot be made: {error}; name another folder", folder.display()))?;
+pub fn keep(
+    folder: &Path,
+    case: &CaseReport,
+    observed: &Observed,
+    secrets: &Secrets,
+) -> Result<(), String> {
+    std::fs::create_dir_all(folder).map_err(|error| {
+        format!(
+            "{} cannot be made: {error}; name another folder",
+            folder.display()
+        )
+    })?;
     let path = folder.join(format!("{}.json", case.id));
     let mut text = serde_json::to_string_pretty(&secrets.redact(&record(case, observed)))
         .map_err(|error| format!("{} cannot be written as JSON: {error}", case.id))?;
     text.push('\n');
-    std::fs::write(&path, text)
-        .map_err(|error| format!("{} cannot be written: {error}; name another folder", path.display()))
+    std::fs::write(&path, text).map_err(|error| {
+        format!(
+            "{} cannot be written: {error}; name another folder",
+            path.display()
+        )
+    })
 }
 
 fn record(case: &CaseReport, observed: &Observed) -> Value {
@@ -44,7 +57,9 @@ fn record(case: &CaseReport, observed: &Observed) -> Value {
 
 fn exchange(exchange: &Exchange) -> Value {
     let outcome = match &exchange.outcome {
-        Ok(answer) => json!({"status": answer.status, "headers": pairs(&answer.headers), "body": body(&answer.body)}),
+        Ok(answer) => {
+            json!({"status": answer.status, "headers": pairs(&answer.headers), "body": body(&answer.body)})
+        }
         Err(error) => json!({"error": error.to_string()}),
     };
     json!({
@@ -65,7 +80,14 @@ fn pairs(headers: &[(String, String)]) -> Value {
         .map(|(name, value)| {
             // What a request to the target carries to prove who sends it is nobody's business.
             let hidden = name.eq_ignore_ascii_case("authorization");
-            json!([name, if hidden { super::secrets::REDACTED } else { value }])
+            json!([
+                name,
+                if hidden {
+                    super::secrets::REDACTED
+                } else {
+                    value
+                }
+            ])
         })
         .collect()
 }
@@ -77,7 +99,8 @@ fn body(bytes: &[u8]) -> Value {
     if bytes.len() > MOST_BODY {
         return Value::from(format!("({} bytes)", bytes.len()));
     }
-    serde_json::from_slice(bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(bytes).into_owned()))
+    serde_json::from_slice(bytes)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(bytes).into_owned()))
 }
 
 #[cfg(test)]
@@ -94,11 +117,17 @@ mod tests {
         let secrets = Secrets::new([("CALENDAR_TOKEN".to_owned(), secret.to_owned())]);
         let mut observed = Observed::broken("oapt0000000000000000", String::new());
         let mut request = HttpRequest::new("POST", "/sessions");
-        request.headers.push(("Authorization".into(), "Bearer mine".into()));
+        request
+            .headers
+            .push(("Authorization".into(), "Bearer mine".into()));
         observed.steps.push(StepObserved {
             exchanges: vec![Exchange {
                 request,
-                outcome: Ok(Answer { status: 200, headers: Vec::new(), body: format!("{{\"a\":\"{secret}\"}}").into_bytes() }),
+                outcome: Ok(Answer {
+                    status: 200,
+                    headers: Vec::new(),
+                    body: format!("{{\"a\":\"{secret}\"}}").into_bytes(),
+                }),
                 duration: std::time::Duration::ZERO,
             }],
             ..StepObserved::default()
@@ -115,7 +144,8 @@ mod tests {
         };
         let folder = tempfile::tempdir().expect("a folder");
         keep(&folder.path().join("deep"), &case, &observed, &secrets).expect("kept");
-        let text = std::fs::read_to_string(folder.path().join("deep/SEC-001-a.json")).expect("readable");
+        let text =
+            std::fs::read_to_string(folder.path().join("deep/SEC-001-a.json")).expect("readable");
         assert!(!text.contains(secret) && !text.contains("Bearer mine"));
         assert!(text.contains("[REDACTED]") && text.contains("\"status\": 200"));
     }

@@ -90,14 +90,27 @@ impl SelftestReport {
             .iter()
             .map(|one| format!("does not pass on the good target: {one}"))
             .collect();
-        problems.extend(self.null_targets.iter().filter(|null| !null.holds(cases)).map(|null| {
-            format!(
-                "null target {}: {} passes, {} of {cases} cases executed",
-                null.name, null.passes, null.cases_executed
-            )
-        }));
-        problems.extend(self.survivors.iter().map(|name| format!("no case kills mutant {name}")));
-        problems.extend(self.cases_without_mutant.iter().map(|id| format!("{id} kills no mutant")));
+        problems.extend(
+            self.null_targets
+                .iter()
+                .filter(|null| !null.holds(cases))
+                .map(|null| {
+                    format!(
+                        "null target {}: {} passes, {} of {cases} cases executed",
+                        null.name, null.passes, null.cases_executed
+                    )
+                }),
+        );
+        problems.extend(
+            self.survivors
+                .iter()
+                .map(|name| format!("no case kills mutant {name}")),
+        );
+        problems.extend(
+            self.cases_without_mutant
+                .iter()
+                .map(|id| format!("{id} kills no mutant")),
+        );
         problems.extend(self.wrong_clause.iter().map(|one| {
             format!(
                 "{} fails on mutant {} without citing {} (it cites {})",
@@ -107,7 +120,11 @@ impl SelftestReport {
                 one.cited.join(", ")
             )
         }));
-        problems.extend(self.broken_promises.iter().map(|one| format!("a promised kill did not come: {one}")));
+        problems.extend(
+            self.broken_promises
+                .iter()
+                .map(|one| format!("a promised kill did not come: {one}")),
+        );
         problems
     }
 }
@@ -116,14 +133,18 @@ impl SelftestReport {
 /// SHOULD is killed by a warning.
 fn kills(case: &super::report::CaseReport, requirement: &str) -> bool {
     matches!(case.verdict, Verdict::Fail | Verdict::Warn)
-        && case
-            .mismatches
-            .iter()
-            .any(|mismatch| !mismatch.no_answer && mismatch.cites.iter().any(|id| id == requirement))
+        && case.mismatches.iter().any(|mismatch| {
+            !mismatch.no_answer && mismatch.cites.iter().any(|id| id == requirement)
+        })
 }
 
 /// The report of the self-test, from the runs of all mutants, of the null targets, and of the good target in the same run.
-pub fn matrix(cases: &[Case], good: &Report, runs: &[MutantRun], null_targets: Vec<NullResult>) -> SelftestReport {
+pub fn matrix(
+    cases: &[Case],
+    good: &Report,
+    runs: &[MutantRun],
+    null_targets: Vec<NullResult>,
+) -> SelftestReport {
     let mut report = SelftestReport {
         null_targets,
         not_passing_on_good: good
@@ -175,7 +196,10 @@ pub fn matrix(cases: &[Case], good: &Report, runs: &[MutantRun], null_targets: V
         }
         for id in &killed_by {
             if let Some(case) = cases.iter().find(|case| case.id == *id) {
-                killers.entry(&case.id).or_default().insert(&run.mutant.name);
+                killers
+                    .entry(&case.id)
+                    .or_default()
+                    .insert(&run.mutant.name);
             }
         }
         report.mutants.push(MutantResult {
@@ -191,12 +215,18 @@ pub fn matrix(cases: &[Case], good: &Report, runs: &[MutantRun], null_targets: V
         }
         for promised in &case.kills {
             if killed.is_none_or(|killed| !killed.contains(promised.as_str())) {
-                report.broken_promises.push(format!("{}: {promised}", case.id));
+                report
+                    .broken_promises
+                    .push(format!("{}: {promised}", case.id));
             }
         }
     }
     report.mutants.sort_by(|a, b| a.name.cmp(&b.name));
-    for list in [&mut report.survivors, &mut report.cases_without_mutant, &mut report.broken_promises] {
+    for list in [
+        &mut report.survivors,
+        &mut report.cases_without_mutant,
+        &mut report.broken_promises,
+    ] {
         list.sort();
     }
     report.wrong_clause.sort();
@@ -212,8 +242,10 @@ mod tests {
     use serde_json::json;
 
     fn case(id: &str, promised: &[&str]) -> Case {
-        serde_json::from_value(json!({"id": id, "title": "t", "requirements": [&id[..7]], "manifest": "none",
-            "steps": [{"step": {}, "expect": {"status": 200}}], "kills": promised}))
+        serde_json::from_value(
+            json!({"id": id, "title": "t", "requirements": [&id[..7]], "manifest": "none",
+            "steps": [{"step": {}, "expect": {"status": 200}}], "kills": promised}),
+        )
         .expect("a case")
     }
 
@@ -264,12 +296,31 @@ mod tests {
     #[test]
     fn a_kill_cites_what_the_mutant_breaks() {
         let cases = [case("STP-001-a", &["m1"]), case("STP-002-b", &["m2"])];
-        let good = report(&[("STP-001-a", Verdict::Pass, &[], false), ("STP-002-b", Verdict::Pass, &[], false)]);
+        let good = report(&[
+            ("STP-001-a", Verdict::Pass, &[], false),
+            ("STP-002-b", Verdict::Pass, &[], false),
+        ]);
         let runs = [
-            mutant("m1", "STP-001", report(&[("STP-001-a", Verdict::Fail, &["STP-001"], false)])),
-            mutant("m2", "STP-002", report(&[("STP-002-b", Verdict::Fail, &["STP-001"], false)])),
-            mutant("m3", "STP-001", report(&[("STP-001-a", Verdict::Fail, &["STP-001"], true)])),
-            mutant("m4", "STP-001", report(&[("STP-001-a", Verdict::SetupFailed, &[], false)])),
+            mutant(
+                "m1",
+                "STP-001",
+                report(&[("STP-001-a", Verdict::Fail, &["STP-001"], false)]),
+            ),
+            mutant(
+                "m2",
+                "STP-002",
+                report(&[("STP-002-b", Verdict::Fail, &["STP-001"], false)]),
+            ),
+            mutant(
+                "m3",
+                "STP-001",
+                report(&[("STP-001-a", Verdict::Fail, &["STP-001"], true)]),
+            ),
+            mutant(
+                "m4",
+                "STP-001",
+                report(&[("STP-001-a", Verdict::SetupFailed, &[], false)]),
+            ),
         ];
         let found = matrix(&cases, &good, &runs, Vec::new());
         assert_eq!(found.mutants[0].killed_by, ["STP-001-a"]);
@@ -285,16 +336,31 @@ mod tests {
     fn a_case_that_fails_anyway_kills_nothing() {
         let cases = [case("STP-001-a", &[])];
         let bad = report(&[("STP-001-a", Verdict::Fail, &["STP-001"], false)]);
-        let found = matrix(&cases, &bad, &[mutant("m1", "STP-001", bad.clone())], Vec::new());
+        let found = matrix(
+            &cases,
+            &bad,
+            &[mutant("m1", "STP-001", bad.clone())],
+            Vec::new(),
+        );
         assert_eq!(found.survivors, ["m1"]);
         assert_eq!(found.not_passing_on_good, ["STP-001-a: fail"]);
     }
 
     #[test]
     fn null_targets_must_be_tried_and_must_not_pass() {
-        let mut run = report(&[("STP-001-a", Verdict::SetupFailed, &[], false), ("STP-002-b", Verdict::Fail, &["STP-002"], true)]);
+        let mut run = report(&[
+            ("STP-001-a", Verdict::SetupFailed, &[], false),
+            ("STP-002-b", Verdict::Fail, &["STP-002"], true),
+        ]);
         let result = NullResult::of("refused", &run);
-        assert_eq!(result, NullResult { name: "refused".into(), cases_executed: 2, passes: 0 });
+        assert_eq!(
+            result,
+            NullResult {
+                name: "refused".into(),
+                cases_executed: 2,
+                passes: 0
+            }
+        );
         assert!(result.holds(2) && !result.holds(3));
         run.totals.by_verdict.insert("pass", 1);
         assert!(!NullResult::of("refused", &run).holds(2));
@@ -304,12 +370,26 @@ mod tests {
     fn the_report_has_the_members_of_the_contract() {
         let cases = [case("STP-001-a", &[])];
         let good = report(&[("STP-001-a", Verdict::Pass, &[], false)]);
-        let null = NullResult { name: "empty-200".into(), cases_executed: 1, passes: 0 };
-        let runs = [mutant("m1", "STP-001", report(&[("STP-001-a", Verdict::Fail, &["STP-001"], false)]))];
+        let null = NullResult {
+            name: "empty-200".into(),
+            cases_executed: 1,
+            passes: 0,
+        };
+        let runs = [mutant(
+            "m1",
+            "STP-001",
+            report(&[("STP-001-a", Verdict::Fail, &["STP-001"], false)]),
+        )];
         let found = matrix(&cases, &good, &runs, vec![null]);
         assert!(found.holds(1), "{:?}", found.problems(1));
         let value = serde_json::to_value(&found).expect("serialises");
-        for member in ["null_targets", "mutants", "survivors", "cases_without_mutant", "wrong_clause"] {
+        for member in [
+            "null_targets",
+            "mutants",
+            "survivors",
+            "cases_without_mutant",
+            "wrong_clause",
+        ] {
             assert!(value[member].is_array(), "{member}");
         }
         if let Some(schema) = crate::schema::named("selftest-report") {

@@ -19,10 +19,18 @@ pub struct NullResult {
 impl NullResult {
     /// Counts a forced run ([`super::options::Options::force`]) against a null target.
     pub fn of(name: &str, report: &Report) -> Self {
-        let not_executed = [Verdict::NotApplicable, Verdict::NotImplemented, Verdict::HarnessError];
+        let not_executed = [
+            Verdict::NotApplicable,
+            Verdict::NotImplemented,
+            Verdict::HarnessError,
+        ];
         Self {
             name: name.to_owned(),
-            cases_executed: report.cases.iter().filter(|case| !not_executed.contains(&case.verdict)).count(),
+            cases_executed: report
+                .cases
+                .iter()
+                .filter(|case| !not_executed.contains(&case.verdict))
+                .count(),
             passes: report.count(Verdict::Pass),
         }
     }

@@ -86,7 +86,11 @@ impl Times {
     /// The same times scaled, for null targets that are known not to answer.
     #[must_use]
     pub fn scaled(self, factor: f64) -> Self {
-        let factor = if factor.is_finite() { factor.clamp(0.0, 1000.0) } else { 1.0 };
+        let factor = if factor.is_finite() {
+            factor.clamp(0.0, 1000.0)
+        } else {
+            1.0
+        };
         Self {
             request: self.request.mul_f64(factor),
             ready: self.ready.mul_f64(factor),
@@ -106,7 +110,10 @@ pub fn test_secrets() -> Vec<(String, String)> {
         ("EMAIL_TOKEN", credentials.email),
         ("CRM_TOKEN", credentials.crm),
         ("OPENAI_API_KEY", credentials.model_key),
-        ("OAP_TEST_MULTILINE", "first-line\r\nX-Injected: yes>>>???".to_owned()),
+        (
+            "OAP_TEST_MULTILINE",
+            "first-line\r\nX-Injected: yes>>>???".to_owned(),
+        ),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .to_vec()
@@ -158,7 +165,11 @@ pub fn select<'c>(
 
 /// Whether a case fits a filter. A term is a substring, or a glob over the whole text if it holds `*` or `?`.
 pub fn matches_filter(case: &Case, registry: &Registry, filter: &str) -> bool {
-    let mut terms = filter.split(',').map(str::trim).filter(|term| !term.is_empty()).peekable();
+    let mut terms = filter
+        .split(',')
+        .map(str::trim)
+        .filter(|term| !term.is_empty())
+        .peekable();
     if terms.peek().is_none() {
         return true;
     }
@@ -232,7 +243,17 @@ mod tests {
             "q",
         );
         let fits = |filter: &str| matches_filter(&case("STP-001-late-step"), &registry, filter);
-        for filter in ["", " , ", "late", "STP-001", "steps", "ERR-001", "x,late", "STP-*-step", "STP-00?-*"] {
+        for filter in [
+            "",
+            " , ",
+            "late",
+            "STP-001",
+            "steps",
+            "ERR-001",
+            "x,late",
+            "STP-*-step",
+            "STP-00?-*",
+        ] {
             assert!(fits(filter), "{filter}");
         }
         for filter in ["early", "STP-002", "STP-*-stop", "step??", "ERR-002"] {
@@ -245,14 +266,23 @@ mod tests {
         let cases = [case("STP-002-b"), case("STP-001-a")];
         let registry = Registry::default();
         let (all, selection) = select(&cases, &registry, &Options::default(), None);
-        assert_eq!(all.iter().map(|case| case.id.as_str()).collect::<Vec<_>>(), ["STP-001-a", "STP-002-b"]);
+        assert_eq!(
+            all.iter().map(|case| case.id.as_str()).collect::<Vec<_>>(),
+            ["STP-001-a", "STP-002-b"]
+        );
         assert!(!selection.partial);
-        let options = Options { filter: "-a".into(), ..Options::default() };
+        let options = Options {
+            filter: "-a".into(),
+            ..Options::default()
+        };
         let (some, selection) = select(&cases, &registry, &options, None);
         assert_eq!((some.len(), selection.partial, selection.of), (1, true, 2));
         let failed = BTreeSet::from(["STP-002-b".to_owned()]);
         let (some, selection) = select(&cases, &registry, &Options::default(), Some(&failed));
-        assert_eq!((some[0].id.as_str(), selection.last_failed), ("STP-002-b", true));
+        assert_eq!(
+            (some[0].id.as_str(), selection.last_failed),
+            ("STP-002-b", true)
+        );
     }
 
     #[test]

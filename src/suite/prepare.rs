@@ -80,10 +80,16 @@ pub fn control() -> Value {
 pub fn fixture(name: &str) -> Result<Value, PrepareError> {
     let path = format!("fixtures/manifests/valid/{name}.json");
     let Some(text) = embedded::text(&path) else {
-        return Err(PrepareError(format!("there is no {path}; name a fixture that exists")));
+        return Err(PrepareError(format!(
+            "there is no {path}; name a fixture that exists"
+        )));
     };
-    json::read(text.as_bytes(), &json::Limits::DOCUMENT, json::Duplicates::Refuse)
-        .map_err(|error| PrepareError(format!("{path}: {error}")))
+    json::read(
+        text.as_bytes(),
+        &json::Limits::DOCUMENT,
+        json::Duplicates::Refuse,
+    )
+    .map_err(|error| PrepareError(format!("{path}: {error}")))
 }
 
 /// Applies changes to a document, then readies it.
@@ -171,8 +177,7 @@ pub fn merge_patch(target: &mut Value, patch: &Value) {
 ///
 /// A twin of the validator's on purpose: the judge does not ask the judged.
 pub fn snake_case(document: &Value) -> Value {
-    let is_json_ld =
-        document.get("@type").and_then(Value::as_str) == Some("OpenAction:Manifest");
+    let is_json_ld = document.get("@type").and_then(Value::as_str) == Some("OpenAction:Manifest");
     match document {
         Value::Object(members) if is_json_ld => Value::Object(
             members
@@ -250,8 +255,7 @@ fn snake_action(action: &Value) -> Value {
 }
 
 fn three_parts(version: &str) -> String {
-    let numeric =
-        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let numeric = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     match version.split_once('.') {
         Some((major, minor)) if numeric(major) && numeric(minor) => format!("{version}.0"),
         _ => version.to_owned(),
@@ -287,12 +291,16 @@ fn actions(document: &mut Value) -> Result<&mut Vec<Value>, PrepareError> {
         .get_mut("actions")
         .and_then(Value::as_array_mut)
         .ok_or_else(|| {
-            PrepareError("the manifest has no array `actions` to change; use patch alone".to_owned())
+            PrepareError(
+                "the manifest has no array `actions` to change; use patch alone".to_owned(),
+            )
         })
 }
 
 fn unknown_action(name: &str) -> PrepareError {
-    PrepareError(format!("the fixture has no action '{name}'; name one that it has"))
+    PrepareError(format!(
+        "the fixture has no action '{name}'; name one that it has"
+    ))
 }
 
 #[cfg(test)]
@@ -319,22 +327,41 @@ mod tests {
             prepared.document["actions"][0]["endpoint"],
             format!("http://127.0.0.1:1/t/{TOKEN}/v1/events")
         );
-        assert_eq!(prepared.document["actions"][0]["auth"], "Bearer ${CALENDAR_TOKEN}");
+        assert_eq!(
+            prepared.document["actions"][0]["auth"],
+            "Bearer ${CALENDAR_TOKEN}"
+        );
         assert_eq!(prepared.digest, json::digest(&prepared.document));
-        let own = ready(&json!({"name": "x-${token}", "version": "2.0"}), TOKEN, &origins());
-        assert_eq!((own.name, own.version), (format!("x-{TOKEN}"), "2.0.0".to_owned()));
-        assert_eq!(ready(&json!({"name": 5}), TOKEN, &origins()).document, json!({"name": 5}));
+        let own = ready(
+            &json!({"name": "x-${token}", "version": "2.0"}),
+            TOKEN,
+            &origins(),
+        );
+        assert_eq!(
+            (own.name, own.version),
+            (format!("x-{TOKEN}"), "2.0.0".to_owned())
+        );
+        assert_eq!(
+            ready(&json!({"name": 5}), TOKEN, &origins()).document,
+            json!({"name": 5})
+        );
     }
 
     #[test]
     fn changes_apply_in_their_order() {
         let changes = Changes {
             patch: Some(json!({"version": "1.1.0", "description": "d"})),
-            action_patch: [("list_events".to_owned(), json!({"method": "POST", "auth": null}))].into(),
+            action_patch: [(
+                "list_events".to_owned(),
+                json!({"method": "POST", "auth": null}),
+            )]
+            .into(),
             add_actions: vec![json!({"name": "second"})],
             ..Changes::default()
         };
-        let document = changed(control(), &changes, TOKEN, &origins()).expect("applies").document;
+        let document = changed(control(), &changes, TOKEN, &origins())
+            .expect("applies")
+            .document;
         assert_eq!(document["version"], "1.1.0");
         assert_eq!(document["actions"][0]["method"], "POST");
         assert_eq!(document["actions"][0].get("auth"), None);
@@ -344,8 +371,14 @@ mod tests {
     #[test]
     fn a_change_of_what_is_not_there_is_refused() {
         for changes in [
-            Changes { drop_actions: vec!["gone".into()], ..Changes::default() },
-            Changes { action_patch: [("gone".to_owned(), json!({}))].into(), ..Changes::default() },
+            Changes {
+                drop_actions: vec!["gone".into()],
+                ..Changes::default()
+            },
+            Changes {
+                action_patch: [("gone".to_owned(), json!({}))].into(),
+                ..Changes::default()
+            },
         ] {
             let error = changed(control(), &changes, TOKEN, &origins()).expect_err("refused");
             assert!(error.0.contains("'gone'"));
@@ -358,9 +391,21 @@ mod tests {
         for (target, patch, result) in [
             (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
             (json!({"a": "b"}), json!({"a": null}), json!({})),
-            (json!({"a": [1]}), json!({"a": [2, 3]}), json!({"a": [2, 3]})),
-            (json!({"a": {"b": 1, "c": 2}}), json!({"a": {"b": null}}), json!({"a": {"c": 2}})),
-            (json!([1]), json!({"a": null, "b": {"c": null}}), json!({"b": {}})),
+            (
+                json!({"a": [1]}),
+                json!({"a": [2, 3]}),
+                json!({"a": [2, 3]}),
+            ),
+            (
+                json!({"a": {"b": 1, "c": 2}}),
+                json!({"a": {"b": null}}),
+                json!({"a": {"c": 2}}),
+            ),
+            (
+                json!([1]),
+                json!({"a": null, "b": {"c": null}}),
+                json!({"b": {}}),
+            ),
             (json!({"a": 1}), json!("c"), json!("c")),
         ] {
             let mut patched = target;

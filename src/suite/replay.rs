@@ -21,21 +21,44 @@ pub fn check(transcript: &Value, manifest: &Value) -> Vec<Difference> {
         .cloned()
         .unwrap_or(Value::Null);
     if !observation.is_object() {
-        return vec![difference("/initial_observation", Value::from("an observation"), observation, "there is nothing to begin with")];
+        return vec![difference(
+            "/initial_observation",
+            Value::from("an observation"),
+            observation,
+            "there is nothing to begin with",
+        )];
     }
     let steps = transcript.get("steps").and_then(Value::as_array);
     for (index, step) in steps.into_iter().flatten().enumerate() {
         let pointer = format!("/steps/{index}");
         if let Err(message) = apply(&mut observation, step, manifest) {
-            differences.push(difference(&pointer, Value::from("a step that can be replayed"), step.clone(), &message));
+            differences.push(difference(
+                &pointer,
+                Value::from("a step that can be replayed"),
+                step.clone(),
+                &message,
+            ));
             return differences;
         }
         if let Some(recorded) = step.get("observation") {
-            compare(&observation, recorded, &format!("{pointer}/observation"), &mut differences);
+            compare(
+                &observation,
+                recorded,
+                &format!("{pointer}/observation"),
+                &mut differences,
+            );
         }
     }
-    let recorded = transcript.get("final_observation").cloned().unwrap_or_else(absent);
-    compare(&observation, &recorded, "/final_observation", &mut differences);
+    let recorded = transcript
+        .get("final_observation")
+        .cloned()
+        .unwrap_or_else(absent);
+    compare(
+        &observation,
+        &recorded,
+        "/final_observation",
+        &mut differences,
+    );
     differences.truncate(MOST);
     differences
 }
@@ -45,9 +68,18 @@ pub fn check(transcript: &Value, manifest: &Value) -> Vec<Difference> {
 /// # Errors
 /// When the step has not the shape of one, or its successful output cannot be merged.
 pub fn apply(observation: &mut Value, step: &Value, manifest: &Value) -> Result<(), String> {
-    let result = step.get("result").filter(|result| result.is_object()).ok_or("it has no result")?;
-    let started = step.get("started_at").cloned().ok_or("it has no started_at")?;
-    let number = step.get("step_number").cloned().ok_or("it has no step_number")?;
+    let result = step
+        .get("result")
+        .filter(|result| result.is_object())
+        .ok_or("it has no result")?;
+    let started = step
+        .get("started_at")
+        .cloned()
+        .ok_or("it has no started_at")?;
+    let number = step
+        .get("step_number")
+        .cloned()
+        .ok_or("it has no step_number")?;
     let succeeded = result.get("success") == Some(&Value::Bool(true));
     let skipped = result.get("status").and_then(Value::as_str) == Some("skipped");
     if succeeded && !skipped {
@@ -76,7 +108,12 @@ fn declared_path<'a>(manifest: &'a Value, action: &str) -> Option<&'a Value> {
 }
 
 /// Lays an output into `environment`; the first case that fits decides.
-fn merge(observation: &mut Value, action: &str, output: Value, path: Option<&Value>) -> Result<(), String> {
+fn merge(
+    observation: &mut Value,
+    action: &str,
+    output: Value,
+    path: Option<&Value>,
+) -> Result<(), String> {
     match (path, output) {
         (Some(Value::String(target)), output) => put(observation, target, output),
         (Some(Value::Object(parts)), output) => {
@@ -84,7 +121,9 @@ fn merge(observation: &mut Value, action: &str, output: Value, path: Option<&Val
                 let part = source
                     .as_str()
                     .and_then(|source| output.pointer(source))
-                    .ok_or_else(|| format!("the output has nothing for {target}, so it should have failed"))?;
+                    .ok_or_else(|| {
+                        format!("the output has nothing for {target}, so it should have failed")
+                    })?;
                 put(observation, target, part.clone())?;
             }
             Ok(())
@@ -121,7 +160,9 @@ fn put(root: &mut Value, pointer: &str, value: Value) -> Result<(), String> {
     let mut here = root;
     for token in &tokens[..tokens.len() - 1] {
         let Value::Object(members) = here else {
-            return Err(format!("{pointer} leads through what is no object, so it should have failed"));
+            return Err(format!(
+                "{pointer} leads through what is no object, so it should have failed"
+            ));
         };
         here = members
             .entry(token.clone())
@@ -132,7 +173,9 @@ fn put(root: &mut Value, pointer: &str, value: Value) -> Result<(), String> {
             members.insert(last.clone(), value);
             Ok(())
         }
-        _ => Err(format!("{pointer} leads through what is no object, so it should have failed")),
+        _ => Err(format!(
+            "{pointer} leads through what is no object, so it should have failed"
+        )),
     }
 }
 
@@ -146,15 +189,30 @@ fn compare(expected: &Value, got: &Value, pointer: &str, differences: &mut Vec<D
             let here = json::push(pointer, name);
             match own.get(name) {
                 Some(other) => compare(value, other, &here, differences),
-                None => differences.push(difference(&here, value.clone(), absent(), "the replay has it")),
+                None => differences.push(difference(
+                    &here,
+                    value.clone(),
+                    absent(),
+                    "the replay has it",
+                )),
             }
         }
         for (name, value) in own.iter().filter(|(name, _)| !wanted.contains_key(*name)) {
-            differences.push(difference(&json::push(pointer, name), absent(), value.clone(), "the replay has it not"));
+            differences.push(difference(
+                &json::push(pointer, name),
+                absent(),
+                value.clone(),
+                "the replay has it not",
+            ));
         }
         return;
     }
-    differences.push(difference(pointer, expected.clone(), got.clone(), "the replay gives another value"));
+    differences.push(difference(
+        pointer,
+        expected.clone(),
+        got.clone(),
+        "the replay gives another value",
+    ));
 }
 
 fn difference(pointer: &str, expected: Value, got: Value, message: &str) -> Difference {
@@ -212,8 +270,15 @@ mod tests {
     #[test]
     fn a_result_path_takes_the_whole_or_the_named_parts() {
         let after = replayed(&[step(1, "whole", json!({"o": 1}))]);
-        assert_eq!(after["environment"], json!({"kept": 1, "x": {"old": 1}, "a": {"b": {"o": 1}}}));
-        let after = replayed(&[step(1, "parts", json!({"slots": [1], "deep": [7], "rest": 0}))]);
+        assert_eq!(
+            after["environment"],
+            json!({"kept": 1, "x": {"old": 1}, "a": {"b": {"o": 1}}})
+        );
+        let after = replayed(&[step(
+            1,
+            "parts",
+            json!({"slots": [1], "deep": [7], "rest": 0}),
+        )]);
         assert_eq!(after["environment"]["calendar"]["free_slots"], json!([1]));
         assert_eq!(after["environment"]["n/m"], 7);
         assert_eq!(after["environment"].get("rest"), None);
@@ -234,7 +299,10 @@ mod tests {
     }
 
     fn transcript() -> Value {
-        let steps = [step(1, "plain", json!({"x": 2})), step(2, "whole", json!(3))];
+        let steps = [
+            step(1, "plain", json!({"x": 2})),
+            step(2, "whole", json!(3)),
+        ];
         let mut recorded: Vec<Value> = steps.to_vec();
         recorded[0]["observation"] = replayed(&steps[..1]);
         recorded[1]["observation"] = replayed(&steps);
@@ -254,10 +322,16 @@ mod tests {
     fn a_false_one_is_caught_at_its_place() {
         let mut lying = transcript();
         lying["final_observation"]["environment"]["x"] = json!(5);
-        assert_eq!(check(&lying, &manifest())[0].pointer, "/final_observation/environment/x");
+        assert_eq!(
+            check(&lying, &manifest())[0].pointer,
+            "/final_observation/environment/x"
+        );
         let mut lying = transcript();
         lying["steps"][0]["observation"]["step"] = json!(9);
-        assert_eq!(check(&lying, &manifest())[0].pointer, "/steps/0/observation/step");
+        assert_eq!(
+            check(&lying, &manifest())[0].pointer,
+            "/steps/0/observation/step"
+        );
         let mut lying = transcript();
         lying["final_observation"]["environment"]["smuggled"] = json!(1);
         assert_eq!(check(&lying, &manifest())[0].expected, absent());
@@ -268,10 +342,19 @@ mod tests {
 
     #[test]
     fn what_has_no_shape_is_a_difference_not_a_panic() {
-        for nonsense in [json!(null), json!({}), json!({"initial_observation": {}, "steps": [5]}), json!({"initial_observation": {}, "steps": 5})] {
+        for nonsense in [
+            json!(null),
+            json!({}),
+            json!({"initial_observation": {}, "steps": [5]}),
+            json!({"initial_observation": {}, "steps": 5}),
+        ] {
             assert!(!check(&nonsense, &manifest()).is_empty(), "{nonsense}");
         }
         let through = json!({"initial_observation": {"environment": {"a": 5}}, "steps": [step(1, "whole", json!(1))]});
-        assert!(check(&through, &manifest())[0].message.contains("no object"));
+        assert!(
+            check(&through, &manifest())[0]
+                .message
+                .contains("no object")
+        );
     }
 }

@@ -8,7 +8,8 @@ mod terminal;
 
 pub use json::render as render_json;
 pub use model::{
-    CaseReport, Flake, LevelTotals, Report, RequirementReport, RunBlock, TargetBlock, Totals, assemble,
+    CaseReport, Flake, LevelTotals, Report, RequirementReport, RunBlock, TargetBlock, Totals,
+    assemble,
 };
 pub use normalise::Normaliser;
 pub use progress::Progress;

@@ -5,9 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mock_services::MockServices;
-use sha2::{Digest, Sha256};
-
 use super::applicability::{Applicability, Capabilities, applicability};
 use super::case::Case;
 use super::event::{Event, EventSink};
@@ -16,12 +13,14 @@ use super::judge::{Ground, Judgement, judge};
 use super::keep::keep;
 use super::observed::Observed;
 use super::options::{Options, select};
+use super::order::{shuffled, token};
 use super::report::{CaseReport, Flake, Normaliser, Report, RunBlock, TargetBlock, assemble};
 use super::secrets::Secrets;
-use super::target::{Boxed, Exchange, HttpRequest, Target, discover, wait_ready};
+use super::target::{Counted, Target, discover, wait_ready};
 use super::verdict::{RunError, Verdict};
 use super::wire::Wire;
 use crate::requirement::{Profile, Registry};
+use mock_services::MockServices;
 
 /// Runs cases against a target and reports.
 ///
@@ -35,7 +34,16 @@ pub async fn run(
     sink: &dyn EventSink,
 ) -> Result<Report, RunError> {
     let wire = Wire::embedded().map_err(RunError::Harness)?;
-    run_on(Registry::embedded(), wire, cases, target, mocks, options, sink).await
+    run_on(
+        Registry::embedded(),
+        wire,
+        cases,
+        target,
+        mocks,
+        options,
+        sink,
+    )
+    .await
 }
 
 /// [`run`] with a registry and a wire of the caller's own.
@@ -53,10 +61,17 @@ pub async fn run_on(
 ) -> Result<Report, RunError> {
     let began = Instant::now();
     let started_at = jiff::Timestamp::now().to_string();
-    let last_failed = if options.last_failed { Some(last_failed(options)?) } else { None };
+    let last_failed = if options.last_failed {
+        Some(last_failed(options)?)
+    } else {
+        None
+    };
     let (selected, selection) = select(cases, registry, options, last_failed.as_ref());
     if selected.is_empty() {
-        return Err(RunError::NothingSelected(nothing_selected(options, cases.len())));
+        return Err(RunError::NothingSelected(nothing_selected(
+            options,
+            cases.len(),
+        )));
     }
     if !options.force {
         wait_ready(target.as_ref(), options.times.ready).await?;
@@ -68,9 +83,17 @@ pub async fn run_on(
         (None, false) => discover(counted.as_ref(), options.times.request).await,
     };
     let secrets = Secrets::new(options.secrets.iter().cloned());
-    let bench = Bench::new(Arc::clone(&counted) as Arc<dyn Target>, mocks, options.times);
+    let bench = Bench::new(
+        Arc::clone(&counted) as Arc<dyn Target>,
+        mocks,
+        options.times,
+    );
     let mut running = Running {
-        ground: Ground { registry, wire, secrets: &secrets },
+        ground: Ground {
+            registry,
+            wire,
+            secrets: &secrets,
+        },
         options,
         sink,
         bench,
@@ -89,7 +112,11 @@ pub async fn run_on(
         suite: format!("oap-conform {}", env!("CARGO_PKG_VERSION")),
         started_at,
         duration_ms: millis(began.elapsed()),
-        median_case_ms: median(results.values().flat_map(|result| result.durations.iter().copied())),
+        median_case_ms: median(
+            results
+                .values()
+                .flat_map(|result| result.durations.iter().copied()),
+        ),
         requests: counted.count(),
         seed: options.seed,
         jobs: options.jobs.max(1),
@@ -100,31 +127,29 @@ pub async fn run_on(
             profiles: capabilities.profiles.clone(),
             implementation: capabilities.implementation.clone(),
         },
-        flakes: results.iter().filter_map(|(id, result)| result.flake(id)).collect(),
+        flakes: results
+            .iter()
+            .filter_map(|(id, result)| result.flake(id))
+            .collect(),
         case_ms: results
             .iter()
             .map(|(id, result)| (id.clone(), median(result.durations.iter().copied())))
             .collect(),
     };
     let reports = results.into_values().map(|result| result.report).collect();
-    let report = assemble(&selected, reports, registry, &capabilities.profiles, &options.profiles, run);
+    let report = assemble(
+        &selected,
+        reports,
+        registry,
+        &capabilities.profiles,
+        &options.profiles,
+        run,
+    );
     if let Some(path) = &options.state_file {
         remember_failed(path, &report)?;
     }
     sink.event(&Event::RunFinished { report: &report });
     Ok(report)
-}
-
-/// The token of one run of a case: the seed decides it, and no other case or repetition shares it.
-pub fn token(seed: u64, iteration: usize, id: &str) -> String {
-    let sum = Sha256::digest(format!("{seed}/{iteration}/{id}").as_bytes());
-    let mut token = String::from("oapt");
-    for byte in sum.iter().take(8) {
-        use std::fmt::Write as _;
-        // Writing to a string cannot fail.
-        let _ = write!(token, "{byte:02x}");
-    }
-    token
 }
 
 /// What is known of one case so far.
@@ -153,17 +178,26 @@ struct Running<'a> {
 }
 
 impl Running<'_> {
-    async fn all(&mut self, selected: &[&Case], capabilities: &Capabilities) -> Result<(), RunError> {
+    async fn all(
+        &mut self,
+        selected: &[&Case],
+        capabilities: &Capabilities,
+    ) -> Result<(), RunError> {
         let mut applicable = Vec::new();
         for case in selected {
-            let verdict = match applicability(case, self.ground.registry, capabilities, self.options.force) {
-                Applicability::Applicable => {
-                    applicable.push(Arc::new((*case).clone()));
-                    continue;
-                }
-                Applicability::NotApplicable(reason) => Judgement::without(Verdict::NotApplicable, reason),
-                Applicability::NotImplemented(reason) => Judgement::without(Verdict::NotImplemented, reason),
-            };
+            let verdict =
+                match applicability(case, self.ground.registry, capabilities, self.options.force) {
+                    Applicability::Applicable => {
+                        applicable.push(Arc::new((*case).clone()));
+                        continue;
+                    }
+                    Applicability::NotApplicable(reason) => {
+                        Judgement::without(Verdict::NotApplicable, reason)
+                    }
+                    Applicability::NotImplemented(reason) => {
+                        Judgement::without(Verdict::NotImplemented, reason)
+                    }
+                };
             self.note(case, verdict, None);
         }
         let strays = self.bench.mocks.stray_calls().len();
@@ -198,10 +232,15 @@ impl Running<'_> {
                 let handle = tasks.spawn(async move { execute(&own, &token, &bench).await });
                 names.insert(handle.id(), case);
             }
-            let Some(joined) = tasks.join_next_with_id().await else { break };
+            let Some(joined) = tasks.join_next_with_id().await else {
+                break;
+            };
             let (id, observed) = match joined {
                 Ok((id, observed)) => (id, observed),
-                Err(error) => (error.id(), Observed::broken("", format!("the case's task ended early: {error}"))),
+                Err(error) => (
+                    error.id(),
+                    Observed::broken("", format!("the case's task ended early: {error}")),
+                ),
             };
             if let Some(case) = names.remove(&id) {
                 self.judged(&case, &observed, iteration)?;
@@ -210,7 +249,12 @@ impl Running<'_> {
         Ok(())
     }
 
-    fn judged(&mut self, case: &Case, observed: &Observed, iteration: usize) -> Result<(), RunError> {
+    fn judged(
+        &mut self,
+        case: &Case,
+        observed: &Observed,
+        iteration: usize,
+    ) -> Result<(), RunError> {
         let mut judgement = judge(case, observed, &self.ground);
         if !judgement.mismatches.is_empty() || judgement.reason.is_some() {
             let normaliser = Normaliser::new(
@@ -234,7 +278,11 @@ impl Running<'_> {
         if report.verdict != Verdict::Pass
             && let Some(folder) = &self.options.keep
         {
-            let folder = if self.options.repeat > 1 { folder.join(format!("{iteration}")) } else { folder.clone() };
+            let folder = if self.options.repeat > 1 {
+                folder.join(format!("{iteration}"))
+            } else {
+                folder.clone()
+            };
             keep(&folder, &report, observed, self.ground.secrets).map_err(RunError::Usage)?;
         }
         self.stopped |= failed && self.options.fail_fast;
@@ -242,7 +290,12 @@ impl Running<'_> {
     }
 
     /// Files a judgement; of several of one case the worst stays.
-    fn note(&mut self, case: &Case, judgement: Judgement, duration: Option<Duration>) -> CaseReport {
+    fn note(
+        &mut self,
+        case: &Case,
+        judgement: Judgement,
+        duration: Option<Duration>,
+    ) -> CaseReport {
         let report = CaseReport {
             id: case.id.clone(),
             title: case.title.clone(),
@@ -257,11 +310,14 @@ impl Running<'_> {
             case: &report,
             duration: duration.unwrap_or_default(),
         });
-        let result = self.results.entry(case.id.clone()).or_insert_with(|| CaseResult {
-            report: report.clone(),
-            durations: Vec::new(),
-            verdicts: BTreeMap::new(),
-        });
+        let result = self
+            .results
+            .entry(case.id.clone())
+            .or_insert_with(|| CaseResult {
+                report: report.clone(),
+                durations: Vec::new(),
+                verdicts: BTreeMap::new(),
+            });
         *result.verdicts.entry(report.verdict.name()).or_default() += 1;
         result.durations.extend(duration);
         if report.verdict > result.report.verdict {
@@ -274,12 +330,17 @@ impl Running<'_> {
     /// so that such a call is the target's doing in that case and not the harness's.
     async fn blame_strays(&mut self, cases: &[Arc<Case>]) -> Result<(), RunError> {
         let iteration = self.options.repeat.max(1);
-        let bench = Bench { alone: true, ..self.bench.clone() };
+        let bench = Bench {
+            alone: true,
+            ..self.bench.clone()
+        };
         for case in cases {
-            let failed = self
-                .results
-                .get(&case.id)
-                .is_some_and(|result| matches!(result.report.verdict, Verdict::Fail | Verdict::Warn | Verdict::SetupFailed));
+            let failed = self.results.get(&case.id).is_some_and(|result| {
+                matches!(
+                    result.report.verdict,
+                    Verdict::Fail | Verdict::Warn | Verdict::SetupFailed
+                )
+            });
             if !failed {
                 continue;
             }
@@ -301,21 +362,6 @@ impl Running<'_> {
     }
 }
 
-/// The cases in an order that the seed decides. Fisher and Yates, with SplitMix64.
-fn shuffled(cases: &[Arc<Case>], seed: u64) -> Vec<Arc<Case>> {
-    let mut order = cases.to_vec();
-    let mut state = seed;
-    for last in (1..order.len()).rev() {
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
-        order.swap(last, usize::try_from(mixed % (last as u64 + 1)).unwrap_or(0));
-    }
-    order
-}
-
 fn nothing_selected(options: &Options, of: usize) -> String {
     if of == 0 {
         return "there are no cases; name a folder that holds some".to_owned();
@@ -332,14 +378,26 @@ fn nothing_selected(options: &Options, of: usize) -> String {
 /// The ids that failed last time.
 fn last_failed(options: &Options) -> Result<BTreeSet<String>, RunError> {
     let Some(path) = &options.state_file else {
-        return Err(RunError::Usage("last failures are not kept here; name a state file".to_owned()));
+        return Err(RunError::Usage(
+            "last failures are not kept here; name a state file".to_owned(),
+        ));
     };
     match std::fs::read_to_string(path) {
-        Ok(text) => Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(RunError::NothingSelected(
-            "no run has left its failures here; run without --last-failed first".to_owned(),
-        )),
-        Err(error) => Err(RunError::Usage(format!("{} cannot be read: {error}", path.display()))),
+        Ok(text) => Ok(text
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .map(str::to_owned)
+            .collect()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(RunError::NothingSelected(
+                "no run has left its failures here; run without --last-failed first".to_owned(),
+            ))
+        }
+        Err(error) => Err(RunError::Usage(format!(
+            "{} cannot be read: {error}",
+            path.display()
+        ))),
     }
 }
 
@@ -347,7 +405,12 @@ fn remember_failed(path: &Path, report: &Report) -> Result<(), RunError> {
     let failed: String = report
         .cases
         .iter()
-        .filter(|case| !matches!(case.verdict, Verdict::Pass | Verdict::NotApplicable | Verdict::NotImplemented))
+        .filter(|case| {
+            !matches!(
+                case.verdict,
+                Verdict::Pass | Verdict::NotApplicable | Verdict::NotImplemented
+            )
+        })
         .map(|case| format!("{}\n", case.id))
         .collect();
     let written = path
@@ -356,8 +419,14 @@ fn remember_failed(path: &Path, report: &Report) -> Result<(), RunError> {
         .and_then(|()| std::fs::write(path, failed));
     // A folder that cannot be written costs --last-failed, never a verdict.
     match written {
-        Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied && error.kind() != std::io::ErrorKind::ReadOnlyFilesystem => {
-            Err(RunError::Usage(format!("{} cannot be written: {error}", path.display())))
+        Err(error)
+            if error.kind() != std::io::ErrorKind::PermissionDenied
+                && error.kind() != std::io::ErrorKind::ReadOnlyFilesystem =>
+        {
+            Err(RunError::Usage(format!(
+                "{} cannot be written: {error}",
+                path.display()
+            )))
         }
         _ => Ok(()),
     }
@@ -374,35 +443,5 @@ fn median(durations: impl Iterator<Item = Duration>) -> f64 {
         0 => 0.0,
         count if count % 2 == 1 => millis(all[count / 2]),
         count => millis((all[count / 2 - 1] + all[count / 2]) / 2),
-    }
-}
-
-/// A target that counts its requests.
-struct Counted {
-    inner: Arc<dyn Target>,
-    requests: std::sync::atomic::AtomicUsize,
-}
-
-impl Counted {
-    fn new(inner: Arc<dyn Target>) -> Self {
-        Self {
-            inner,
-            requests: std::sync::atomic::AtomicUsize::new(0),
-        }
-    }
-
-    fn count(&self) -> usize {
-        self.requests.load(std::sync::atomic::Ordering::Relaxed)
-    }
-}
-
-impl Target for Counted {
-    fn base_url(&self) -> &str {
-        self.inner.base_url()
-    }
-
-    fn send(&self, request: HttpRequest, timeout: Duration) -> Boxed<'_, Exchange> {
-        self.requests.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        self.inner.send(request, timeout)
     }
 }

@@ -22,7 +22,12 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// What the encoding of forms leaves as it is; a blank becomes `+` there.
-const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_').remove(b' ');
+const FORM: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'*')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b' ');
 
 /// A secret that came out.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,9 +71,17 @@ impl Secrets {
         }
         // The longest first: a part of a secret must not hide the whole.
         needles.sort_by(|a, b| b.text.len().cmp(&a.text.len()).then(a.text.cmp(&b.text)));
-        let pattern: Vec<String> = needles.iter().map(|needle| regex::escape(&needle.text)).collect();
+        let pattern: Vec<String> = needles
+            .iter()
+            .map(|needle| regex::escape(&needle.text))
+            .collect();
         let any = (!pattern.is_empty())
-            .then(|| RegexBuilder::new(&pattern.join("|")).size_limit(1 << 26).build().ok())
+            .then(|| {
+                RegexBuilder::new(&pattern.join("|"))
+                    .size_limit(1 << 26)
+                    .build()
+                    .ok()
+            })
             .flatten();
         Self { needles, any }
     }
@@ -80,7 +93,10 @@ impl Secrets {
         };
         let mut leaks: Vec<Leak> = Vec::new();
         for found in any.find_iter(text) {
-            if let Some(needle) = self.needles.iter().find(|needle| needle.text == found.as_str())
+            if let Some(needle) = self
+                .needles
+                .iter()
+                .find(|needle| needle.text == found.as_str())
                 && !leaks.iter().any(|leak| leak.name == needle.name)
             {
                 leaks.push(Leak {
@@ -108,7 +124,11 @@ impl Secrets {
         let decoded = serde_json::from_slice::<Value>(bytes)
             .map(|value| self.in_value(&value))
             .unwrap_or_default();
-        if decoded.is_empty() { self.in_text(&text) } else { decoded }
+        if decoded.is_empty() {
+            self.in_text(&text)
+        } else {
+            decoded
+        }
     }
 
     fn walk(&self, value: &Value, pointer: &str, leaks: &mut Vec<Leak>) {
@@ -147,7 +167,10 @@ impl Secrets {
     pub fn redact(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.redact_text(text)),
-            Value::Array(elements) => elements.iter().map(|element| self.redact(element)).collect(),
+            Value::Array(elements) => elements
+                .iter()
+                .map(|element| self.redact(element))
+                .collect(),
             Value::Object(members) => members
                 .iter()
                 .map(|(name, member)| (self.redact_text(name), self.redact(member)))
@@ -169,12 +192,20 @@ fn encodings(secret: &str) -> Vec<(&'static str, String)> {
         ("percent-encoded", lower_hex(&percent)),
         ("percent-encoded", percent),
     ];
-    let form = percent_encode(secret.as_bytes(), FORM).to_string().replace(' ', "+");
+    let form = percent_encode(secret.as_bytes(), FORM)
+        .to_string()
+        .replace(' ', "+");
     texts.push(("percent-encoded", lower_hex(&form)));
     texts.push(("percent-encoded", form));
     for shift in 0..3 {
-        texts.push(("base64", aligned(secret.as_bytes(), shift, &STANDARD_NO_PAD)));
-        texts.push(("base64url", aligned(secret.as_bytes(), shift, &URL_SAFE_NO_PAD)));
+        texts.push((
+            "base64",
+            aligned(secret.as_bytes(), shift, &STANDARD_NO_PAD),
+        ));
+        texts.push((
+            "base64url",
+            aligned(secret.as_bytes(), shift, &URL_SAFE_NO_PAD),
+        ));
     }
     texts
 }
@@ -216,7 +247,10 @@ mod tests {
     fn secrets() -> Secrets {
         Secrets::new([
             ("CALENDAR_TOKEN".to_owned(), SECRET.to_owned()),
-            ("MULTILINE".to_owned(), "first-line\r\nX-Injected: yes".to_owned()),
+            (
+                "MULTILINE".to_owned(),
+                "first-line\r\nX-Injected: yes".to_owned(),
+            ),
         ])
     }
 
@@ -227,14 +261,33 @@ mod tests {
     #[test]
     fn every_listed_encoding_is_found() {
         assert_eq!(encoding(&format!("Bearer {SECRET}.")), Some("raw"));
-        assert_eq!(encoding("a cal-tok+en\\/3f9a1c77== b"), Some("JSON-escaped"));
-        assert_eq!(encoding("x first-line\\r\\nX-Injected: yes"), Some("JSON-escaped"));
-        assert_eq!(encoding("t=cal-tok%2Ben%2F3f9a1c77%3D%3D"), Some("percent-encoded"));
-        assert_eq!(encoding("t=cal-tok%2ben%2f3f9a1c77%3d%3d"), Some("percent-encoded"));
-        assert_eq!(encoding("q=first-line%0D%0AX-Injected%3A+yes"), Some("percent-encoded"));
+        assert_eq!(
+            encoding("a cal-tok+en\\/3f9a1c77== b"),
+            Some("JSON-escaped")
+        );
+        assert_eq!(
+            encoding("x first-line\\r\\nX-Injected: yes"),
+            Some("JSON-escaped")
+        );
+        assert_eq!(
+            encoding("t=cal-tok%2Ben%2F3f9a1c77%3D%3D"),
+            Some("percent-encoded")
+        );
+        assert_eq!(
+            encoding("t=cal-tok%2ben%2f3f9a1c77%3d%3d"),
+            Some("percent-encoded")
+        );
+        assert_eq!(
+            encoding("q=first-line%0D%0AX-Injected%3A+yes"),
+            Some("percent-encoded")
+        );
         for before in ["", "a", "ab", "abc"] {
             let whole = format!("{before}{SECRET}{before}");
-            assert_eq!(encoding(&STANDARD.encode(&whole)), Some("base64"), "{before}");
+            assert_eq!(
+                encoding(&STANDARD.encode(&whole)),
+                Some("base64"),
+                "{before}"
+            );
             assert!(encoding(&URL_SAFE.encode(&whole)).is_some(), "{before}");
         }
         assert_eq!(encoding("cal-tok+en/3f9a"), None);
@@ -255,7 +308,10 @@ mod tests {
     fn an_escape_in_json_hides_nothing() {
         let body = br#"{"a":"\u0063al-tok+en\/3f9a1c77=="}"#;
         assert_eq!(secrets().in_bytes(body).len(), 1);
-        assert_eq!(secrets().in_bytes(format!("<p>{SECRET}").as_bytes()).len(), 1);
+        assert_eq!(
+            secrets().in_bytes(format!("<p>{SECRET}").as_bytes()).len(),
+            1
+        );
         assert!(secrets().in_bytes(b"{}").is_empty());
     }
 

@@ -76,14 +76,20 @@ pub fn request(
             let headers = body.shift_remove("$headers");
             let session = bound(bindings, "session")?;
             let intervention = bound(bindings, "intervention")?;
-            let path = format!("/sessions/{}/interventions/{}", segment(&session), segment(&intervention));
+            let path = format!(
+                "/sessions/{}/interventions/{}",
+                segment(&session),
+                segment(&intervention)
+            );
             let mut request = HttpRequest::new("POST", path);
             add_headers(&mut request, headers.as_ref(), bindings)?;
             Ok(request.json(&substitute::substitute(&Value::Object(body), bindings)?))
         }
         Stimulus::Register(register) => registration(register, token, origins, bindings),
         Stimulus::Request(raw) => raw_request(raw, bindings),
-        Stimulus::Together(_) => Err(Refusal::Broken("simultaneous requests are sent one by one".to_owned())),
+        Stimulus::Together(_) => Err(Refusal::Broken(
+            "simultaneous requests are sent one by one".to_owned(),
+        )),
     }
 }
 
@@ -117,14 +123,20 @@ fn open_body(case: &Case) -> Value {
     body
 }
 
-fn session_call(call: &case::Call, verb: &str, bindings: &Bindings) -> Result<HttpRequest, Refusal> {
+fn session_call(
+    call: &case::Call,
+    verb: &str,
+    bindings: &Bindings,
+) -> Result<HttpRequest, Refusal> {
     let session = match &call.session {
         Some(text) => substitute::substitute_text(text, bindings)?,
         None => bound(bindings, "session")?,
     };
     let mut request = HttpRequest::new("POST", format!("/sessions/{}/{verb}", segment(&session)));
     for (name, value) in &call.headers {
-        request.headers.push((name.clone(), substitute::substitute_text(value, bindings)?));
+        request
+            .headers
+            .push((name.clone(), substitute::substitute_text(value, bindings)?));
     }
     match &call.body {
         Some(body) => Ok(request.json(&substitute::substitute(body, bindings)?)),
@@ -140,7 +152,9 @@ fn registration(
 ) -> Result<HttpRequest, Refusal> {
     let mut request = HttpRequest::new("POST", "/manifests");
     for (name, value) in &register.headers {
-        request.headers.push((name.clone(), substitute::substitute_text(value, bindings)?));
+        request
+            .headers
+            .push((name.clone(), substitute::substitute_text(value, bindings)?));
     }
     if let Some(changes) = register.changes() {
         let prepared = prepare::fixture(&changes.fixture)
@@ -151,16 +165,30 @@ fn registration(
     if let Some(document) = &register.document {
         return Ok(request.json(&prepare::ready(document, token, origins).document));
     }
-    let text = prepare::ready(&Value::from(register.text.as_deref().unwrap_or_default()), token, origins);
-    request.body = text.document.as_str().unwrap_or_default().as_bytes().to_vec();
+    let text = prepare::ready(
+        &Value::from(register.text.as_deref().unwrap_or_default()),
+        token,
+        origins,
+    );
+    request.body = text
+        .document
+        .as_str()
+        .unwrap_or_default()
+        .as_bytes()
+        .to_vec();
     request.default_header("content-type", "application/json");
     Ok(request)
 }
 
 fn raw_request(raw: &case::Request, bindings: &Bindings) -> Result<HttpRequest, Refusal> {
-    let mut request = HttpRequest::new(&raw.method, substitute::substitute_text(&raw.path, bindings)?);
+    let mut request = HttpRequest::new(
+        &raw.method,
+        substitute::substitute_text(&raw.path, bindings)?,
+    );
     for (name, value) in &raw.headers {
-        request.headers.push((name.clone(), substitute::substitute_text(value, bindings)?));
+        request
+            .headers
+            .push((name.clone(), substitute::substitute_text(value, bindings)?));
     }
     if let Some(body) = &raw.json {
         return Ok(request.json(&substitute::substitute(body, bindings)?));
@@ -173,7 +201,9 @@ fn raw_request(raw: &case::Request, bindings: &Bindings) -> Result<HttpRequest, 
             .map_err(|_| Refusal::Broken("base64 cannot be decoded; mend it".to_owned()))?
     } else if let Some(repeat) = &raw.repeat {
         if repeat.text.len().saturating_mul(repeat.times) > MOST_REPEATED {
-            return Err(Refusal::Broken(format!("repeat makes more than {MOST_REPEATED} bytes; repeat less")));
+            return Err(Refusal::Broken(format!(
+                "repeat makes more than {MOST_REPEATED} bytes; repeat less"
+            )));
         }
         repeat.text.repeat(repeat.times).into_bytes()
     } else {
@@ -183,10 +213,16 @@ fn raw_request(raw: &case::Request, bindings: &Bindings) -> Result<HttpRequest, 
     Ok(request)
 }
 
-fn add_headers(request: &mut HttpRequest, headers: Option<&Value>, bindings: &Bindings) -> Result<(), Refusal> {
+fn add_headers(
+    request: &mut HttpRequest,
+    headers: Option<&Value>,
+    bindings: &Bindings,
+) -> Result<(), Refusal> {
     for (name, value) in headers.and_then(Value::as_object).into_iter().flatten() {
         let value = value.as_str().unwrap_or_default();
-        request.headers.push((name.clone(), substitute::substitute_text(value, bindings)?));
+        request
+            .headers
+            .push((name.clone(), substitute::substitute_text(value, bindings)?));
     }
     Ok(())
 }
@@ -213,15 +249,26 @@ mod tests {
     }
 
     fn bindings() -> Bindings {
-        [("token", "oapt01"), ("manifest", "m@1.0.0"), ("session", "s 1/x"), ("intervention", "i1")]
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), Value::from(value)))
-            .collect()
+        [
+            ("token", "oapt01"),
+            ("manifest", "m@1.0.0"),
+            ("session", "s 1/x"),
+            ("intervention", "i1"),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), Value::from(value)))
+        .collect()
     }
 
     fn made(step: Value, extra: Value) -> Result<HttpRequest, Refusal> {
         let step: case::Step = serde_json::from_value(step).expect("a step");
-        request(&step.stimulus, &case(extra), "oapt01", &Origins::default(), &bindings())
+        request(
+            &step.stimulus,
+            &case(extra),
+            "oapt01",
+            &Origins::default(),
+            &bindings(),
+        )
     }
 
     fn body(request: &HttpRequest) -> Value {
@@ -236,12 +283,26 @@ mod tests {
         )
         .expect("made");
         let body = body(&request);
-        assert_eq!(body["goal"], json!({"description": "Do it [oapt01]", "intent": "i"}));
+        assert_eq!(
+            body["goal"],
+            json!({"description": "Do it [oapt01]", "intent": "i"})
+        );
         assert_eq!(body["observation"]["user_context"]["user_id"], "U-oapt01");
         assert_eq!(body["observation"].get("timestamp"), None);
-        assert_eq!((&body["manifest"], &body["max_steps"], &body["flags"]), (&json!("m@1.0.0"), &json!(3), &json!(["f"])));
-        assert!(request.headers.contains(&("Idempotency-Key".into(), "k-oapt01".into())));
-        assert!(request.headers.contains(&("content-type".into(), "application/json".into())));
+        assert_eq!(
+            (&body["manifest"], &body["max_steps"], &body["flags"]),
+            (&json!("m@1.0.0"), &json!(3), &json!(["f"]))
+        );
+        assert!(
+            request
+                .headers
+                .contains(&("Idempotency-Key".into(), "k-oapt01".into()))
+        );
+        assert!(
+            request
+                .headers
+                .contains(&("content-type".into(), "application/json".into()))
+        );
     }
 
     #[test]
@@ -250,35 +311,61 @@ mod tests {
         assert_eq!(request.path, "/sessions/s%201%2Fx/step");
         assert_eq!(body(&request), json!({"requestId": "r"}));
         let request = made(json!({"close": {"session": "other"}}), json!({})).expect("made");
-        assert_eq!((request.path.as_str(), request.body.len()), ("/sessions/other/close", 0));
-        let request = made(json!({"answer": {"output": {"a": "${token}"}}}), json!({})).expect("made");
+        assert_eq!(
+            (request.path.as_str(), request.body.len()),
+            ("/sessions/other/close", 0)
+        );
+        let request =
+            made(json!({"answer": {"output": {"a": "${token}"}}}), json!({})).expect("made");
         assert_eq!(request.path, "/sessions/s%201%2Fx/interventions/i1");
         assert_eq!(body(&request), json!({"output": {"a": "oapt01"}}));
     }
 
     #[test]
     fn registrations_are_readied_or_raw() {
-        let request = made(json!({"register": {"document": {"name": "x", "auth": "${CALENDAR_TOKEN}"}}}), json!({})).expect("made");
-        assert_eq!(body(&request), json!({"name": "x-oapt01", "auth": "${CALENDAR_TOKEN}"}));
+        let request = made(
+            json!({"register": {"document": {"name": "x", "auth": "${CALENDAR_TOKEN}"}}}),
+            json!({}),
+        )
+        .expect("made");
+        assert_eq!(
+            body(&request),
+            json!({"name": "x-oapt01", "auth": "${CALENDAR_TOKEN}"})
+        );
         let request = made(json!({"register": {"text": "{\"name\": \"${token}\", ", "headers": {"content-type": "text/plain"}}}), json!({})).expect("made");
         assert_eq!(request.body, b"{\"name\": \"oapt01\", ");
-        assert_eq!(request.headers, [("content-type".to_owned(), "text/plain".to_owned())]);
+        assert_eq!(
+            request.headers,
+            [("content-type".to_owned(), "text/plain".to_owned())]
+        );
     }
 
     #[test]
     fn raw_requests_take_any_body() {
-        let request = made(json!({"request": {"method": "POST", "path": "/x/${token}", "base64": "/w=="}}), json!({})).expect("made");
-        assert_eq!((request.path.as_str(), request.body.as_slice()), ("/x/oapt01", [0xff].as_slice()));
+        let request = made(
+            json!({"request": {"method": "POST", "path": "/x/${token}", "base64": "/w=="}}),
+            json!({}),
+        )
+        .expect("made");
+        assert_eq!(
+            (request.path.as_str(), request.body.as_slice()),
+            ("/x/oapt01", [0xff].as_slice())
+        );
         let request = made(json!({"request": {"method": "POST", "path": "/x", "repeat": {"text": "ab", "times": 3}}}), json!({})).expect("made");
         assert_eq!(request.body, b"ababab");
         assert!(made(json!({"request": {"method": "POST", "path": "/x", "repeat": {"text": "ab", "times": 1_000_000_000}}}), json!({})).is_err());
-        let request = made(json!({"request": {"method": "GET", "path": "/healthz"}}), json!({})).expect("made");
+        let request = made(
+            json!({"request": {"method": "GET", "path": "/healthz"}}),
+            json!({}),
+        )
+        .expect("made");
         assert!(request.headers.is_empty() && request.body.is_empty());
     }
 
     #[test]
     fn what_is_not_bound_is_told() {
-        let refused = made(json!({"step": {"session": "${other}"}}), json!({})).expect_err("refused");
+        let refused =
+            made(json!({"step": {"session": "${other}"}}), json!({})).expect_err("refused");
         assert_eq!(refused, Refusal::Unbound("other".into()));
     }
 }

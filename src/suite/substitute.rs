@@ -80,10 +80,12 @@ pub fn names(value: &Value) -> Vec<String> {
 
 fn collect(value: &Value, found: &mut Vec<String>) {
     match value {
-        Value::String(text) => found.extend(pieces(text).into_iter().filter_map(|piece| match piece {
-            Piece::Name(name) => Some(name.to_owned()),
-            Piece::Text(_) => None,
-        })),
+        Value::String(text) => {
+            found.extend(pieces(text).into_iter().filter_map(|piece| match piece {
+                Piece::Name(name) => Some(name.to_owned()),
+                Piece::Text(_) => None,
+            }))
+        }
         Value::Array(elements) => elements.iter().for_each(|element| collect(element, found)),
         Value::Object(members) => {
             for (name, member) in members {
@@ -149,7 +151,9 @@ fn pieces(text: &str) -> Vec<Piece<'_>> {
     while let Some(next) = text[at..].find("${") {
         let start = at + next;
         let end = text[start..].find('}').map(|length| start + length);
-        let name = end.map(|end| &text[start + 2..end]).filter(|name| is_name(name));
+        let name = end
+            .map(|end| &text[start + 2..end])
+            .filter(|name| is_name(name));
         match (name, end) {
             (Some(_), Some(end)) if text[from..start].ends_with('$') => {
                 // `$${name}`: drop one dollar, keep the rest.
@@ -199,33 +203,54 @@ mod tests {
         let value = json!({"a": "${n}", "b": ["x ${n} ${token}"], "c": "${slot}", "d": "s=${slot}", "U-${token}": 1});
         assert_eq!(
             substitute(&value, &bound()),
-            Ok(json!({"a": 3, "b": ["x 3 oapt01"], "c": {"a": [1]}, "d": "s={\"a\":[1]}", "U-oapt01": 1}))
+            Ok(
+                json!({"a": 3, "b": ["x 3 oapt01"], "c": {"a": [1]}, "d": "s={\"a\":[1]}", "U-oapt01": 1})
+            )
         );
     }
 
     #[test]
     fn what_is_inserted_is_not_looked_at_again() {
-        assert_eq!(substitute_text("<${dot}>", &bound()), Ok("<a.b+${n}>".to_owned()));
+        assert_eq!(
+            substitute_text("<${dot}>", &bound()),
+            Ok("<a.b+${n}>".to_owned())
+        );
     }
 
     #[test]
     fn a_second_dollar_makes_it_literal() {
-        assert_eq!(substitute_text("$${n} and ${n}", &bound()), Ok("${n} and 3".to_owned()));
-        assert_eq!(substitute(&json!("$${CALENDAR_TOKEN}"), &bound()), Ok(json!("${CALENDAR_TOKEN}")));
+        assert_eq!(
+            substitute_text("$${n} and ${n}", &bound()),
+            Ok("${n} and 3".to_owned())
+        );
+        assert_eq!(
+            substitute(&json!("$${CALENDAR_TOKEN}"), &bound()),
+            Ok(json!("${CALENDAR_TOKEN}"))
+        );
         assert_eq!(names(&json!(["$${n}", "${a}${b_1}"])), ["a", "b_1"]);
     }
 
     #[test]
     fn what_is_no_name_stays() {
         for text in ["${}", "${a b}", "${a", "$ {n}", "$", "{{x}}", "${a.b}"] {
-            assert_eq!(substitute_text(text, &bound()), Ok(text.to_owned()), "{text}");
+            assert_eq!(
+                substitute_text(text, &bound()),
+                Ok(text.to_owned()),
+                "{text}"
+            );
         }
-        assert_eq!(substitute_text("${a ${n}", &bound()), Ok("${a 3".to_owned()));
+        assert_eq!(
+            substitute_text("${a ${n}", &bound()),
+            Ok("${a 3".to_owned())
+        );
     }
 
     #[test]
     fn an_unbound_name_is_an_error() {
-        assert_eq!(substitute(&json!([{"a": "${gone}"}]), &bound()), Err(Unbound("gone".to_owned())));
+        assert_eq!(
+            substitute(&json!([{"a": "${gone}"}]), &bound()),
+            Err(Unbound("gone".to_owned()))
+        );
         assert!(Unbound("gone".to_owned()).to_string().contains("$${gone}"));
     }
 
@@ -244,7 +269,10 @@ mod tests {
     #[test]
     fn documents_and_scripts_know_only_the_token() {
         assert_eq!(
-            substitute_token(&json!({"auth": "Bearer ${CALENDAR_TOKEN}", "n": "x-${token}", "s": "$${token}"}), "t"),
+            substitute_token(
+                &json!({"auth": "Bearer ${CALENDAR_TOKEN}", "n": "x-${token}", "s": "$${token}"}),
+                "t"
+            ),
             json!({"auth": "Bearer ${CALENDAR_TOKEN}", "n": "x-t", "s": "$t"})
         );
     }

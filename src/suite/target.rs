@@ -1,5 +1,6 @@
 //! The runtime under test, seen as a stranger on the wire.
 
+mod counted;
 mod discovery;
 mod http;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+pub use counted::Counted;
 pub use discovery::{discover, wait_ready};
 pub use http::HttpTarget;
 
@@ -45,7 +47,11 @@ impl HttpRequest {
 
     /// Sets a header unless the request has it.
     pub fn default_header(&mut self, name: &str, value: &str) {
-        if !self.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name)) {
+        if !self
+            .headers
+            .iter()
+            .any(|(own, _)| own.eq_ignore_ascii_case(name))
+        {
             self.headers.push((name.to_owned(), value.to_owned()));
         }
     }

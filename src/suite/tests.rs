@@ -13,7 +13,9 @@ use crate::requirement::Registry;
 pub(crate) fn registry() -> Registry {
     let mut registry = Registry::default();
     let entry = |id: &str, level: &str, profile: &str| {
-        format!("[[requirement]]\nid=\"{id}\"\nlevel=\"{level}\"\nprofile=\"{profile}\"\nquote=\"q\"\njudged=\"live\"\n")
+        format!(
+            "[[requirement]]\nid=\"{id}\"\nlevel=\"{level}\"\nprofile=\"{profile}\"\nquote=\"q\"\njudged=\"live\"\n"
+        )
     };
     let text = [
         entry("ACT-001", "MUST", "session"),

@@ -55,9 +55,13 @@ fn opened(observed: &Observed) -> impl Iterator<Item = (Value, Value)> + '_ {
         .steps
         .iter()
         .flat_map(|step| &step.exchanges)
-        .filter(|exchange| exchange.request.method == "POST" && exchange.request.path == "/sessions")
+        .filter(|exchange| {
+            exchange.request.method == "POST" && exchange.request.path == "/sessions"
+        })
         .filter_map(|exchange| {
-            let answer = exchange.answer().filter(|answer| (200..300).contains(&answer.status))?;
+            let answer = exchange
+                .answer()
+                .filter(|answer| (200..300).contains(&answer.status))?;
             let sent = serde_json::from_slice(&exchange.request.body).ok()?;
             Some((sent, answer.json()?))
         })
@@ -78,7 +82,14 @@ impl Check<'_> {
             .unwrap_or_default()
     }
 
-    fn say(&mut self, requirement: &str, pointer: impl Into<String>, expected: Value, got: Option<&Value>, message: &str) {
+    fn say(
+        &mut self,
+        requirement: &str,
+        pointer: impl Into<String>,
+        expected: Value,
+        got: Option<&Value>,
+        message: &str,
+    ) {
         self.findings.push(Finding {
             requirement: requirement.to_owned(),
             difference: Difference {
@@ -93,30 +104,61 @@ impl Check<'_> {
     fn equal(&mut self, requirement: &str, pointer: &str, expected: &Value, message: &str) {
         let got = self.transcript.pointer(pointer).cloned();
         if got.as_ref().is_none_or(|got| !same(expected, got)) {
-            self.say(requirement, pointer, expected.clone(), got.as_ref(), message);
+            self.say(
+                requirement,
+                pointer,
+                expected.clone(),
+                got.as_ref(),
+                message,
+            );
         }
     }
 
     fn creation(&mut self, secrets: &Secrets) {
-        let id = self.transcript.get("session_id").cloned().unwrap_or(Value::Null);
-        let creation = opened(self.observed).find(|(_, answer)| answer.get("session_id") == Some(&id));
+        let id = self
+            .transcript
+            .get("session_id")
+            .cloned()
+            .unwrap_or(Value::Null);
+        let creation =
+            opened(self.observed).find(|(_, answer)| answer.get("session_id") == Some(&id));
         let Some((sent, answer)) = creation else {
             let known: Vec<Value> = opened(self.observed)
                 .filter_map(|(_, answer)| answer.get("session_id").cloned())
                 .collect();
-            self.say(CREATION, "/session_id", json!({"$any_of": known}), Some(&id), "is not the id of a session of this case");
+            self.say(
+                CREATION,
+                "/session_id",
+                json!({"$any_of": known}),
+                Some(&id),
+                "is not the id of a session of this case",
+            );
             return;
         };
         // What the client sent may hold a secret, and then it is redacted.
         if secrets.in_value(&sent).is_empty() {
-            for (pointer, member) in [("/goal", "goal"), ("/initial_observation", "observation"), ("/max_steps", "max_steps")] {
+            for (pointer, member) in [
+                ("/goal", "goal"),
+                ("/initial_observation", "observation"),
+                ("/max_steps", "max_steps"),
+            ] {
                 if let Some(expected) = sent.get(member) {
-                    self.equal(CREATION, pointer, expected, "is not what the session was created with");
+                    self.equal(
+                        CREATION,
+                        pointer,
+                        expected,
+                        "is not what the session was created with",
+                    );
                 }
             }
         }
         if let Some(expected) = answer.pointer("/manifest/digest") {
-            self.equal(CREATION, "/manifest/digest", expected, "is not the manifest that the session was created with");
+            self.equal(
+                CREATION,
+                "/manifest/digest",
+                expected,
+                "is not the manifest that the session was created with",
+            );
         }
     }
 
@@ -126,12 +168,28 @@ impl Check<'_> {
             let Some(digest) = turn.get("contract").and_then(Value::as_str) else {
                 continue;
             };
-            let text = self.transcript.get("contracts").and_then(|texts| texts.get(digest)).and_then(Value::as_str);
+            let text = self
+                .transcript
+                .get("contracts")
+                .and_then(|texts| texts.get(digest))
+                .and_then(Value::as_str);
             match text {
-                None => self.say(CONTRACTS, pointer, Value::from("a digest that contracts holds"), Some(&Value::from(digest)), "has no text in contracts"),
+                None => self.say(
+                    CONTRACTS,
+                    pointer,
+                    Value::from("a digest that contracts holds"),
+                    Some(&Value::from(digest)),
+                    "has no text in contracts",
+                ),
                 Some(text) if sha256(text) != digest => {
                     let expected = Value::from(sha256(text));
-                    self.say(CONTRACTS, pointer, expected, Some(&Value::from(digest)), "is not the digest of its text");
+                    self.say(
+                        CONTRACTS,
+                        pointer,
+                        expected,
+                        Some(&Value::from(digest)),
+                        "is not the digest of its text",
+                    );
                 }
                 Some(_) => {}
             }
@@ -143,7 +201,10 @@ impl Check<'_> {
         let sum = |member: &str| -> u64 {
             turns
                 .iter()
-                .filter_map(|turn| turn.pointer(&format!("/usage/{member}")).and_then(Value::as_u64))
+                .filter_map(|turn| {
+                    turn.pointer(&format!("/usage/{member}"))
+                        .and_then(Value::as_u64)
+                })
                 .sum()
         };
         let expected = [
@@ -152,19 +213,33 @@ impl Check<'_> {
             ("/usage/completion_tokens", sum("completion_tokens")),
         ];
         for (pointer, expected) in expected {
-            self.equal(USAGE, pointer, &Value::from(expected), "is not the sum over the turns");
+            self.equal(
+                USAGE,
+                pointer,
+                &Value::from(expected),
+                "is not the sum over the turns",
+            );
         }
     }
 
     fn numbers(&mut self) {
         for index in 0..self.array("steps").len() {
-            self.equal(NUMBERS, &format!("/steps/{index}/step_number"), &Value::from(index + 1), "leaves a gap or repeats a number");
+            self.equal(
+                NUMBERS,
+                &format!("/steps/{index}/step_number"),
+                &Value::from(index + 1),
+                "leaves a gap or repeats a number",
+            );
         }
     }
 
     /// Each answer with a result says, by `steps_done`, which step it was.
     fn results(&mut self) {
-        let id = self.transcript.get("session_id").and_then(Value::as_str).unwrap_or_default();
+        let id = self
+            .transcript
+            .get("session_id")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let prefix = format!("/sessions/{}/", super::stimulus::segment(id));
         let answers: Vec<Value> = self
             .observed
@@ -179,16 +254,27 @@ impl Check<'_> {
         for answer in answers {
             let (Some(result), Some(done)) = (
                 answer.get("result").filter(|result| result.is_object()),
-                answer.get("steps_done").and_then(Value::as_u64).filter(|done| *done > 0),
+                answer
+                    .get("steps_done")
+                    .and_then(Value::as_u64)
+                    .filter(|done| *done > 0),
             ) else {
                 continue;
             };
-            self.equal(RESULTS, &format!("/steps/{}/result", done - 1), result, "is not what the call answered");
+            self.equal(
+                RESULTS,
+                &format!("/steps/{}/result", done - 1),
+                result,
+                "is not what the call answered",
+            );
         }
     }
 
     fn replay(&mut self) {
-        let digest = self.transcript.pointer("/manifest/digest").and_then(Value::as_str);
+        let digest = self
+            .transcript
+            .pointer("/manifest/digest")
+            .and_then(Value::as_str);
         let manifest = digest
             .and_then(|digest| self.observed.documents.get(digest))
             .unwrap_or(&self.observed.manifest.document);
@@ -211,16 +297,35 @@ impl Check<'_> {
         let turns = self.array("turns").to_vec();
         if turns.len() != prompts.len() {
             let (expected, got) = (Value::from(prompts.len()), Value::from(turns.len()));
-            self.say(TURNS, "/turns", expected, Some(&got), "has not one entry for each request that the model got");
+            self.say(
+                TURNS,
+                "/turns",
+                expected,
+                Some(&got),
+                "has not one entry for each request that the model got",
+            );
             return;
         }
         for (index, (turn, prompt)) in turns.iter().zip(&prompts).enumerate() {
-            let digest = turn.get("contract").and_then(Value::as_str).unwrap_or_default();
-            let contract = self.transcript.get("contracts").and_then(|texts| texts.get(digest)).and_then(Value::as_str);
+            let digest = turn
+                .get("contract")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let contract = self
+                .transcript
+                .get("contracts")
+                .and_then(|texts| texts.get(digest))
+                .and_then(Value::as_str);
             let messages = turn.get("messages").cloned().unwrap_or(Value::Null);
             let whole = restore(&messages, digest, contract.unwrap_or_default());
             if !same(&roles_and_contents(prompt), &roles_and_contents(&whole)) {
-                self.say(MESSAGES, format!("/turns/{index}/messages"), prompt.clone(), Some(&messages), "is not what the model got");
+                self.say(
+                    MESSAGES,
+                    format!("/turns/{index}/messages"),
+                    prompt.clone(),
+                    Some(&messages),
+                    "is not what the model got",
+                );
             }
         }
     }
@@ -236,9 +341,20 @@ impl Check<'_> {
             })
             .collect();
         for (index, effect) in effects.to_vec().iter().enumerate() {
-            let target = effect.get("target").and_then(Value::as_str).unwrap_or_default();
-            if effect.get("kind").and_then(Value::as_str) == Some("http") && target.contains(['?', '#']) {
-                self.say(TARGETS, format!("/side_effects/{index}/target"), Value::from("a URL without query"), effect.get("target"), "has a query or a fragment");
+            let target = effect
+                .get("target")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            if effect.get("kind").and_then(Value::as_str) == Some("http")
+                && target.contains(['?', '#'])
+            {
+                self.say(
+                    TARGETS,
+                    format!("/side_effects/{index}/target"),
+                    Value::from("a URL without query"),
+                    effect.get("target"),
+                    "has a query or a fragment",
+                );
                 return;
             }
         }
@@ -258,12 +374,23 @@ impl Check<'_> {
             .filter(|call| call.service != Service::Model)
             .map(|call| format!("{} {}", call.method, call.path))
             .collect();
-        if self.observed.steps.iter().any(|step| step.exchanges.len() > 1) {
+        if self
+            .observed
+            .steps
+            .iter()
+            .any(|step| step.exchanges.len() > 1)
+        {
             recorded.sort();
             made.sort();
         }
         if recorded != made {
-            self.say(EFFECTS, "/side_effects", json!(made), Some(&json!(recorded)), "is not what the services saw");
+            self.say(
+                EFFECTS,
+                "/side_effects",
+                json!(made),
+                Some(&json!(recorded)),
+                "is not what the services saw",
+            );
         }
     }
 }
@@ -273,7 +400,10 @@ fn restore(messages: &Value, digest: &str, contract: &str) -> Value {
     let mark = format!("[contract {digest}]");
     match messages {
         Value::String(text) => Value::String(text.replace(&mark, contract)),
-        Value::Array(elements) => elements.iter().map(|element| restore(element, digest, contract)).collect(),
+        Value::Array(elements) => elements
+            .iter()
+            .map(|element| restore(element, digest, contract))
+            .collect(),
         Value::Object(members) => members
             .iter()
             .map(|(name, member)| (name.clone(), restore(member, digest, contract)))

@@ -192,6 +192,11 @@ mod tests {
         ];
         assert_eq!(codes.map(ExitCode::number), [0, 1, 2, 3, 4, 5]);
         assert_eq!(RunError::Unreachable(String::new()).exit_code().number(), 3);
-        assert_eq!(RunError::NothingSelected(String::new()).exit_code().number(), 2);
+        assert_eq!(
+            RunError::NothingSelected(String::new())
+                .exit_code()
+                .number(),
+            2
+        );
     }
 }

@@ -172,7 +172,10 @@ impl Wire {
             .take(MOST_VIOLATIONS)
             .map(|violation| {
                 finding(Difference {
-                    got: body.pointer(&violation.pointer).cloned().unwrap_or_else(absent),
+                    got: body
+                        .pointer(&violation.pointer)
+                        .cloned()
+                        .unwrap_or_else(absent),
                     expected: by_schema(&message.schema),
                     message: format!("{} ({})", violation.message, violation.rule),
                     pointer: violation.pointer,
@@ -188,17 +191,18 @@ impl Wire {
         if self.codes.is_empty() {
             return None;
         }
-        let finding = |requirement: &str, pointer: &str, expected: Value, got: Value, message: &str| {
-            Some(Finding {
-                requirement: requirement.to_owned(),
-                difference: Difference {
-                    pointer: pointer.to_owned(),
-                    expected,
-                    got,
-                    message: message.to_owned(),
-                },
-            })
-        };
+        let finding =
+            |requirement: &str, pointer: &str, expected: Value, got: Value, message: &str| {
+                Some(Finding {
+                    requirement: requirement.to_owned(),
+                    difference: Difference {
+                        pointer: pointer.to_owned(),
+                        expected,
+                        got,
+                        message: message.to_owned(),
+                    },
+                })
+            };
         let Some(code) = self.codes.get(name) else {
             return finding(
                 ERROR_CODE,
@@ -233,7 +237,13 @@ impl Wire {
     }
 
     /// The most exact entry: a literal path before a template, a full status before a class.
-    fn find(&self, direction: Direction, method: &str, path: &str, status: u16) -> Option<&Message> {
+    fn find(
+        &self,
+        direction: Direction,
+        method: &str,
+        path: &str,
+        status: u16,
+    ) -> Option<&Message> {
         let path = path.split('?').next().unwrap_or(path);
         self.messages
             .iter()
@@ -263,7 +273,8 @@ fn path_rank(template: &str, path: &str) -> Option<usize> {
     if matches!(template, "" | "*") {
         return Some(0);
     }
-    let (template, path): (Vec<_>, Vec<_>) = (template.split('/').collect(), path.split('/').collect());
+    let (template, path): (Vec<_>, Vec<_>) =
+        (template.split('/').collect(), path.split('/').collect());
     if template.len() != path.len() {
         return None;
     }
@@ -291,7 +302,12 @@ fn status_rank(alternatives: &str, status: u16) -> Option<usize> {
         .split('|')
         .filter_map(|one| match one.trim() {
             one if one == status.to_string() => Some(2),
-            one if one.len() == 3 && one.ends_with("xx") && one.starts_with(&(status / 100).to_string()) => Some(1),
+            one if one.len() == 3
+                && one.ends_with("xx")
+                && one.starts_with(&(status / 100).to_string()) =>
+            {
+                Some(1)
+            }
             _ => None,
         })
         .max()
@@ -348,13 +364,25 @@ mod tests {
     fn errors_follow_the_closed_list() {
         let wire = wire();
         let requirement = |status, code: &str, retryable| {
-            wire.error(Some(status), &json!({"errorCode": code, "message": "m", "retryable": retryable}))
-                .map(|finding| finding.requirement)
+            wire.error(
+                Some(status),
+                &json!({"errorCode": code, "message": "m", "retryable": retryable}),
+            )
+            .map(|finding| finding.requirement)
         };
         assert_eq!(requirement(404, "session_not_found", false), None);
-        assert_eq!(requirement(404, "gone_fishing", false).as_deref(), Some("ERR-002"));
-        assert_eq!(requirement(400, "session_not_found", false).as_deref(), Some("ERR-003"));
-        assert_eq!(requirement(404, "session_not_found", true).as_deref(), Some("ERR-004"));
+        assert_eq!(
+            requirement(404, "gone_fishing", false).as_deref(),
+            Some("ERR-002")
+        );
+        assert_eq!(
+            requirement(400, "session_not_found", false).as_deref(),
+            Some("ERR-003")
+        );
+        assert_eq!(
+            requirement(404, "session_not_found", true).as_deref(),
+            Some("ERR-004")
+        );
     }
 
     #[test]

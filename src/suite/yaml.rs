@@ -75,8 +75,8 @@ pub fn read(text: &str) -> Result<Document, YamlError> {
     let mut builder = Builder::default();
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
-        let (event, span) =
-            event.map_err(|error| fail(error.marker().line(), format!("not YAML: {}", error.info())))?;
+        let (event, span) = event
+            .map_err(|error| fail(error.marker().line(), format!("not YAML: {}", error.info())))?;
         builder.take(event, span)?;
     }
     let value = builder
@@ -134,7 +134,10 @@ impl Builder {
             },
             Event::Alias(anchor) => {
                 let value = self.anchors.get(&anchor).cloned().ok_or_else(|| {
-                    fail(line, "an alias stands inside its own anchor; write the value out")
+                    fail(
+                        line,
+                        "an alias stands inside its own anchor; write the value out",
+                    )
                 })?;
                 self.nodes += count(&value);
                 let pointer = self.next_pointer(line)?;
@@ -156,7 +159,10 @@ impl Builder {
     fn key(&mut self, text: &str, line: usize) -> Result<(), YamlError> {
         if let Some(open) = self.open.last_mut() {
             if open.value.get(text).is_some() {
-                return Err(fail(line, format!("'{text}' stands twice; keep one of them")));
+                return Err(fail(
+                    line,
+                    format!("'{text}' stands twice; keep one of them"),
+                ));
             }
             self.lines.insert(json::push(&open.pointer, text), line);
             open.key = Some(text.to_owned());
@@ -306,8 +312,25 @@ mod tests {
     #[test]
     fn scalars_follow_the_core_schema() {
         assert_eq!(
-            value("[1, -2, 1.5, 1e3, true, no, null, ~, '1', 2026-04-03, 1.2.3, 18446744073709551615, +7, '']"),
-            json!([1, -2, 1.5, 1000.0, true, "no", null, null, "1", "2026-04-03", "1.2.3", 18446744073709551615_u64, 7, ""])
+            value(
+                "[1, -2, 1.5, 1e3, true, no, null, ~, '1', 2026-04-03, 1.2.3, 18446744073709551615, +7, '']"
+            ),
+            json!([
+                1,
+                -2,
+                1.5,
+                1000.0,
+                true,
+                "no",
+                null,
+                null,
+                "1",
+                "2026-04-03",
+                "1.2.3",
+                18446744073709551615_u64,
+                7,
+                ""
+            ])
         );
         assert_eq!(value("a:\nb: !!str 5"), json!({"a": null, "b": "5"}));
     }
@@ -342,12 +365,20 @@ mod tests {
         assert!(error(&"- ".repeat(5_000)).message.contains("deeper"));
         assert!(error(&" ".repeat(MOST_BYTES + 1)).message.contains("bytes"));
         assert!(error("").message.contains("empty"));
-        assert!(error("a: 1\n---\nb: 2\n").message.contains("second document"));
+        assert!(
+            error("a: 1\n---\nb: 2\n")
+                .message
+                .contains("second document")
+        );
         assert!(error("a: .nan").message.contains("no such number"));
         assert!(error("a: !!binary aGk=").message.contains("tag"));
         assert!(error("? [a, b]\n: 1").message.contains("key"));
         assert!(error("a: &x [*x]").message.contains("alias"));
-        assert!(error("a: 99999999999999999999999").message.contains("64 bits"));
+        assert!(
+            error("a: 99999999999999999999999")
+                .message
+                .contains("64 bits")
+        );
         assert!(error("a: [1, 2\nb: 3").message.contains("not YAML"));
         let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
         for level in 1..9 {

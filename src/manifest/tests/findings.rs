@@ -211,6 +211,14 @@ fn warnings_refuse_nothing() {
             "/actions/0/effects/0 effect_without_approval"
         ]
     );
+    let literal = with_action(json!({"auth": "Bearer abc"}));
+    assert_eq!(
+        warnings(&literal),
+        [(
+            "/actions/0/auth".to_owned(),
+            "literal_credential".to_owned()
+        )]
+    );
     let approved = with_action(
         json!({"effects": ["critical"], "access_control": {"verification": "approval"}}),
     );

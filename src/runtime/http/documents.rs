@@ -54,8 +54,8 @@ pub(super) async fn register(State(runtime): Shared, request: Request) -> Respon
         shape,
         async |runtime: Arc<Runtime>, document| {
             let parts = runtime.parts();
-            let manifest = Arc::new(registry::load(parts, &document, runtime.profiles())?);
-            let registered = runtime.registry().register(parts, Arc::clone(&manifest))?;
+            let shared = runtime.shared_registry();
+            let (registered, manifest) = parts.register(shared, &document, runtime.profiles())?;
             let status = match registered {
                 Registered::Created => 201,
                 Registered::Known => 200,

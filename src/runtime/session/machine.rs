@@ -34,7 +34,7 @@ impl Session {
                 Code::CapacityExceeded,
                 "the transcript of this session is as large as this runtime allows; close the session",
             );
-            return Self::refuse(parts, &full.retryable(false));
+            return Self::refuse(parts, &full);
         }
         let shown = parts.observe_now(&self.observation, &parts.format_time(now));
         let question = parts.question(&self.goal, &shown);
@@ -42,13 +42,19 @@ impl Session {
         let attempt = Attempt {
             started: now,
             asked_at: String::new(),
-            number: 1,
+            number: parts.first_attempt(self.refused_so_far()),
             messages: Vec::new(),
             question: question.into(),
             refused: Vec::new(),
             refusals: Vec::new(),
         };
         self.ask(parts, now, attempt)
+    }
+
+    /// Replies that were refused in this session.
+    fn refused_so_far(&self) -> usize {
+        let turns = self.record.turns.iter();
+        turns.filter(|turn| turn.refused.is_some()).count()
     }
 
     fn ask(&self, parts: &dyn Parts, now: Timestamp, mut attempt: Attempt) -> Vec<Effect> {
@@ -84,8 +90,8 @@ impl Session {
         mut reply: ModelReply,
     ) -> Vec<Effect> {
         reply.text = parts.redact_text(Site::ModelReply, &self.redactor, &reply.text);
-        let judged = parts
-            .read_plan(parts.strip_fence(&reply.text))
+        let judged = plan::check_length(&reply.text, parts.longest_reply())
+            .and_then(|()| parts.read_plan(parts.strip_fence(&reply.text)))
             .and_then(|plan| self.check(parts, plan, attempt.started, Author::Model));
         let error = match judged {
             Ok(accepted) => {
@@ -121,7 +127,7 @@ impl Session {
             Wish::Act { action, args } => (action, Value::Object(args)),
         };
         let action = parts
-            .find_action(&self.scope(), &name)
+            .find_planned(author, &self.scope(), &name)
             .ok_or_else(|| plan::undeclared(&name))?;
         let violations = parts.check_arguments(&action, &args, author);
         if !violations.is_empty() {
@@ -272,7 +278,10 @@ impl Session {
                 )
             }
         };
-        self.pending = None;
+        self.pending = self
+            .pending
+            .take()
+            .filter(|pending| !parts.settles_question(&pending.id));
         let event = landing.event(parts.completes(&landing.action, success), success, rejected);
         if parts.counts_as_step(event) {
             self.count(parts, now, &landing, number, observation, &result);

@@ -86,6 +86,12 @@ pub fn rejected() -> ErrorObject {
 /// The error of a plan by a person, with its places below `/output/plan`.
 fn invalid_rescue(error: &ErrorObject) -> ErrorObject {
     let found = error.details.get("violations").and_then(Value::as_array);
+    // Violations of arguments lead into the arguments, all others into the plan.
+    let base = if error.code == Code::InputValidationFailed {
+        "/output/plan/args"
+    } else {
+        "/output/plan"
+    };
     let placed: Vec<Violation> = found
         .into_iter()
         .flatten()
@@ -97,7 +103,7 @@ fn invalid_rescue(error: &ErrorObject) -> ErrorObject {
                     .unwrap_or_default()
             };
             Violation::new(
-                format!("/output/plan{}", text("pointer")),
+                format!("{base}{}", text("pointer")),
                 text("rule"),
                 text("message"),
             )

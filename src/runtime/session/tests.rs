@@ -8,13 +8,16 @@ use serde_json::{Value, json};
 
 use super::status::Status;
 use super::{Effect, Execution, Input, Opening, Session};
+use crate::manifest::Manifest;
 use crate::model::{ModelFailure, ModelReply};
 use crate::runtime::answer::Answer;
 use crate::runtime::error::{Code, ErrorObject};
 use crate::runtime::fixture::{declared, manifest};
+use crate::runtime::merge;
 use crate::runtime::parts::Reference;
 use crate::runtime::redact::{Redactor, encodings};
 use crate::schema;
+use proptest::prelude::*;
 
 const SECRET: &str = "cal-tok+en/3f9a1c77==";
 
@@ -193,7 +196,7 @@ fn a_refused_reply_is_shown_again_and_nothing_runs() {
     assert_eq!((stage.prompts.len(), stage.executed), (3, 1));
     assert!(
         stage.prompts[1].contains("input_validation_failed")
-            && stage.prompts[1].contains("/args/n")
+            && stage.prompts[1].contains("\"pointer\":\"/n\"")
     );
     assert!(stage.prompts[2].contains("no json") && stage.prompts[2].contains("invalid_plan"));
     assert!(!stage.prompts[0].contains("input_validation_failed"));
@@ -449,4 +452,87 @@ fn answers_and_transcripts_satisfy_the_published_schemas() {
     check("step", &stage.step().body);
     check("error", &stage.step().body);
     check("transcript", &stage.close());
+}
+
+/// Replays a transcript as `spec/transcripts.md` 4.5 says.
+fn replays(manifest: &Manifest, transcript: &Value) -> bool {
+    let mut observation = transcript["initial_observation"].clone();
+    for step in transcript["steps"].as_array().expect("steps") {
+        let name = step["result"]["action_name"].as_str().expect("a name");
+        let action = manifest.action(name).expect("declared");
+        if step["result"]["success"] == true {
+            observation =
+                merge::merge(&observation, action, &step["result"]["output"]).expect("merges");
+        }
+        let number = step["step_number"].as_u64().expect("a number");
+        let at = step["started_at"].as_str().expect("a time");
+        observation = merge::observe_step(observation, at, number, &step["result"]);
+        if observation != step["observation"] {
+            return false;
+        }
+    }
+    observation == transcript["final_observation"]
+}
+
+/// One move of a client, with what the world answers.
+#[derive(Debug, Clone)]
+enum Move {
+    Step(Vec<usize>, usize),
+    Answer(usize),
+}
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let step =
+        (prop::collection::vec(0_usize..7, 3), 0_usize..4).prop_map(|(r, o)| Move::Step(r, o));
+    let answer = (0_usize..7).prop_map(Move::Answer);
+    prop::collection::vec(prop_oneof![3 => step, 1 => answer], 0..12)
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_the_record_is_consistent(moves in moves(), max_steps in 1_u64..5, human in any::<bool>()) {
+        let replies = [PROBE, BAD, ASK, DONE, "not json", r#"{"action":"finish","args":{}}"#, r#"{"action":"ASK","args":{}}"#];
+        let bodies = [
+            json!({"output": "Europe/Berlin"}), json!({"output": 1}), json!({"decision": "reject"}), json!({}),
+            json!({"output": {"retry": true}}), json!({"output": {"plan": {"action": "probe", "args": {}}}}),
+            json!({"output": {"plan": {"finished": true}}}),
+        ];
+        let mut stage = Stage::new(max_steps, human);
+        for one in moves {
+            stage.replies.clear();
+            stage.outcomes.clear();
+            let before = stage.session.steps_done();
+            let answer = match one {
+                Move::Step(picked, outcome) => {
+                    stage.replies.extend(picked.iter().map(|index| Ok(replies[*index].to_owned())));
+                    stage.outcomes.push_back(match outcome {
+                        0 => Ok(json!({"a": 1})),
+                        1 => Ok(json!("text")),
+                        2 => Ok(json!({"zone": {"echo": SECRET}})),
+                        _ => Err(ErrorObject::new(Code::UpstreamTimeout, "late")),
+                    });
+                    stage.step()
+                }
+                Move::Answer(index) => {
+                    stage.outcomes.push_back(Ok(json!({})));
+                    stage.answer(bodies[index].clone())
+                }
+            };
+            let done = stage.session.steps_done();
+            prop_assert!(done <= max_steps && done - before <= 1);
+            prop_assert_eq!(done > before, answer.status == 200 && !answer.body["result"].is_null());
+            if answer.status == 200 {
+                prop_assert_eq!(answer.body["completed"] == true, answer.body["status"] == "completed");
+                prop_assert_eq!(answer.body.get("pending").is_some(), answer.body["status"] == "awaiting_human");
+            }
+        }
+        let manifest = Arc::clone(stage.session.manifest());
+        let done = stage.session.steps_done();
+        let transcript = stage.close();
+        prop_assert_eq!(transcript["steps"].as_array().map(Vec::len), usize::try_from(done).ok());
+        prop_assert!(replays(&manifest, &transcript));
+        prop_assert!(!transcript.to_string().contains(SECRET));
+        let violations = schema::named("transcript").expect("published").violations(&transcript);
+        prop_assert!(violations.is_empty(), "{violations:?}");
+    }
 }

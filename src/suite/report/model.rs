@@ -144,7 +144,13 @@ impl Report {
     pub fn exit_code(&self) -> ExitCode {
         match self.verdict {
             RunVerdict::NotConformant => ExitCode::Violation,
-            _ if self.cases.iter().any(|case| case.verdict == Verdict::HarnessError) => ExitCode::Harness,
+            _ if self
+                .cases
+                .iter()
+                .any(|case| case.verdict == Verdict::HarnessError) =>
+            {
+                ExitCode::Harness
+            }
             RunVerdict::Incomplete => ExitCode::Incomplete,
             RunVerdict::Conformant => ExitCode::Conformant,
         }
@@ -152,7 +158,11 @@ impl Report {
 
     /// How many cases have a verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
-        self.totals.by_verdict.get(verdict.name()).copied().unwrap_or_default()
+        self.totals
+            .by_verdict
+            .get(verdict.name())
+            .copied()
+            .unwrap_or_default()
     }
 }
 
@@ -168,8 +178,10 @@ pub fn assemble(
     only: &BTreeSet<Profile>,
     run: RunBlock,
 ) -> Report {
-    let cited: BTreeMap<&str, BTreeSet<&str>> =
-        cases.iter().map(|case| (case.id.as_str(), case.cited())).collect();
+    let cited: BTreeMap<&str, BTreeSet<&str>> = cases
+        .iter()
+        .map(|case| (case.id.as_str(), case.cited()))
+        .collect();
     results.sort_by(|a, b| a.id.cmp(&b.id));
     let partial = run.selection.partial;
     let requirements: Vec<RequirementReport> = registry
@@ -178,7 +190,11 @@ pub fn assemble(
         .filter_map(|requirement| {
             let own: Vec<&CaseReport> = results
                 .iter()
-                .filter(|case| cited.get(case.id.as_str()).is_some_and(|ids| ids.contains(requirement.id.as_str())))
+                .filter(|case| {
+                    cited
+                        .get(case.id.as_str())
+                        .is_some_and(|ids| ids.contains(requirement.id.as_str()))
+                })
                 .collect();
             in_scope(requirement, &own, &results, only, partial).then(|| RequirementReport {
                 id: requirement.id.clone(),
@@ -191,7 +207,10 @@ pub fn assemble(
     let mut totals = Totals {
         cases: results.len(),
         assertions: results.iter().map(|case| case.assertions).sum(),
-        by_verdict: Verdict::ALL.iter().map(|verdict| (verdict.name(), 0)).collect(),
+        by_verdict: Verdict::ALL
+            .iter()
+            .map(|verdict| (verdict.name(), 0))
+            .collect(),
         must: level_totals(&requirements, Level::Must),
         should: level_totals(&requirements, Level::Should),
     };
@@ -241,7 +260,11 @@ fn requirement_verdict(
     claimed: &BTreeSet<Profile>,
 ) -> Verdict {
     if violated(requirement, all) {
-        return if requirement.level == Level::Must { Verdict::Fail } else { Verdict::Warn };
+        return if requirement.level == Level::Must {
+            Verdict::Fail
+        } else {
+            Verdict::Warn
+        };
     }
     if !claimed.contains(&requirement.profile) {
         return Verdict::NotApplicable;
@@ -252,21 +275,35 @@ fn requirement_verdict(
         .filter(|verdict| *verdict != Verdict::NotApplicable)
         .collect();
     if applicable.is_empty() {
-        return if own.is_empty() { Verdict::NotObserved } else { Verdict::NotApplicable };
+        return if own.is_empty() {
+            Verdict::NotObserved
+        } else {
+            Verdict::NotApplicable
+        };
     }
     // A warning that does not cite this requirement has observed everything else.
-    if applicable.iter().all(|verdict| matches!(verdict, Verdict::Pass | Verdict::Warn)) {
+    if applicable
+        .iter()
+        .all(|verdict| matches!(verdict, Verdict::Pass | Verdict::Warn))
+    {
         return Verdict::Pass;
     }
-    [Verdict::HarnessError, Verdict::SetupFailed, Verdict::NotImplemented]
-        .into_iter()
-        .find(|verdict| applicable.contains(verdict))
-        .unwrap_or(Verdict::NotObserved)
+    [
+        Verdict::HarnessError,
+        Verdict::SetupFailed,
+        Verdict::NotImplemented,
+    ]
+    .into_iter()
+    .find(|verdict| applicable.contains(verdict))
+    .unwrap_or(Verdict::NotObserved)
 }
 
 fn level_totals(requirements: &[RequirementReport], level: Level) -> LevelTotals {
     let mut totals = LevelTotals::default();
-    for requirement in requirements.iter().filter(|requirement| requirement.level == level) {
+    for requirement in requirements
+        .iter()
+        .filter(|requirement| requirement.level == level)
+    {
         match requirement.verdict {
             Verdict::Pass => totals.passed += 1,
             Verdict::Fail | Verdict::Warn => totals.failed += 1,
@@ -298,7 +335,9 @@ mod tests {
     fn registry() -> Registry {
         let mut registry = Registry::default();
         let entry = |id: &str, level: &str, profile: &str, more: &str| {
-            format!("[[requirement]]\nid=\"{id}\"\nlevel=\"{level}\"\nprofile=\"{profile}\"\nquote=\"q\"\njudged=\"live\"\n{more}\n")
+            format!(
+                "[[requirement]]\nid=\"{id}\"\nlevel=\"{level}\"\nprofile=\"{profile}\"\nquote=\"q\"\njudged=\"live\"\n{more}\n"
+            )
         };
         let text = [
             entry("STP-001", "MUST", "session", ""),
@@ -312,8 +351,10 @@ mod tests {
     }
 
     fn case(id: &str, requirements: &[&str]) -> Case {
-        serde_json::from_value(json!({"id": id, "title": "t", "requirements": requirements, "manifest": "none",
-            "steps": [{"step": {}, "expect": {"status": 200}}]}))
+        serde_json::from_value(
+            json!({"id": id, "title": "t", "requirements": requirements, "manifest": "none",
+            "steps": [{"step": {}, "expect": {"status": 200}}]}),
+        )
         .expect("a case")
     }
 
@@ -352,11 +393,23 @@ mod tests {
             .collect();
         let claimed = BTreeSet::from([Profile::Core, Profile::Session]);
         let references: Vec<&Case> = cases.iter().collect();
-        assemble(&references, results, &registry(), &claimed, &BTreeSet::new(), RunBlock::default())
+        assemble(
+            &references,
+            results,
+            &registry(),
+            &claimed,
+            &BTreeSet::new(),
+            RunBlock::default(),
+        )
     }
 
     fn verdict_of(report: &Report, id: &str) -> Verdict {
-        report.requirements.iter().find(|one| one.id == id).expect(id).verdict
+        report
+            .requirements
+            .iter()
+            .find(|one| one.id == id)
+            .expect(id)
+            .verdict
     }
 
     #[test]
@@ -364,13 +417,23 @@ mod tests {
         let good = report(&[(Verdict::Pass, &[]), (Verdict::Pass, &[])]);
         assert_eq!(good.verdict, RunVerdict::Conformant);
         assert_eq!(good.exit_code(), ExitCode::Conformant);
-        assert_eq!((good.totals.must.passed, good.totals.must.total, good.totals.must.not_applicable), (1, 1, 1));
+        assert_eq!(
+            (
+                good.totals.must.passed,
+                good.totals.must.total,
+                good.totals.must.not_applicable
+            ),
+            (1, 1, 1)
+        );
         assert_eq!(good.totals.assertions, 2);
         // Excluded requirements are not in the report.
         assert!(good.requirements.iter().all(|one| one.id != "STP-003"));
         let part = report(&[(Verdict::Pass, &[]), (Verdict::SetupFailed, &[])]);
         assert_eq!(verdict_of(&part, "STP-001"), Verdict::SetupFailed);
-        assert_eq!((part.verdict, part.exit_code()), (RunVerdict::Incomplete, ExitCode::Incomplete));
+        assert_eq!(
+            (part.verdict, part.exit_code()),
+            (RunVerdict::Incomplete, ExitCode::Incomplete)
+        );
     }
 
     #[test]
@@ -378,7 +441,10 @@ mod tests {
         let bad = report(&[(Verdict::Fail, &["STP-001"]), (Verdict::Pass, &[])]);
         assert_eq!(verdict_of(&bad, "STP-001"), Verdict::Fail);
         assert_eq!(verdict_of(&bad, "STP-002"), Verdict::NotObserved);
-        assert_eq!((bad.verdict, bad.exit_code()), (RunVerdict::NotConformant, ExitCode::Violation));
+        assert_eq!(
+            (bad.verdict, bad.exit_code()),
+            (RunVerdict::NotConformant, ExitCode::Violation)
+        );
     }
 
     #[test]
@@ -395,7 +461,12 @@ mod tests {
 
     #[test]
     fn nothing_that_is_not_a_pass_counts_as_one() {
-        for verdict in [Verdict::NotApplicable, Verdict::NotObserved, Verdict::NotImplemented, Verdict::SetupFailed] {
+        for verdict in [
+            Verdict::NotApplicable,
+            Verdict::NotObserved,
+            Verdict::NotImplemented,
+            Verdict::SetupFailed,
+        ] {
             let empty = report(&[(verdict, &[])]);
             assert_eq!(empty.verdict, RunVerdict::Incomplete, "{verdict}");
             assert_eq!(empty.totals.must.passed, 0);
@@ -412,8 +483,13 @@ mod tests {
 
     #[test]
     fn the_report_validates_against_its_schema() {
-        let Some(schema) = crate::schema::named("report") else { return };
-        for report in [report(&[(Verdict::Pass, &[])]), report(&[(Verdict::Fail, &["STP-001"])])] {
+        let Some(schema) = crate::schema::named("report") else {
+            return;
+        };
+        for report in [
+            report(&[(Verdict::Pass, &[])]),
+            report(&[(Verdict::Fail, &["STP-001"])]),
+        ] {
             let value = serde_json::to_value(&report).expect("serialises");
             assert_eq!(schema.violations(&value), []);
         }

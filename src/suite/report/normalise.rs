@@ -16,8 +16,7 @@ use crate::suite::verdict::Mismatch;
 const MOST_CHARACTERS: usize = 2_000;
 
 /// Times that the mock calendar offers by itself; they are the same in every run.
-const MOCK_TIMES: &str =
-    "2026-04-03T10:00:00-07:00 2026-04-03T10:45:00-07:00 2026-04-04T14:00:00-07:00 2026-04-04T14:45:00-07:00 2026-04-01T09:00:00Z";
+const MOCK_TIMES: &str = "2026-04-03T10:00:00-07:00 2026-04-03T10:45:00-07:00 2026-04-04T14:00:00-07:00 2026-04-04T14:45:00-07:00 2026-04-01T09:00:00Z";
 
 /// Headers whose values are made anew for each message.
 const VOLATILE_HEADERS: [&str; 8] = [
@@ -64,8 +63,13 @@ impl Normaliser {
             literals.push((digest.clone(), "<digest>".to_owned()));
         }
         let control = &observed.control.exchanges;
-        let exchanges = control.iter().chain(observed.steps.iter().flat_map(|step| &step.exchanges));
-        for answer in exchanges.filter_map(Exchange::answer).filter_map(Answer::json) {
+        let exchanges = control
+            .iter()
+            .chain(observed.steps.iter().flat_map(|step| &step.exchanges));
+        for answer in exchanges
+            .filter_map(Exchange::answer)
+            .filter_map(Answer::json)
+        {
             collect_ids(&answer, &mut literals);
         }
         let mut known = format!("{} {MOCK_TIMES} ", case.source);
@@ -83,7 +87,12 @@ impl Normaliser {
 
     /// A mismatch as it goes into the report: redacted, normalised, bounded.
     pub fn mismatch(&self, mismatch: Mismatch) -> Mismatch {
-        let name = mismatch.pointer.rsplit('/').next().unwrap_or_default().to_owned();
+        let name = mismatch
+            .pointer
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         Mismatch {
             cites: mismatch.cites,
             place: self.text(&mismatch.place),
@@ -127,10 +136,16 @@ impl Normaliser {
             }
         }
         for (regex, placeholder) in volatile() {
-            if let std::borrow::Cow::Owned(replaced) = regex.replace_all(&text, |found: &Captures<'_>| {
-                let found = &found[0];
-                if self.known.contains(found) { found.to_owned() } else { (*placeholder).to_owned() }
-            }) {
+            if let std::borrow::Cow::Owned(replaced) =
+                regex.replace_all(&text, |found: &Captures<'_>| {
+                    let found = &found[0];
+                    if self.known.contains(found) {
+                        found.to_owned()
+                    } else {
+                        (*placeholder).to_owned()
+                    }
+                })
+            {
                 text = replaced;
             }
         }
@@ -143,9 +158,18 @@ fn volatile() -> &'static [(Regex, &'static str)] {
     static VOLATILE: OnceLock<Vec<(Regex, &'static str)>> = OnceLock::new();
     VOLATILE.get_or_init(|| {
         [
-            (r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", "<time>"),
-            (r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", "<time>"),
-            (r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}", "<uuid>"),
+            (
+                r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)",
+                "<time>",
+            ),
+            (
+                r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT",
+                "<time>",
+            ),
+            (
+                r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}",
+                "<uuid>",
+            ),
             (r"sha256:[0-9a-f]{64}", "<digest>"),
             (r"(127\.0\.0\.1|localhost|\[::1\]):\d{2,5}", "<address>"),
             (r"oapt[0-9a-f]{16}", "<token>"),
@@ -165,11 +189,18 @@ fn collect_ids(value: &Value, literals: &mut Vec<(String, String)>) {
         literals.push((id.to_owned(), "<intervention>".to_owned()));
     }
     let transcript = value.get("transcript");
-    if let Some(id) = transcript.and_then(|transcript| transcript.get("session_id")).and_then(Value::as_str) {
+    if let Some(id) = transcript
+        .and_then(|transcript| transcript.get("session_id"))
+        .and_then(Value::as_str)
+    {
         literals.push((id.to_owned(), "<session>".to_owned()));
     }
     let interventions = transcript.and_then(|transcript| transcript.get("interventions"));
-    for one in interventions.and_then(Value::as_array).into_iter().flatten() {
+    for one in interventions
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         if let Some(id) = one.get("id").and_then(Value::as_str) {
             literals.push((id.to_owned(), "<intervention>".to_owned()));
         }
@@ -216,13 +247,27 @@ mod tests {
         observed.steps.push(crate::suite::observed::StepObserved {
             exchanges: vec![Exchange {
                 request: crate::suite::target::HttpRequest::new("POST", "/sessions"),
-                outcome: Ok(Answer { status: 201, headers: Vec::new(), body: br#"{"session_id":"sess-AbC_09xyz","pending":{"id":"ask-77"}}"#.to_vec() }),
+                outcome: Ok(Answer {
+                    status: 201,
+                    headers: Vec::new(),
+                    body: br#"{"session_id":"sess-AbC_09xyz","pending":{"id":"ask-77"}}"#.to_vec(),
+                }),
                 duration: std::time::Duration::ZERO,
             }],
             ..Default::default()
         });
-        let secrets = Secrets::new([("CALENDAR_TOKEN".to_owned(), "cal-tok+en/3f9a1c77==".to_owned())]);
-        Normaliser::new(&case, &observed, &origins, "http://127.0.0.1:4000/v1", "http://127.0.0.1:5000", &secrets)
+        let secrets = Secrets::new([(
+            "CALENDAR_TOKEN".to_owned(),
+            "cal-tok+en/3f9a1c77==".to_owned(),
+        )]);
+        Normaliser::new(
+            &case,
+            &observed,
+            &origins,
+            "http://127.0.0.1:4000/v1",
+            "http://127.0.0.1:5000",
+            &secrets,
+        )
     }
 
     #[test]
@@ -230,10 +275,19 @@ mod tests {
         let normaliser = normaliser();
         for (text, expected) in [
             (format!("U-{TOKEN}"), "U-<token>"),
-            (format!("http://127.0.0.1:4001/t/{TOKEN}/v1"), "<calendar>/t/<token>/v1"),
+            (
+                format!("http://127.0.0.1:4001/t/{TOKEN}/v1"),
+                "<calendar>/t/<token>/v1",
+            ),
             ("http://127.0.0.1:4000/v1/chat".into(), "<model>/chat"),
-            ("http://127.0.0.1:5000/x 127.0.0.1:999".into(), "<target>/x <address>"),
-            ("/sessions/sess-AbC_09xyz/interventions/ask-77".into(), "/sessions/<session>/interventions/<intervention>"),
+            (
+                "http://127.0.0.1:5000/x 127.0.0.1:999".into(),
+                "<target>/x <address>",
+            ),
+            (
+                "/sessions/sess-AbC_09xyz/interventions/ask-77".into(),
+                "/sessions/<session>/interventions/<intervention>",
+            ),
             ("6f1c2f1e-7d0a-4b57-9f55-0123456789ab".into(), "<uuid>"),
             ("at 2026-11-22T03:00:00.123456Z".into(), "at <time>"),
             (format!("sha256:{}", "0a".repeat(32)), "<digest>"),
@@ -247,7 +301,12 @@ mod tests {
     #[test]
     fn what_the_case_itself_says_stays() {
         let normaliser = normaliser();
-        for text in ["2026-05-05T10:00:00Z", "2026-04-03T10:00:00-07:00", "step 3", "404"] {
+        for text in [
+            "2026-05-05T10:00:00Z",
+            "2026-04-03T10:00:00-07:00",
+            "step 3",
+            "404",
+        ] {
             assert_eq!(normaliser.text(text), text);
         }
     }
@@ -255,7 +314,10 @@ mod tests {
     #[test]
     fn durations_and_volatile_headers_are_known_by_name() {
         let value = normaliser().value(&json!({"duration_ms": 12.5, "date": "x", "steps_done": 3, "headers": {"content-length": "71"}}));
-        assert_eq!(value, json!({"duration_ms": "<duration>", "date": "<date>", "steps_done": 3, "headers": {"content-length": "<content-length>"}}));
+        assert_eq!(
+            value,
+            json!({"duration_ms": "<duration>", "date": "<date>", "steps_done": 3, "headers": {"content-length": "<content-length>"}})
+        );
     }
 
     #[test]

@@ -33,7 +33,10 @@ pub fn render(report: &Report, registry: &Registry, style: Style) -> String {
             _ => {
                 let label = label(case.verdict, style);
                 let reason = case.reason.as_deref().unwrap_or_default();
-                line(&mut out, format_args!("{label} {}  {}", case.id, case.title));
+                line(
+                    &mut out,
+                    format_args!("{label} {}  {}", case.id, case.title),
+                );
                 if !reason.is_empty() {
                     line(&mut out, format_args!("     {reason}"));
                 }
@@ -50,8 +53,17 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     let _ = writeln!(out, "{text}");
 }
 
-fn failure(out: &mut String, case: &CaseReport, report: &Report, registry: &Registry, style: Style) {
-    line(out, format_args!("{} {}  {}", label(case.verdict, style), case.id, case.title));
+fn failure(
+    out: &mut String,
+    case: &CaseReport,
+    report: &Report,
+    registry: &Registry,
+    style: Style,
+) {
+    line(
+        out,
+        format_args!("{} {}  {}", label(case.verdict, style), case.id, case.title),
+    );
     let mut quoted: Vec<&str> = Vec::new();
     for mismatch in case.mismatches.iter().take(MOST_MISMATCHES) {
         for id in &mismatch.cites {
@@ -80,17 +92,39 @@ fn failure(out: &mut String, case: &CaseReport, report: &Report, registry: &Regi
     }
     line(
         out,
-        format_args!("     repeat: oap-conform run --filter {} --seed {}", case.id, report.run.seed),
+        format_args!(
+            "     repeat: oap-conform run --filter {} --seed {}",
+            case.id, report.run.seed
+        ),
     );
     line(out, format_args!(""));
 }
 
 fn difference(out: &mut String, mismatch: &Mismatch, style: Style) {
-    let pointer = if mismatch.pointer.is_empty() { "(whole)" } else { &mismatch.pointer };
+    let pointer = if mismatch.pointer.is_empty() {
+        "(whole)"
+    } else {
+        &mismatch.pointer
+    };
     let cites = mismatch.cites.join(", ");
-    line(out, format_args!("     at {} {pointer}  [{cites}]", mismatch.place));
-    line(out, format_args!("       expected {}", paint(&shown(&mismatch.expected), "32", style)));
-    line(out, format_args!("       got      {}", paint(&shown(&mismatch.got), "31", style)));
+    line(
+        out,
+        format_args!("     at {} {pointer}  [{cites}]", mismatch.place),
+    );
+    line(
+        out,
+        format_args!(
+            "       expected {}",
+            paint(&shown(&mismatch.expected), "32", style)
+        ),
+    );
+    line(
+        out,
+        format_args!(
+            "       got      {}",
+            paint(&shown(&mismatch.got), "31", style)
+        ),
+    );
     if !mismatch.message.is_empty() {
         line(out, format_args!("       {}", mismatch.message));
     }
@@ -123,14 +157,24 @@ fn label(verdict: Verdict, style: Style) -> String {
 }
 
 fn paint(text: &str, code: &str, style: Style) -> String {
-    if style.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    if style.colour {
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    } else {
+        text.to_owned()
+    }
 }
 
 fn summary(out: &mut String, report: &Report, style: Style) {
     for flake in &report.run.flakes {
-        let verdicts: Vec<String> =
-            flake.verdicts.iter().map(|(verdict, count)| format!("{verdict} {count}")).collect();
-        line(out, format_args!("FLAKE {}: {}", flake.id, verdicts.join(", ")));
+        let verdicts: Vec<String> = flake
+            .verdicts
+            .iter()
+            .map(|(verdict, count)| format!("{verdict} {count}"))
+            .collect();
+        line(
+            out,
+            format_args!("FLAKE {}: {}", flake.id, verdicts.join(", ")),
+        );
     }
     let counts: Vec<String> = Verdict::ALL
         .into_iter()
@@ -152,7 +196,11 @@ fn summary(out: &mut String, report: &Report, style: Style) {
     if report.run.repeat > 1 {
         line(
             out,
-            format_args!("each case ran {} times; {} flakes", report.run.repeat, report.run.flakes.len()),
+            format_args!(
+                "each case ran {} times; {} flakes",
+                report.run.repeat,
+                report.run.flakes.len()
+            ),
         );
     }
     if report.run.selection.partial {
@@ -174,8 +222,18 @@ fn summary(out: &mut String, report: &Report, style: Style) {
             report.run.seed
         ),
     );
-    let code = if report.exit_code().number() == 0 { "32;1" } else { "31;1" };
-    let profiles: Vec<&str> = report.run.target.profiles.iter().map(|profile| profile.name()).collect();
+    let code = if report.exit_code().number() == 0 {
+        "32;1"
+    } else {
+        "31;1"
+    };
+    let profiles: Vec<&str> = report
+        .run
+        .target
+        .profiles
+        .iter()
+        .map(|profile| profile.name())
+        .collect();
     line(
         out,
         format_args!(
@@ -222,10 +280,18 @@ mod tests {
         } else {
             Vec::new()
         };
-        let mut totals = Totals { cases: 1, assertions: 3, ..Totals::default() };
+        let mut totals = Totals {
+            cases: 1,
+            assertions: 3,
+            ..Totals::default()
+        };
         totals.by_verdict.insert(verdict.name(), 1);
         Report {
-            verdict: if verdict == Verdict::Pass { RunVerdict::Conformant } else { RunVerdict::NotConformant },
+            verdict: if verdict == Verdict::Pass {
+                RunVerdict::Conformant
+            } else {
+                RunVerdict::NotConformant
+            },
             totals,
             cases: vec![CaseReport {
                 id: "ACT-007-bad-date".into(),
@@ -238,7 +304,12 @@ mod tests {
                 reason: None,
             }],
             requirements: Vec::new(),
-            run: RunBlock { seed: 42, jobs: 2, repeat: 1, ..RunBlock::default() },
+            run: RunBlock {
+                seed: 42,
+                jobs: 2,
+                repeat: 1,
+                ..RunBlock::default()
+            },
         }
     }
 
@@ -268,7 +339,14 @@ mod tests {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
         assert!(!text.contains('\u{1b}'));
-        let coloured = render(&report(Verdict::Fail), &registry(), Style { colour: true, verbose: false });
+        let coloured = render(
+            &report(Verdict::Fail),
+            &registry(),
+            Style {
+                colour: true,
+                verbose: false,
+            },
+        );
         assert!(coloured.contains('\u{1b}'));
     }
 

@@ -46,7 +46,9 @@ fn gave_up(url: &str, error: Option<&SendError>) -> RunError {
 
 /// Asks `GET /capabilities`. What is not understood declares nothing but `core`; judging the answer is a case's job.
 pub async fn discover(target: &dyn Target, timeout: Duration) -> Capabilities {
-    let exchange = target.send(HttpRequest::new("GET", "/capabilities"), timeout).await;
+    let exchange = target
+        .send(HttpRequest::new("GET", "/capabilities"), timeout)
+        .await;
     let body = exchange
         .answer()
         .filter(|answer| answer.status == 200)
@@ -82,7 +84,9 @@ mod tests {
 
     #[test]
     fn a_declaration_is_read_with_a_tolerant_eye() {
-        let found = read(&json!({"profiles": ["core", "session", "sandbox.wasm", 5], "runtimes": ["wasm"], "implementation": {"name": "x"}}));
+        let found = read(
+            &json!({"profiles": ["core", "session", "sandbox.wasm", 5], "runtimes": ["wasm"], "implementation": {"name": "x"}}),
+        );
         assert_eq!(found.profiles.len(), 2);
         assert!(found.profiles.contains(&Profile::Session));
         assert_eq!(found.runtimes, ["wasm"]);
@@ -97,7 +101,9 @@ mod tests {
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         drop(listener);
         let target = HttpTarget::new(&url, Vec::new()).expect("a target");
-        let error = wait_ready(&target, Duration::from_millis(60)).await.expect_err("nobody");
+        let error = wait_ready(&target, Duration::from_millis(60))
+            .await
+            .expect_err("nobody");
         assert!(matches!(error, RunError::Unreachable(_)), "{error:?}");
     }
 }

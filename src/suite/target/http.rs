@@ -28,7 +28,9 @@ impl HttpTarget {
         let url = Url::parse(base_url)
             .map_err(|_| format!("'{base_url}' is no URL; write http://host:port"))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-            return Err(format!("'{base_url}' is not http or https; write http://host:port"));
+            return Err(format!(
+                "'{base_url}' is not http or https; write http://host:port"
+            ));
         }
         // An error only says that another part of this process was first.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -149,7 +151,9 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     async fn server(answer: &'static str) -> (String, tokio::task::JoinHandle<()>) {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("listens");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("listens");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let task = tokio::spawn(async move {
             while let Ok((mut socket, _)) = listener.accept().await {
@@ -169,14 +173,19 @@ mod tests {
         let target = HttpTarget::new(url, vec![("x-own".into(), "1".into())]).expect("a target");
         assert!(target.is_loopback());
         target
-            .send(HttpRequest::new("GET", "/healthz"), Duration::from_millis(300))
+            .send(
+                HttpRequest::new("GET", "/healthz"),
+                Duration::from_millis(300),
+            )
             .await
             .outcome
     }
 
     #[tokio::test]
     async fn answers_are_read_whole() {
-        let (url, task) = server("HTTP/1.1 200 OK\r\nX-A: 1\r\nX-A: 2\r\nContent-Length: 8\r\n\r\n{\"a\": 1}").await;
+        let (url, task) =
+            server("HTTP/1.1 200 OK\r\nX-A: 1\r\nX-A: 2\r\nContent-Length: 8\r\n\r\n{\"a\": 1}")
+                .await;
         let answer = outcome(&url).await.expect("an answer");
         assert_eq!(answer.status, 200);
         assert_eq!(answer.header("X-a").as_deref(), Some("1, 2"));
@@ -186,7 +195,10 @@ mod tests {
 
     #[tokio::test]
     async fn redirects_are_not_followed() {
-        let (url, task) = server("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n").await;
+        let (url, task) = server(
+            "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+        )
+        .await;
         assert_eq!(outcome(&url).await.expect("an answer").status, 302);
         task.abort();
     }
@@ -200,7 +212,10 @@ mod tests {
         assert!(matches!(outcome(&url).await, Err(SendError::Broken(_))));
         task.abort();
         let _ = task.await;
-        assert!(matches!(outcome(&url).await, Err(SendError::Unreachable(_) | SendError::TimedOut(_))));
+        assert!(matches!(
+            outcome(&url).await,
+            Err(SendError::Unreachable(_) | SendError::TimedOut(_))
+        ));
     }
 
     #[tokio::test]

@@ -75,13 +75,18 @@ pub async fn start(defect: Defect, model: String) -> Fake {
 async fn serve(mut socket: TcpStream, state: Arc<State>) {
     let mut bytes = Vec::new();
     loop {
-        let Some((method, path, body)) = read(&mut socket, &mut bytes).await else { return };
+        let Some((method, path, body)) = read(&mut socket, &mut bytes).await else {
+            return;
+        };
         let (status, answer) = state.answer(&method, &path, &body).await;
         if status == 0 {
             std::future::pending::<()>().await;
         }
         let text = answer.to_string();
-        let head = format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", text.len());
+        let head = format!(
+            "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            text.len()
+        );
         if socket.write_all((head + &text).as_bytes()).await.is_err() {
             return;
         }
@@ -94,11 +99,16 @@ async fn read(socket: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<(String, St
             let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
             let length = head
                 .lines()
-                .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:").map(str::to_owned))
+                .find_map(|line| {
+                    line.to_ascii_lowercase()
+                        .strip_prefix("content-length:")
+                        .map(str::to_owned)
+                })
                 .and_then(|length| length.trim().parse::<usize>().ok())
                 .unwrap_or(0);
             if bytes.len() >= end + 4 + length {
-                let body = serde_json::from_slice(&bytes[end + 4..end + 4 + length]).unwrap_or_default();
+                let body =
+                    serde_json::from_slice(&bytes[end + 4..end + 4 + length]).unwrap_or_default();
                 bytes.drain(..end + 4 + length);
                 let mut words = head.split(' ');
                 return Some((words.next()?.to_owned(), words.next()?.to_owned(), body));
@@ -113,7 +123,10 @@ async fn read(socket: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<(String, St
 }
 
 fn error(status: u16, code: &str) -> (u16, Value) {
-    (status, json!({"errorCode": code, "message": "no", "retryable": false}))
+    (
+        status,
+        json!({"errorCode": code, "message": "no", "retryable": false}),
+    )
 }
 
 impl State {
@@ -124,17 +137,40 @@ impl State {
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         match (method, parts.as_slice()) {
             ("GET", ["healthz"]) => (200, json!({"status": "ok"})),
-            ("GET", ["capabilities"]) => (200, json!({"profiles": ["core", "session"], "implementation": {"name": "fake"}})),
+            ("GET", ["capabilities"]) => (
+                200,
+                json!({"profiles": ["core", "session"], "implementation": {"name": "fake"}}),
+            ),
             ("POST", ["manifests"]) => {
                 let name = body["name"].as_str().unwrap_or_default().to_owned();
-                self.manifests.lock().expect("lock").insert(name.clone(), body.clone());
-                let digest = if self.defect == Defect::WrongDigest { "sha256:0".to_owned() } else { canon::digest(body) };
-                (201, json!({"name": name, "version": body["version"], "digest": digest}))
+                self.manifests
+                    .lock()
+                    .expect("lock")
+                    .insert(name.clone(), body.clone());
+                let digest = if self.defect == Defect::WrongDigest {
+                    "sha256:0".to_owned()
+                } else {
+                    canon::digest(body)
+                };
+                (
+                    201,
+                    json!({"name": name, "version": body["version"], "digest": digest}),
+                )
             }
             ("POST", ["sessions"]) => {
-                let id = format!("fake-session-id-{:0>16}", self.sessions.lock().expect("lock").len());
-                self.sessions.lock().expect("lock").insert(id.clone(), body.clone());
-                let status = if self.defect == Defect::CreatedIs200 { 200 } else { 201 };
+                let id = format!(
+                    "fake-session-id-{:0>16}",
+                    self.sessions.lock().expect("lock").len()
+                );
+                self.sessions
+                    .lock()
+                    .expect("lock")
+                    .insert(id.clone(), body.clone());
+                let status = if self.defect == Defect::CreatedIs200 {
+                    200
+                } else {
+                    201
+                };
                 (status, json!({"session_id": id, "status": "active"}))
             }
             ("POST", ["sessions", id, "step"]) => self.step(id).await,
@@ -143,7 +179,10 @@ impl State {
                 (200, json!({"closed": true}))
             }
             ("DELETE", ["manifests", reference]) => {
-                self.manifests.lock().expect("lock").remove(reference.split('@').next().unwrap_or_default());
+                self.manifests
+                    .lock()
+                    .expect("lock")
+                    .remove(reference.split('@').next().unwrap_or_default());
                 (200, json!({}))
             }
             _ => error(404, "session_not_found"),
@@ -164,8 +203,20 @@ impl State {
             Defect::Flaky if count.is_multiple_of(3) => return error(500, "session_not_found"),
             _ => {}
         }
-        let name = session["manifest"].as_str().unwrap_or_default().split('@').next().unwrap_or_default().to_owned();
-        let manifest = self.manifests.lock().expect("lock").get(&name).cloned().unwrap_or_default();
+        let name = session["manifest"]
+            .as_str()
+            .unwrap_or_default()
+            .split('@')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        let manifest = self
+            .manifests
+            .lock()
+            .expect("lock")
+            .get(&name)
+            .cloned()
+            .unwrap_or_default();
         let action = manifest["actions"][0].clone();
         let goal = match self.defect {
             Defect::ForgetsGoal => Value::Null,
@@ -177,7 +228,10 @@ impl State {
                 return error(503, "llm_unavailable");
             };
             if plan["finished"] == true {
-                return (200, json!({"result": null, "steps_done": 0, "status": "completed", "completed": true}));
+                return (
+                    200,
+                    json!({"result": null, "steps_done": 0, "status": "completed", "completed": true}),
+                );
             }
             if plan["action"] != action["name"] && self.defect != Defect::CallsAnyway {
                 refusals.push_str(" undeclared_action");
@@ -185,8 +239,15 @@ impl State {
             }
             let url = action["endpoint"].as_str().unwrap_or_default();
             let token = "cal-tok+en/3f9a1c77==";
-            let called = self.client.get(url).bearer_auth(token).send().await.expect("the mock answers");
-            let output: Value = serde_json::from_str(&called.text().await.expect("text")).expect("json");
+            let called = self
+                .client
+                .get(url)
+                .bearer_auth(token)
+                .send()
+                .await
+                .expect("the mock answers");
+            let output: Value =
+                serde_json::from_str(&called.text().await.expect("text")).expect("json");
             let mut answer = json!({
                 "result": {"action_name": plan["action"], "success": true, "output": output, "error": null},
                 "steps_done": 1, "status": "active", "completed": false
@@ -196,7 +257,10 @@ impl State {
             }
             return (200, answer);
         }
-        (200, json!({"result": null, "steps_done": 0, "status": "failed", "completed": false}))
+        (
+            200,
+            json!({"result": null, "steps_done": 0, "status": "failed", "completed": false}),
+        )
     }
 
     async fn ask(&self, prompt: &str) -> Option<Value> {

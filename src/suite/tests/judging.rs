@@ -18,7 +18,15 @@ const SECRET: &str = "cal-tok+en/3f9a1c77==";
 fn verdict_on(case: &Case, observed: &Observed) -> Judgement {
     let secrets = Secrets::new([("CALENDAR_TOKEN".to_owned(), SECRET.to_owned())]);
     let (registry, wire) = (registry(), wire());
-    judge(case, observed, &Ground { registry: &registry, wire: &wire, secrets: &secrets })
+    judge(
+        case,
+        observed,
+        &Ground {
+            registry: &registry,
+            wire: &wire,
+            secrets: &secrets,
+        },
+    )
 }
 
 fn seen(method: &str, path: &str, status: u16, body: &Value) -> StepObserved {
@@ -42,7 +50,10 @@ fn exchange(method: &str, path: &str, status: u16, body: &Value) -> Exchange {
 }
 
 fn nothing() -> Observed {
-    Observed::new(TOKEN.to_owned(), prepare::ready(&prepare::control(), TOKEN, &Origins::default()))
+    Observed::new(
+        TOKEN.to_owned(),
+        prepare::ready(&prepare::control(), TOKEN, &Origins::default()),
+    )
 }
 
 fn call(service: &str, method: &str, path: &str, body: Value) -> mock_services::Call {
@@ -58,7 +69,12 @@ fn good() -> Observed {
     let mut observed = nothing();
     observed.steps = vec![
         seen("POST", "/sessions", 201, &json!({"session_id": "s"})),
-        seen("POST", "/sessions/s/step", 200, &json!({"result": null, "status": "completed"})),
+        seen(
+            "POST",
+            "/sessions/s/step",
+            200,
+            &json!({"result": null, "status": "completed"}),
+        ),
         seen("POST", "/sessions/s/close", 200, &json!({})),
     ];
     let prompt = json!({"messages": [{"role": "user", "content": format!("goal [{TOKEN}]")}]});
@@ -86,17 +102,35 @@ fn all_is_well() {
 #[test]
 fn an_answer_that_is_not_as_it_must_be() {
     let judgement = judged(|observed| {
-        observed.steps[1] = seen("POST", "/sessions/s/step", 200, &json!({"result": {}, "status": "active"}));
+        observed.steps[1] = seen(
+            "POST",
+            "/sessions/s/step",
+            200,
+            &json!({"result": {}, "status": "active"}),
+        );
     });
     assert_eq!(judgement.verdict, Verdict::Fail);
-    let pointers: Vec<_> = judgement.mismatches.iter().map(|mismatch| mismatch.pointer.as_str()).collect();
+    let pointers: Vec<_> = judgement
+        .mismatches
+        .iter()
+        .map(|mismatch| mismatch.pointer.as_str())
+        .collect();
     assert_eq!(pointers, ["/body/result", "/body/status"]);
-    assert!(judgement.mismatches.iter().all(|mismatch| mismatch.cites == ["ACT-001"] && mismatch.place == "step 2 (step)"));
+    assert!(
+        judgement
+            .mismatches
+            .iter()
+            .all(|mismatch| mismatch.cites == ["ACT-001"] && mismatch.place == "step 2 (step)")
+    );
 }
 
 #[test]
 fn a_call_that_must_not_be() {
-    let judgement = judged(|observed| observed.calls.push(call("calendar", "POST", "/v1/events", json!({}))));
+    let judgement = judged(|observed| {
+        observed
+            .calls
+            .push(call("calendar", "POST", "/v1/events", json!({})))
+    });
     assert_eq!(judgement.verdict, Verdict::Fail);
     assert_eq!(judgement.mismatches[0].pointer, "/calls");
     assert!(judgement.mismatches[0].message.contains("POST /v1/events"));
@@ -105,18 +139,35 @@ fn a_call_that_must_not_be() {
 #[test]
 fn setup_that_fails_is_not_the_cases_verdict() {
     let judgement = judged(|observed| {
-        observed.steps = vec![seen("POST", "/sessions", 404, &json!({"errorCode": "session_not_found", "message": "m", "retryable": false}))];
-        observed.stop = Some(Stop::Unbound { step: 1, name: "session".into() });
+        observed.steps = vec![seen(
+            "POST",
+            "/sessions",
+            404,
+            &json!({"errorCode": "session_not_found", "message": "m", "retryable": false}),
+        )];
+        observed.stop = Some(Stop::Unbound {
+            step: 1,
+            name: "session".into(),
+        });
         observed.calls.clear();
     });
     assert_eq!(judgement.verdict, Verdict::SetupFailed, "{judgement:#?}");
     assert!(judgement.reason.expect("said").contains("step 1 (open)"));
     let judgement = judged(|observed| {
-        observed.control.problem = Some(ControlProblem { soft: false, message: "refused".into() });
+        observed.control.problem = Some(ControlProblem {
+            soft: false,
+            message: "refused".into(),
+        });
     });
-    assert_eq!((judgement.verdict, judgement.assertions), (Verdict::SetupFailed, 0));
+    assert_eq!(
+        (judgement.verdict, judgement.assertions),
+        (Verdict::SetupFailed, 0)
+    );
     let judgement = judged(|observed| {
-        observed.control.problem = Some(ControlProblem { soft: true, message: "wrong digest".into() });
+        observed.control.problem = Some(ControlProblem {
+            soft: true,
+            message: "wrong digest".into(),
+        });
     });
     assert_eq!(judgement.verdict, Verdict::SetupFailed);
 }
@@ -128,10 +179,18 @@ fn a_wrong_shape_is_a_violation_even_while_setting_up() {
     }
     let judgement = judged(|observed| {
         observed.steps = vec![seen("POST", "/sessions", 500, &json!("Traceback"))];
-        observed.stop = Some(Stop::Unbound { step: 1, name: "session".into() });
+        observed.stop = Some(Stop::Unbound {
+            step: 1,
+            name: "session".into(),
+        });
     });
     assert_eq!(judgement.verdict, Verdict::Fail);
-    assert!(judgement.mismatches.iter().all(|mismatch| mismatch.cites == ["ERR-001"]));
+    assert!(
+        judgement
+            .mismatches
+            .iter()
+            .all(|mismatch| mismatch.cites == ["ERR-001"])
+    );
 }
 
 #[test]
@@ -144,14 +203,21 @@ fn an_error_with_the_status_of_another_code() {
         observed.steps[2] = seen("POST", "/sessions/s/close", 400, &body);
     });
     assert_eq!(judgement.mismatches.len(), 1, "{judgement:#?}");
-    assert_eq!((judgement.mismatches[0].cites[0].as_str(), judgement.mismatches[0].pointer.as_str()), ("ERR-003", "/status"));
+    assert_eq!(
+        (
+            judgement.mismatches[0].cites[0].as_str(),
+            judgement.mismatches[0].pointer.as_str()
+        ),
+        ("ERR-003", "/status")
+    );
 }
 
 #[test]
 fn silence() {
     let judgement = judged(|observed| {
         observed.steps.truncate(2);
-        observed.steps[1].exchanges[0].outcome = Err(SendError::TimedOut(std::time::Duration::from_secs(1)));
+        observed.steps[1].exchanges[0].outcome =
+            Err(SendError::TimedOut(std::time::Duration::from_secs(1)));
         observed.stop = Some(Stop::NoAnswer);
     });
     assert_eq!(judgement.verdict, Verdict::Fail);
@@ -171,20 +237,34 @@ fn silence() {
 #[test]
 fn secrets_wherever_they_come_out() {
     let in_answer = judged(|observed| {
-        observed.steps[2] = seen("POST", "/sessions/s/close", 200, &json!({"debug": [format!("Bearer {SECRET}")]}));
+        observed.steps[2] = seen(
+            "POST",
+            "/sessions/s/close",
+            200,
+            &json!({"debug": [format!("Bearer {SECRET}")]}),
+        );
     });
     assert_eq!(in_answer.mismatches[0].cites, ["SEC-010"]);
     assert_eq!(in_answer.mismatches[0].pointer, "/body/debug/0");
     let in_prompt = judged(|observed| {
-        observed.calls[1].body = json!({"messages": [{"role": "user", "content": format!("[{TOKEN}] {SECRET}")}]});
+        observed.calls[1].body =
+            json!({"messages": [{"role": "user", "content": format!("[{TOKEN}] {SECRET}")}]});
     });
     assert_eq!(in_prompt.mismatches[0].cites, ["SEC-011"]);
     let in_request = judged(|observed| {
         observed.calls[0].service = mock_services::Service::Crm;
-        observed.calls[0].headers.insert("authorization".into(), format!("Bearer {SECRET}"));
-        observed.calls[0].headers.insert("x-debug".into(), SECRET.into());
+        observed.calls[0]
+            .headers
+            .insert("authorization".into(), format!("Bearer {SECRET}"));
+        observed.calls[0]
+            .headers
+            .insert("x-debug".into(), SECRET.into());
     });
-    let leaks: Vec<_> = in_request.mismatches.iter().filter(|mismatch| mismatch.cites == ["SEC-012"]).collect();
+    let leaks: Vec<_> = in_request
+        .mismatches
+        .iter()
+        .filter(|mismatch| mismatch.cites == ["SEC-012"])
+        .collect();
     assert_eq!(leaks.len(), 1);
     assert_eq!(leaks[0].pointer, "/requests/0/headers/x-debug");
     for judgement in [in_answer, in_prompt, in_request] {
@@ -194,9 +274,16 @@ fn secrets_wherever_they_come_out() {
 
 #[test]
 fn scripts_are_strict() {
-    let unmatched = judged(|observed| observed.calls[1].unmatched = Some("entry 1 wants saw_error".into()));
+    let unmatched =
+        judged(|observed| observed.calls[1].unmatched = Some("entry 1 wants saw_error".into()));
     assert_eq!(unmatched.verdict, Verdict::Fail);
-    assert_eq!((unmatched.mismatches[0].place.as_str(), unmatched.mismatches[0].pointer.as_str()), ("model", "/requests/1"));
+    assert_eq!(
+        (
+            unmatched.mismatches[0].place.as_str(),
+            unmatched.mismatches[0].pointer.as_str()
+        ),
+        ("model", "/requests/1")
+    );
     let unused = judged(|observed| {
         observed.unused.push(
             serde_json::from_value(json!({"service": "model", "index": 1, "summary": "emit finished", "used": 0, "times": 1})).expect("an entry"),
@@ -208,9 +295,17 @@ fn scripts_are_strict() {
 #[test]
 fn only_a_should_is_a_warning() {
     let mut observed = nothing();
-    observed.steps = vec![seen("POST", "/sessions", 200, &json!({"session_id": "a-very-long-session-identifier"}))];
+    observed.steps = vec![seen(
+        "POST",
+        "/sessions",
+        200,
+        &json!({"session_id": "a-very-long-session-identifier"}),
+    )];
     let judgement = verdict_on(&case(WISH), &observed);
-    assert_eq!((judgement.verdict, judgement.mismatches.len()), (Verdict::Warn, 1));
+    assert_eq!(
+        (judgement.verdict, judgement.mismatches.len()),
+        (Verdict::Warn, 1)
+    );
 }
 
 #[test]
@@ -218,8 +313,18 @@ fn own_citations_and_names_are_kept() {
     let mut observed = nothing();
     observed.steps = vec![
         seen("POST", "/sessions", 201, &json!({"session_id": "s"})),
-        seen("POST", "/sessions/s/step", 500, &json!({"errorCode": "session_not_found", "message": "m", "retryable": false})),
-        seen("POST", "/sessions/nobody/step", 200, &json!({"errorCode": "other"})),
+        seen(
+            "POST",
+            "/sessions/s/step",
+            500,
+            &json!({"errorCode": "session_not_found", "message": "m", "retryable": false}),
+        ),
+        seen(
+            "POST",
+            "/sessions/nobody/step",
+            200,
+            &json!({"errorCode": "other"}),
+        ),
     ];
     let judgement = verdict_on(&case(CALL), &observed);
     let of = |place: &str| -> Vec<&str> {
@@ -250,13 +355,29 @@ steps:
     let with = |one: u16, other: u16| {
         let mut observed = nothing();
         let mut together = seen("POST", "/sessions/s/step", one, &json!({}));
-        together.exchanges.push(exchange("POST", "/sessions/s/step", other, &json!({"errorCode": "session_not_found", "message": "m", "retryable": false})));
-        observed.steps = vec![seen("POST", "/sessions", 201, &json!({"session_id": "s"})), together];
+        together.exchanges.push(exchange(
+            "POST",
+            "/sessions/s/step",
+            other,
+            &json!({"errorCode": "session_not_found", "message": "m", "retryable": false}),
+        ));
+        observed.steps = vec![
+            seen("POST", "/sessions", 201, &json!({"session_id": "s"})),
+            together,
+        ];
         verdict_on(&case(text), &observed)
     };
     assert_eq!(with(200, 200).mismatches[0].pointer, "/tally/0");
-    assert_eq!(with(200, 202).mismatches[0].place, "step 2 (together), each answer");
-    assert!(with(200, 409).mismatches.iter().all(|mismatch| mismatch.cites != ["STP-001"]));
+    assert_eq!(
+        with(200, 202).mismatches[0].place,
+        "step 2 (together), each answer"
+    );
+    assert!(
+        with(200, 409)
+            .mismatches
+            .iter()
+            .all(|mismatch| mismatch.cites != ["STP-001"])
+    );
 }
 
 #[test]
@@ -265,14 +386,23 @@ fn a_saved_value_must_be_there() {
     let mut open = seen("POST", "/sessions", 201, &json!({"session_id": "s"}));
     open.missing.push(("mine".into(), "/session_id".into()));
     observed.steps = vec![open];
-    observed.stop = Some(Stop::Unbound { step: 1, name: "mine".into() });
-    assert_eq!(verdict_on(&case(CALL), &observed).verdict, Verdict::SetupFailed);
+    observed.stop = Some(Stop::Unbound {
+        step: 1,
+        name: "mine".into(),
+    });
+    assert_eq!(
+        verdict_on(&case(CALL), &observed).verdict,
+        Verdict::SetupFailed
+    );
 }
 
 #[test]
 fn the_suites_own_faults_are_not_the_targets() {
     let broken = Observed::broken(TOKEN, "the mocks refuse the script".into());
-    assert_eq!(verdict_on(&case(REFUSAL), &broken).verdict, Verdict::HarnessError);
+    assert_eq!(
+        verdict_on(&case(REFUSAL), &broken).verdict,
+        Verdict::HarnessError
+    );
 }
 
 #[test]
@@ -290,7 +420,8 @@ expect:
   transcript: {session_id: s}
 "#;
     let result = json!({"action_name": "list_events", "success": true, "output": {"events": []}, "error": null});
-    let initial = json!({"timestamp": "2026-04-01T09:00:00Z", "user_context": {}, "environment": {}});
+    let initial =
+        json!({"timestamp": "2026-04-01T09:00:00Z", "user_context": {}, "environment": {}});
     let last = json!({"timestamp": "2026-04-01T09:00:01Z", "user_context": {}, "environment": {"events": []}, "last_result": result, "step": 1});
     let transcript = json!({
         "session_id": "s", "initial_observation": initial, "turns": [],
@@ -301,8 +432,17 @@ expect:
     let with = |transcript: &Value| {
         let mut observed = nothing();
         let mut open = seen("POST", "/sessions", 201, &json!({"session_id": "s"}));
-        open.exchanges[0].request = HttpRequest::new("POST", "/sessions").json(&json!({"goal": null, "observation": initial}));
-        observed.steps = vec![open, seen("POST", "/sessions/s/close", 200, &json!({"transcript": transcript}))];
+        open.exchanges[0].request = HttpRequest::new("POST", "/sessions")
+            .json(&json!({"goal": null, "observation": initial}));
+        observed.steps = vec![
+            open,
+            seen(
+                "POST",
+                "/sessions/s/close",
+                200,
+                &json!({"transcript": transcript}),
+            ),
+        ];
         observed.transcript = Some(transcript.clone());
         verdict_on(&case(text), &observed)
     };
@@ -317,6 +457,9 @@ expect:
     assert!(replay(&with(&transcript)).is_empty());
     let mut lying = transcript.clone();
     lying["final_observation"]["environment"]["events"] = json!([1]);
-    assert_eq!(replay(&with(&lying)), ["/final_observation/environment/events"]);
+    assert_eq!(
+        replay(&with(&lying)),
+        ["/final_observation/environment/events"]
+    );
     assert_eq!(with(&lying).verdict, Verdict::Fail);
 }

@@ -10,7 +10,7 @@ use crate::suite::case::Case;
 use crate::suite::event::{Event, EventSink};
 use crate::suite::options::{Options, Times};
 use crate::suite::report::{Report, render_json};
-use crate::suite::runner::{run_on, token};
+use crate::suite::runner::run_on;
 use crate::suite::target::HttpTarget;
 use crate::suite::verdict::{ExitCode, RunError, RunVerdict, Verdict};
 
@@ -30,7 +30,11 @@ fn quick() -> Options {
 }
 
 async fn mocks() -> Arc<mock_services::MockServices> {
-    Arc::new(mock_services::start(mock_services::Options::default()).await.expect("starts"))
+    Arc::new(
+        mock_services::start(mock_services::Options::default())
+            .await
+            .expect("starts"),
+    )
 }
 
 async fn with(defect: Defect, options: &Options) -> Result<Report, RunError> {
@@ -41,14 +45,23 @@ async fn with(defect: Defect, options: &Options) -> Result<Report, RunError> {
 }
 
 fn verdict(report: &Report, id: &str) -> Verdict {
-    report.cases.iter().find(|case| case.id.starts_with(id)).expect(id).verdict
+    report
+        .cases
+        .iter()
+        .find(|case| case.id.starts_with(id))
+        .expect(id)
+        .verdict
 }
 
 fn cited(report: &Report) -> Vec<String> {
     let mut cited: Vec<String> = report
         .cases
         .iter()
-        .flat_map(|case| case.mismatches.iter().flat_map(|mismatch| mismatch.cites.clone()))
+        .flat_map(|case| {
+            case.mismatches
+                .iter()
+                .flat_map(|mismatch| mismatch.cites.clone())
+        })
         .collect();
     cited.sort();
     cited.dedup();
@@ -61,8 +74,15 @@ async fn a_good_target_passes() {
     for case in &report.cases {
         assert_eq!(case.verdict, Verdict::Pass, "{case:#?}");
     }
-    assert!(report.totals.assertions > 12, "{}", report.totals.assertions);
-    assert_eq!(report.run.target.implementation.as_ref().expect("said")["name"], "fake");
+    assert!(
+        report.totals.assertions > 12,
+        "{}",
+        report.totals.assertions
+    );
+    assert_eq!(
+        report.run.target.implementation.as_ref().expect("said")["name"],
+        "fake"
+    );
     assert!(report.run.requests > 9 && report.run.median_case_ms > 0.0);
     // The registry has requirements without a case, and they are not forgotten.
     assert_eq!(report.verdict, RunVerdict::Incomplete);
@@ -71,11 +91,20 @@ async fn a_good_target_passes() {
 
 #[tokio::test]
 async fn a_selection_is_judged_for_itself() {
-    let options = Options { filter: "ACT,STP-001".into(), ..quick() };
+    let options = Options {
+        filter: "ACT,STP-001".into(),
+        ..quick()
+    };
     let report = with(Defect::None, &options).await.expect("runs");
-    assert_eq!((report.verdict, report.totals.cases), (RunVerdict::Conformant, 2));
+    assert_eq!(
+        (report.verdict, report.totals.cases),
+        (RunVerdict::Conformant, 2)
+    );
     assert!(report.run.selection.partial);
-    let options = Options { filter: "nothing".into(), ..quick() };
+    let options = Options {
+        filter: "nothing".into(),
+        ..quick()
+    };
     let error = with(Defect::None, &options).await.expect_err("nothing");
     assert_eq!(error.exit_code(), ExitCode::Usage);
 }
@@ -86,8 +115,15 @@ async fn an_effect_that_must_not_happen_is_found_by_the_journal() {
     assert_eq!(verdict(&report, "ACT-001"), Verdict::Fail);
     assert_eq!(verdict(&report, "STP-001"), Verdict::Pass);
     let case = &report.cases[0];
-    let effect = case.mismatches.iter().find(|mismatch| mismatch.place == "calendar").expect("seen");
-    assert_eq!((effect.pointer.as_str(), &effect.got), ("/calls", &1.into()));
+    let effect = case
+        .mismatches
+        .iter()
+        .find(|mismatch| mismatch.place == "calendar")
+        .expect("seen");
+    assert_eq!(
+        (effect.pointer.as_str(), &effect.got),
+        ("/calls", &1.into())
+    );
     assert!(effect.message.contains("GET /v1/events"));
     assert_eq!(report.verdict, RunVerdict::NotConformant);
 }
@@ -111,35 +147,67 @@ async fn a_leak_is_found_in_every_case_and_never_repeated() {
 #[tokio::test]
 async fn a_prompt_without_token_is_blamed_on_the_target() {
     let report = with(Defect::ForgetsGoal, &quick()).await.expect("runs");
-    let case = report.cases.iter().find(|case| case.id.starts_with("STP-001")).expect("there");
+    let case = report
+        .cases
+        .iter()
+        .find(|case| case.id.starts_with("STP-001"))
+        .expect("there");
     assert_eq!(case.verdict, Verdict::Fail);
-    assert!(case.mismatches.iter().any(|mismatch| mismatch.cites == ["MOD-004"]), "{case:#?}");
+    assert!(
+        case.mismatches
+            .iter()
+            .any(|mismatch| mismatch.cites == ["MOD-004"]),
+        "{case:#?}"
+    );
 }
 
 #[tokio::test]
 async fn a_failed_control_never_passes() {
     let report = with(Defect::WrongDigest, &quick()).await.expect("runs");
-    assert!(report.cases.iter().all(|case| case.verdict == Verdict::SetupFailed), "{:#?}", report.cases);
-    assert!(report.cases[0].reason.as_ref().expect("said").contains("digest"));
+    assert!(
+        report
+            .cases
+            .iter()
+            .all(|case| case.verdict == Verdict::SetupFailed),
+        "{:#?}",
+        report.cases
+    );
+    assert!(
+        report.cases[0]
+            .reason
+            .as_ref()
+            .expect("said")
+            .contains("digest")
+    );
     assert_eq!(report.verdict, RunVerdict::Incomplete);
 }
 
 #[tokio::test]
 async fn silence_is_a_failure_that_kills_no_mutant() {
     let options = Options {
-        times: Times { request: Duration::from_millis(150), ..quick().times },
+        times: Times {
+            request: Duration::from_millis(150),
+            ..quick().times
+        },
         filter: "STP-001".into(),
         ..quick()
     };
     let report = with(Defect::Hangs, &options).await.expect("runs");
     let case = &report.cases[0];
     assert_eq!(case.verdict, Verdict::Fail);
-    assert!(case.mismatches.iter().all(|mismatch| mismatch.no_answer), "{case:#?}");
+    assert!(
+        case.mismatches.iter().all(|mismatch| mismatch.no_answer),
+        "{case:#?}"
+    );
 }
 
 #[tokio::test]
 async fn a_null_target_is_tried_with_every_case_and_passes_none() {
-    let options = Options { force: true, times: Times::default().scaled(0.02), ..quick() };
+    let options = Options {
+        force: true,
+        times: Times::default().scaled(0.02),
+        ..quick()
+    };
     let report = with(Defect::EmptyObjects, &options).await.expect("runs");
     let null = crate::suite::null::NullResult::of("empty-objects", &report);
     assert!(null.holds(3), "{null:?}");
@@ -148,7 +216,17 @@ async fn a_null_target_is_tried_with_every_case_and_passes_none() {
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
     let target = Arc::new(HttpTarget::new(&url, Vec::new()).expect("a target"));
-    let report = run_on(&registry(), &wire(), &cases(), target, mocks().await, &options, &()).await.expect("runs");
+    let report = run_on(
+        &registry(),
+        &wire(),
+        &cases(),
+        target,
+        mocks().await,
+        &options,
+        &(),
+    )
+    .await
+    .expect("runs");
     assert!(crate::suite::null::NullResult::of("refused", &report).holds(3));
     assert_eq!(report.verdict, RunVerdict::Incomplete);
 }
@@ -159,8 +237,21 @@ async fn a_dead_target_is_unreachable() {
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
     let target = Arc::new(HttpTarget::new(&url, Vec::new()).expect("a target"));
-    let options = Options { times: Times::default().scaled(0.01), ..quick() };
-    let error = run_on(&registry(), &wire(), &cases(), target, mocks().await, &options, &()).await.expect_err("nobody");
+    let options = Options {
+        times: Times::default().scaled(0.01),
+        ..quick()
+    };
+    let error = run_on(
+        &registry(),
+        &wire(),
+        &cases(),
+        target,
+        mocks().await,
+        &options,
+        &(),
+    )
+    .await
+    .expect_err("nobody");
     assert_eq!(error.exit_code(), ExitCode::Unreachable);
 }
 
@@ -168,7 +259,11 @@ async fn a_dead_target_is_unreachable() {
 async fn equal_runs_of_a_bad_target_give_equal_bytes() {
     let mut seen = Vec::new();
     for (seed, jobs) in [(1, 1), (99, 3)] {
-        let options = Options { seed, jobs, ..quick() };
+        let options = Options {
+            seed,
+            jobs,
+            ..quick()
+        };
         let mut report = with(Defect::CallsAnyway, &options).await.expect("runs");
         report.run = Default::default();
         seen.push(render_json(&report).expect("json"));
@@ -179,7 +274,12 @@ async fn equal_runs_of_a_bad_target_give_equal_bytes() {
 
 #[tokio::test]
 async fn repetition_finds_flakes() {
-    let options = Options { repeat: 4, jobs: 1, filter: "STP-001".into(), ..quick() };
+    let options = Options {
+        repeat: 4,
+        jobs: 1,
+        filter: "STP-001".into(),
+        ..quick()
+    };
     let report = with(Defect::Flaky, &options).await.expect("runs");
     assert_eq!(report.run.flakes.len(), 1, "{:?}", report.run.flakes);
     assert_eq!(report.run.flakes[0].verdicts.values().sum::<usize>(), 4);
@@ -201,9 +301,16 @@ async fn fail_fast_last_failed_and_keep() {
     let report = with(Defect::CallsAnyway, &options).await.expect("runs");
     assert_eq!(report.totals.cases, 3);
     assert_eq!(verdict(&report, "ACT-001"), Verdict::Fail);
-    let kept = std::fs::read_to_string(folder.path().join("kept/ACT-001-undeclared-action.json")).expect("kept");
+    let kept = std::fs::read_to_string(folder.path().join("kept/ACT-001-undeclared-action.json"))
+        .expect("kept");
     assert!(kept.contains("/v1/events") && !kept.contains("3f9a1c77"));
-    let options = Options { last_failed: true, fail_fast: false, keep: None, filter: "ACT".into(), ..options };
+    let options = Options {
+        last_failed: true,
+        fail_fast: false,
+        keep: None,
+        filter: "ACT".into(),
+        ..options
+    };
     let report = with(Defect::None, &options).await.expect("runs");
     assert_eq!(report.totals.cases, 1);
     assert_eq!(report.verdict, RunVerdict::Conformant);
@@ -218,7 +325,12 @@ async fn profiles_that_are_not_claimed_do_not_apply() {
         ..quick()
     };
     let report = with(Defect::None, &options).await.expect("runs");
-    assert!(report.cases.iter().all(|case| case.verdict == Verdict::NotApplicable));
+    assert!(
+        report
+            .cases
+            .iter()
+            .all(|case| case.verdict == Verdict::NotApplicable)
+    );
     assert_eq!(report.verdict, RunVerdict::Incomplete);
 }
 
@@ -242,19 +354,29 @@ async fn events_tell_the_whole_story() {
     let target = Arc::new(HttpTarget::new(&fake.url, Vec::new()).expect("a target"));
     let told = Told(Mutex::default());
     let options = Options { jobs: 1, ..quick() };
-    run_on(&registry(), &wire(), &cases(), target, mocks, &options, &told).await.expect("runs");
+    run_on(
+        &registry(),
+        &wire(),
+        &cases(),
+        target,
+        mocks,
+        &options,
+        &told,
+    )
+    .await
+    .expect("runs");
     let lines = told.0.into_inner().expect("lock");
     assert_eq!(
         lines,
-        ["started 3", "case", "finished pass", "case", "finished pass", "case", "finished pass", "done 3"]
+        [
+            "started 3",
+            "case",
+            "finished pass",
+            "case",
+            "finished pass",
+            "case",
+            "finished pass",
+            "done 3"
+        ]
     );
-}
-
-#[test]
-fn tokens_depend_on_seed_repetition_and_case() {
-    let one = token(1, 0, "a");
-    assert_eq!(one, token(1, 0, "a"));
-    assert!(one.starts_with("oapt") && one.len() == 20);
-    let others = [token(2, 0, "a"), token(1, 1, "a"), token(1, 0, "b")];
-    assert!(others.iter().all(|other| *other != one));
 }

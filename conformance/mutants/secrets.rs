@@ -1,0 +1,357 @@
+//! Mutants of `spec/secrets.md`: references and redaction.
+
+use std::cell::RefCell;
+use std::sync::OnceLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use serde_json::Value;
+
+use super::Mutant;
+use crate::manifest::{Manifest, Mapping, Piece, Text};
+use crate::model::openai;
+use crate::runtime::credentials::{self, Credentials, Place};
+use crate::runtime::error::ErrorObject;
+use crate::runtime::plan::Scope;
+use crate::runtime::redact::{self, Redactor, Site};
+use crate::runtime::{Parts, prompt, request, wire};
+
+/// The mutants.
+pub fn mutants() -> Vec<Mutant> {
+    [references(), encodings(), redaction()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+type Resolved = Result<String, ErrorObject>;
+
+fn references() -> Vec<Mutant> {
+    vec![
+        swap!(
+            "references-are-sent",
+            "SEC-001",
+            "sends headers with `${NAME}` as it stands",
+            fn fill_text(&self, text: &Text, credentials: &Credentials, place: Place) -> Resolved {
+                if place == Place::Header {
+                    return Ok(text.source().to_owned());
+                }
+                credentials::fill(text, |name| {
+                    credentials::resolve_variable(credentials, name, place)
+                })
+            }
+        ),
+        swap!(
+            "one-reference-a-value",
+            "SEC-001",
+            "replaces the first reference of a header only",
+            fn fill_text(&self, text: &Text, credentials: &Credentials, place: Place) -> Resolved {
+                let mut first = true;
+                credentials::fill(text, |name| {
+                    if std::mem::take(&mut first) {
+                        credentials::resolve_variable(credentials, name, place)
+                    } else {
+                        Ok(format!("${{{name}}}"))
+                    }
+                })
+            }
+        ),
+        swap!(
+            "endpoint-variables-unknown",
+            "SEC-002",
+            "sends endpoints with the names of their variables in place of the values",
+            fn resolve_variable(
+                &self,
+                credentials: &Credentials,
+                name: &str,
+                place: Place,
+            ) -> Resolved {
+                match place {
+                    Place::Endpoint if credentials.variable(name).is_some() => Ok(name.to_owned()),
+                    _ => credentials::resolve_variable(credentials, name, place),
+                }
+            }
+        ),
+        swap!(
+            "secrets-in-endpoints",
+            "SEC-002",
+            "puts secrets into endpoints",
+            fn resolve_variable(
+                &self,
+                credentials: &Credentials,
+                name: &str,
+                _: Place,
+            ) -> Resolved {
+                credentials::resolve_variable(credentials, name, Place::Header)
+            }
+        ),
+        swap!(
+            "unset-is-empty",
+            "SEC-003",
+            "takes a variable that is not set for an empty text",
+            fn resolve_variable(
+                &self,
+                credentials: &Credentials,
+                name: &str,
+                place: Place,
+            ) -> Resolved {
+                Ok(credentials::resolve_variable(credentials, name, place).unwrap_or_default())
+            }
+        ),
+        swap!(
+            "environment-is-granted",
+            "SEC-003",
+            "takes any variable of its own process",
+            fn resolve_variable(
+                &self,
+                credentials: &Credentials,
+                name: &str,
+                place: Place,
+            ) -> Resolved {
+                credentials::resolve_variable(credentials, name, place)
+                    .or_else(|error| std::env::var(name).map_err(|_| error))
+            }
+        ),
+        Mutant::part(
+            "model-key-is-granted",
+            "SEC-004",
+            "takes the key of the model for a reference with its name",
+            KeyForAll::default(),
+        ),
+        swap!(
+            "line-breaks-are-cut-out",
+            "SEC-005",
+            "takes the line breaks out of a credential and sends the rest",
+            fn fill_text(&self, text: &Text, credentials: &Credentials, place: Place) -> Resolved {
+                credentials::fill(text, |name| {
+                    let value = credentials::resolve_variable(credentials, name, place)?;
+                    Ok(value.replace(['\r', '\n'], ""))
+                })
+            }
+        ),
+        Mutant::config(
+            "short-secrets-are-granted",
+            "SEC-006",
+            "grants a secret of four characters, and does not redact it",
+            |config| {
+                let short: Vec<_> = config
+                    .secrets
+                    .extract_if(.., |_, value| value.len() < redact::SHORTEST_SECRET)
+                    .collect();
+                config.variables.extend(short);
+            },
+        ),
+        swap!(
+            "references-in-arguments",
+            "SEC-012",
+            "replaces `${NAME}` in the arguments of a plan by the credential",
+            fn fill_text(&self, text: &Text, credentials: &Credentials, place: Place) -> Resolved {
+                GRANTED.with_borrow_mut(|granted| *granted = credentials.clone());
+                credentials::fill(text, |name| {
+                    credentials::resolve_variable(credentials, name, place)
+                })
+            },
+            fn request_value(&self, map: Option<&Mapping>, args: &Value) -> Value {
+                let sent = request::mapped(map, args);
+                GRANTED.with_borrow(|granted| filled(&sent, granted))
+            }
+        ),
+        swap!(
+            "references-shown-as-values",
+            "SEC-013",
+            "writes the values of endpoint variables into the contract",
+            fn contract(&self, scope: &Scope<'_>, allowed: &[&crate::manifest::Action]) -> String {
+                prompt::contract(scope, allowed).replace("${OAP_TEST_REGION}", "eu")
+            }
+        ),
+        swap!(
+            "manifests-read-with-values",
+            "SEC-013",
+            "shows manifests with the values of their variables",
+            fn manifest_answer(&self, manifest: &Manifest) -> Value {
+                let answer = wire::manifest_answer(manifest).to_string();
+                let answer = answer
+                    .replace("${OAP_TEST_REGION}", "eu")
+                    .replace("${CRM_TOKEN}", redact::MARK);
+                serde_json::from_str(&answer).unwrap_or_default()
+            }
+        )
+        .rewriting(),
+    ]
+}
+
+/// One store of keys for the model and for actions.
+#[derive(Default)]
+struct KeyForAll(OnceLock<String>);
+
+impl Parts for KeyForAll {
+    fn model_headers(&self, api_key: &str) -> Vec<(String, String)> {
+        self.0.get_or_init(|| api_key.to_owned());
+        openai::headers(api_key)
+    }
+
+    fn resolve_variable(&self, credentials: &Credentials, name: &str, place: Place) -> Resolved {
+        let known = self.0.get().filter(|_| name == "OPENAI_API_KEY").cloned();
+        known.map_or_else(
+            || credentials::resolve_variable(credentials, name, place),
+            Ok,
+        )
+    }
+}
+
+thread_local! {
+    /// The credentials of the request that is being rendered; that happens on one thread, without a pause.
+    static GRANTED: RefCell<Credentials> = RefCell::default();
+}
+
+fn filled(value: &Value, granted: &Credentials) -> Value {
+    match value {
+        Value::String(text) => {
+            let Ok(text) = Text::parse(text) else {
+                return value.clone();
+            };
+            let pieces = text.pieces().iter().map(|piece| match piece {
+                Piece::Literal(literal) => literal.as_str(),
+                Piece::Variable(name) => granted
+                    .secret(name)
+                    .or(granted.variable(name))
+                    .unwrap_or_default(),
+            });
+            Value::String(pieces.collect())
+        }
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, member)| (name.clone(), filled(member, granted)))
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+/// The forms of a secret without those that `dropped` names.
+fn forms_without(secret: &str, dropped: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut forms = redact::encodings(secret);
+    forms.retain(|form| form == secret || !dropped(form));
+    forms
+}
+
+fn encodings() -> Vec<Mutant> {
+    vec![
+        swap!(
+            "json-escapes-unknown",
+            "SEC-009",
+            "does not find a secret that is escaped for JSON",
+            fn secret_forms(&self, secret: &str) -> Vec<String> {
+                forms_without(secret, |form| form.contains('\\'))
+            }
+        ),
+        swap!(
+            "percent-encoding-unknown",
+            "SEC-009",
+            "does not find a secret in percent-encoding",
+            fn secret_forms(&self, secret: &str) -> Vec<String> {
+                forms_without(secret, |form| form.contains('%'))
+            }
+        ),
+        swap!(
+            "lower-case-percent-unknown",
+            "SEC-009",
+            "does not find a secret in percent-encoding with small letters",
+            fn secret_forms(&self, secret: &str) -> Vec<String> {
+                forms_without(secret, |form| form.contains("%2f") || form.contains("%3a"))
+            }
+        ),
+        swap!(
+            "base64-alone-only",
+            "SEC-009",
+            "finds a secret in base64 only where nothing stands before it",
+            fn secret_forms(&self, secret: &str) -> Vec<String> {
+                let alone = STANDARD_NO_PAD.encode(secret);
+                let plain = |form: &str| form.contains(['%', '\\']) || alone.starts_with(form);
+                forms_without(secret, |form| !plain(form))
+            }
+        ),
+        swap!(
+            "base64url-unknown",
+            "SEC-009",
+            "does not find a secret in the URL alphabet of base64",
+            fn secret_forms(&self, secret: &str) -> Vec<String> {
+                let other = |form: &str| form.contains(['%', '\\', ' ', '=', ':']);
+                forms_without(secret, |form| !other(form) && form.contains(['-', '_']))
+            }
+        ),
+        swap!(
+            "parts-are-redacted",
+            "SEC-014",
+            "redacts the first twelve characters of a secret wherever they stand",
+            fn secret_forms(&self, secret: &str) -> Vec<String> {
+                let mut forms = redact::encodings(secret);
+                forms.extend(secret.get(..12).map(str::to_owned));
+                forms
+            }
+        ),
+    ]
+}
+
+fn redaction() -> Vec<Mutant> {
+    vec![
+        swap!(
+            "validates-before-redacting",
+            "SEC-008",
+            "redacts a reply only when it leaves, after it was validated and merged",
+            fn redact_value(&self, site: Site, redactor: &Redactor, value: Value) -> Value {
+                if site == Site::ServiceReply {
+                    value
+                } else {
+                    redactor.value(value)
+                }
+            }
+        ),
+        swap!(
+            "answers-unredacted",
+            "SEC-010",
+            "lets out to clients and into transcripts whatever holds a secret",
+            fn redact_value(&self, _: Site, _: &Redactor, value: Value) -> Value {
+                value
+            },
+            fn redact_text(&self, site: Site, redactor: &Redactor, text: &str) -> String {
+                match site {
+                    Site::Prompt => redactor.text(text).into_owned(),
+                    _ => text.to_owned(),
+                }
+            }
+        ),
+        swap!(
+            "prompts-unredacted",
+            "SEC-011",
+            "shows the model the secrets in goal, observation and refused replies",
+            fn redact_value(&self, site: Site, redactor: &Redactor, value: Value) -> Value {
+                if site == Site::Request {
+                    value
+                } else {
+                    redactor.value(value)
+                }
+            },
+            fn redact_text(&self, _: Site, _: &Redactor, text: &str) -> String {
+                text.to_owned()
+            }
+        ),
+        swap!(
+            "plans-unredacted",
+            "SEC-012",
+            "sends services the secrets that a model or a person recites",
+            fn redact_value(&self, site: Site, redactor: &Redactor, value: Value) -> Value {
+                if site == Site::HumanAnswer {
+                    value
+                } else {
+                    redactor.value(value)
+                }
+            },
+            fn redact_text(&self, site: Site, redactor: &Redactor, text: &str) -> String {
+                match site {
+                    Site::ModelReply => text.to_owned(),
+                    _ => redactor.text(text).into_owned(),
+                }
+            }
+        ),
+    ]
+}

@@ -1,0 +1,413 @@
+//! The command line as programs see it: exit codes, JSON, the line that says where a server listens.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use oap_conform::schema;
+use serde_json::Value;
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oap-conform"));
+    command.args(arguments);
+    for name in [
+        "OPENAI_BASE_URL",
+        "OPENAI_API_KEY",
+        "OPENAI_MODEL",
+        "OAP_MODEL_TIMEOUT_MS",
+    ] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs in a folder of its own, since `run` remembers failures in the current one.
+fn run(arguments: &[&str]) -> Output {
+    let folder = tempfile::tempdir().expect("a folder");
+    command(arguments)
+        .current_dir(folder.path())
+        .output()
+        .expect("the binary runs")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("an exit code")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!(
+            "{error}\n{}\n{}",
+            text(&output.stdout),
+            text(&output.stderr)
+        )
+    })
+}
+
+/// One sentence that says what to do, and the exit code.
+fn refused(arguments: &[&str], exit: i32, says: &str) {
+    let output = run(arguments);
+    let stderr = text(&output.stderr);
+    assert_eq!(code(&output), exit, "{arguments:?}: {stderr}");
+    assert!(stderr.contains(says), "{arguments:?}: {stderr}");
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .expect("a port")
+        .port()
+}
+
+/// A server of the command line; it is killed when this is dropped.
+struct Server {
+    child: Child,
+    lines: BufReader<std::process::ChildStdout>,
+}
+
+impl Server {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        let lines = BufReader::new(child.stdout.take().expect("piped"));
+        Self { child, lines }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).expect("a line");
+        line.trim_end().to_owned()
+    }
+
+    fn terminate(mut self) -> i32 {
+        let ended = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status()
+            .expect("kill runs");
+        assert!(ended.success());
+        self.child
+            .wait()
+            .expect("it ends")
+            .code()
+            .expect("a code, not a signal")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
+    )
+    .expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+#[test]
+fn the_reference_is_conformant_and_the_report_keeps_its_schema() {
+    let output = run(&["run", "--format", "json", "--seed", "1", "--jobs", "2"]);
+    let report = json(&output);
+    let failed: Vec<&Value> = report["cases"]
+        .as_array()
+        .expect("cases")
+        .iter()
+        .filter(|case| case["verdict"] != "pass" && case["verdict"] != "not_applicable")
+        .collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+    assert_eq!(
+        (code(&output), &report["verdict"]),
+        (0, &Value::from("conformant"))
+    );
+    let violations = schema::named("report")
+        .expect("a schema")
+        .violations(&report);
+    assert!(violations.is_empty(), "{violations:#?}");
+    assert!(report["totals"]["cases"].as_u64().expect("a count") >= 130);
+    assert!(report["totals"]["assertions"].as_u64().expect("a count") >= 500);
+}
+
+#[test]
+fn two_runs_give_the_same_report_outside_run() {
+    let without_run = |seed: &str, jobs: &str| {
+        let output = run(&[
+            "run",
+            "--format",
+            "json",
+            "--seed",
+            seed,
+            "--jobs",
+            jobs,
+            "--filter",
+            "sessions,plans",
+        ]);
+        let mut report = json(&output);
+        report.as_object_mut().expect("an object").remove("run");
+        report.to_string()
+    };
+    assert_eq!(without_run("1", "1"), without_run("2", "4"));
+}
+
+#[test]
+fn a_dead_url_is_exit_3_and_nothing_passes() {
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let output = run(&["run", "--url", &url, "--format", "json"]);
+    assert_eq!(code(&output), 3, "{}", text(&output.stderr));
+    assert!(!text(&output.stdout).contains("\"pass\""));
+    assert!(
+        text(&output.stderr).contains(&url),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn wrong_usage_is_exit_2_with_one_sentence() {
+    refused(&["run", "--filter", "no-such-case"], 2, "no case");
+    refused(&["list", "--filter", "no-such-case"], 2, "no case");
+    refused(
+        &["run", "--url", "http://192.0.2.1:9"],
+        2,
+        "--allow-destructive",
+    );
+    refused(&["run", "--url", "ftp://127.0.0.1"], 2, "http");
+    refused(&["run", "--jobs", "0"], 2, "--jobs");
+    refused(&["run", "--repeat", "0"], 2, "--repeat");
+    refused(&["run", "--profile", "cores"], 2, "no profile 'cores'");
+    refused(&["run", "--report", "xml=out"], 2, "json=PATH");
+    refused(&["run", "--last-failed"], 2, "last");
+    refused(&["run", "--cases", "/no/such/folder"], 2, "/no/such/folder");
+    refused(&["show", "no-such-case"], 2, "no-such-case");
+    refused(&["explain", "STP-999"], 2, "STP-999");
+    refused(&["run", "--mutant", "no-such-mutant"], 2, "no-such-mutant");
+    refused(
+        &["serve", "--manifest", "/no/such/file"],
+        2,
+        "/no/such/file",
+    );
+    refused(&["serve", "--secret", "OPENAI_API_KEY"], 2, "model's key");
+    refused(&["mock", "--script", "/no/such/file"], 2, "/no/such/file");
+    refused(&["frobnicate"], 2, "frobnicate");
+}
+
+#[test]
+fn a_busy_port_is_exit_3() {
+    let busy = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let address = busy.local_addr().expect("an address").to_string();
+    refused(&["serve", "--listen", &address], 3, &address);
+    refused(&["mock", "--model-listen", &address], 3, &address);
+    let url = format!("http://127.0.0.1:{}", free_port());
+    refused(
+        &["run", "--url", &url, "--model-listen", &address],
+        3,
+        &address,
+    );
+}
+
+#[test]
+fn every_error_of_a_case_folder_is_told_with_file_and_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write =
+        |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+    write("one.yaml", "id: STP-001-a\ntitle: t\nsurprise: 1\n");
+    write("two.yaml", "id: [\n");
+    let cases = folder.path().display().to_string();
+    let output = run(&["run", "--cases", &cases]);
+    let stderr = text(&output.stderr);
+    assert_eq!(code(&output), 2, "{stderr}");
+    assert!(
+        stderr.contains("one.yaml:") && stderr.contains("two.yaml:"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn serve_says_where_it_listens_answers_and_drains() {
+    let manifest =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/manifests/valid/meetbot.json");
+    let manifest = manifest.display().to_string();
+    let mut server = Server::start(&mut command(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--manifest",
+        &manifest,
+    ]));
+    let line = server.line();
+    let address = line
+        .strip_prefix("listening on http://")
+        .expect(&line)
+        .to_owned();
+    assert!(get(&address, "/healthz").starts_with("HTTP/1.1 200"));
+    assert!(get(&address, "/manifests").contains("\"MeetBot\""));
+    assert_eq!(server.terminate(), 0);
+    assert!(
+        TcpStream::connect(&address).is_err(),
+        "nothing listens afterwards"
+    );
+}
+
+#[test]
+fn serve_refuses_a_broken_manifest_with_every_violation() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("manifest.json");
+    std::fs::write(
+        &path,
+        r#"{"name": "x", "version": "1.0.0", "actions": [{"name": "1"}]}"#,
+    )
+    .expect("written");
+    let output = run(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--manifest",
+        &path.display().to_string(),
+    ]);
+    let stderr = text(&output.stderr);
+    assert_eq!(code(&output), 2, "{stderr}");
+    assert!(
+        stderr.contains("/actions/0/name") && stderr.contains("input_schema"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn a_runtime_that_listens_is_judged_by_its_url() {
+    let model = format!("127.0.0.1:{}", free_port());
+    let mut server = Server::start(
+        command(&[
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--variable",
+            "OAP_TEST_REGION=eu",
+        ])
+        .env("OPENAI_BASE_URL", format!("http://{model}/v1"))
+        .env("OPENAI_API_KEY", "sk-test-model-key-0001")
+        .env("OAP_MODEL_TIMEOUT_MS", "1000")
+        .env("CALENDAR_TOKEN", "cal-tok+en/3f9a1c77==")
+        .env("EMAIL_TOKEN", "eml-tok+en/8b2d4e01==")
+        .env("CRM_TOKEN", "crm-tok+en/5c7e9a22=="),
+    );
+    let line = server.line();
+    let url = line.strip_prefix("listening on ").expect(&line).to_owned();
+    let output = run(&[
+        "run",
+        "--url",
+        &url,
+        "--model-listen",
+        &model,
+        "--filter",
+        "sessions,human",
+        "--format",
+        "json",
+    ]);
+    let report = json(&output);
+    assert_eq!(code(&output), 0, "{report:#}");
+    assert_eq!(report["run"]["selection"]["partial"], true);
+    assert_eq!(server.terminate(), 0);
+}
+
+#[test]
+fn the_mock_services_run_on_their_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = folder.path().join("script.yaml");
+    std::fs::write(&script, "model:\n  - emit: {finished: true}\n").expect("written");
+    let mut server = Server::start(&mut command(&[
+        "mock",
+        "--script",
+        &script.display().to_string(),
+    ]));
+    let model = server.line();
+    let address = model
+        .trim_start_matches("model")
+        .trim()
+        .trim_start_matches("http://")
+        .trim_end_matches("/v1")
+        .to_owned();
+    while server.line() != "ready" {}
+    assert!(get(&address, "/__mock/health").starts_with("HTTP/1.1 200"));
+    assert!(get(&address, "/__mock/default/unused").contains("finished"));
+    assert_eq!(server.terminate(), 0);
+}
+
+#[test]
+fn coverage_is_complete_and_keeps_its_schema() {
+    let output = run(&["coverage", "--format", "json", "--check"]);
+    let coverage = json(&output);
+    assert_eq!(code(&output), 0, "{:#}", coverage["problems"]);
+    let violations = schema::named("coverage-report")
+        .expect("a schema")
+        .violations(&coverage);
+    assert!(violations.is_empty(), "{violations:#?}");
+    assert_eq!(coverage["mission"]["rows"], 299);
+    assert_eq!(coverage["mission"]["open"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn list_show_and_explain_work_offline() {
+    let listed = json(&run(&["list", "--format", "json"]));
+    let cases = listed.as_array().expect("a list");
+    assert!(cases.len() >= 130);
+    let id = cases[0]["id"].as_str().expect("an id");
+    assert!(text(&run(&["show", id]).stdout).contains(id));
+    let requirement = cases[0]["requirements"][0].as_str().expect("an id");
+    let explained = run(&["explain", requirement]);
+    assert!(
+        text(&explained.stdout).contains(id),
+        "{}",
+        text(&explained.stdout)
+    );
+    assert_eq!(
+        json(&run(&["explain", requirement, "--format", "json"]))["id"],
+        requirement
+    );
+}
+
+#[test]
+fn a_dry_run_says_what_would_apply_and_asks_nothing_of_the_target() {
+    let output = run(&["run", "--dry", "--filter", "sessions", "--format", "json"]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let planned = json(&output);
+    assert!(
+        planned
+            .as_array()
+            .expect("a list")
+            .iter()
+            .all(|case| case["id"].is_string())
+    );
+}
+
+#[test]
+fn a_report_is_written_where_it_is_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("out/report.json");
+    let output = run(&[
+        "run",
+        "--filter",
+        "capabilities",
+        "--report",
+        &format!("json={}", path.display()),
+    ]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stdout));
+    let written: Value =
+        serde_json::from_slice(&std::fs::read(&path).expect("written")).expect("JSON");
+    assert_eq!(written["verdict"], "conformant");
+    assert!(text(&output.stdout).contains("CONFORMANT"));
+}

@@ -1,0 +1,227 @@
+//! The whole runtime over loopback, against a model and a service of a few lines.
+
+mod requests;
+mod sessions;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use reqwest::Client;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use super::{Config, Limits, Parts, Reference, Running, offered_profiles, start};
+use crate::model::ModelConfig;
+use crate::schema;
+
+const TOKEN: &str = "cal-tok+en/3f9a1c77==";
+const MODEL_KEY: &str = "sk-test-model-key-0001";
+
+/// What the outside world answers, and what it saw.
+#[derive(Default)]
+struct World {
+    replies: Mutex<VecDeque<String>>,
+    seen: Mutex<Vec<(String, Value)>>,
+    /// Holds each call of a service until a permit is added; absent permits mean no call waits.
+    gate: Option<Semaphore>,
+}
+
+async fn outside(State(world): State<Arc<World>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let path = head.uri.path().to_owned();
+    let authorization = head
+        .headers
+        .get("authorization")
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or("")
+        .to_owned();
+    let body = to_bytes(body, 1 << 24).await.expect("a body");
+    let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    world.seen.lock().expect("seen").push((path.clone(), body));
+    match path.as_str() {
+        "/v1/chat/completions" if authorization == format!("Bearer {MODEL_KEY}") => {
+            let text = world.replies.lock().expect("replies").pop_front();
+            match text {
+                Some(text) => axum_json(
+                    &json!({"choices": [{"message": {"content": text}, "finish_reason": "stop"}],
+                                                "usage": {"prompt_tokens": 1, "completion_tokens": 2}}),
+                ),
+                None => (
+                    axum::http::StatusCode::TOO_MANY_REQUESTS,
+                    [("retry-after", "7")],
+                    "",
+                )
+                    .into_response(),
+            }
+        }
+        "/moved" => (axum::http::StatusCode::FOUND, [("location", "/echo")], "").into_response(),
+        "/away" => (
+            axum::http::StatusCode::FOUND,
+            [("location", "http://localhost:1/echo")],
+            "",
+        )
+            .into_response(),
+        "/slow" => {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            axum_json(&json!({}))
+        }
+        "/text" => "<html>".into_response(),
+        "/fail" => (axum::http::StatusCode::SERVICE_UNAVAILABLE, "no").into_response(),
+        _ => {
+            if let Some(gate) = &world.gate {
+                gate.acquire().await.expect("a permit").forget();
+            }
+            axum_json(&json!({"authorization": authorization}))
+        }
+    }
+}
+
+fn axum_json(value: &Value) -> Response {
+    ([("content-type", "application/json")], value.to_string()).into_response()
+}
+
+struct Stand {
+    runtime: Running,
+    world: Arc<World>,
+    client: Client,
+}
+
+impl Stand {
+    async fn new(world: World) -> Self {
+        Self::with(world, Arc::new(Reference), Limits::default()).await
+    }
+
+    async fn with(world: World, parts: Arc<dyn Parts>, limits: Limits) -> Self {
+        let world = Arc::new(world);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let router = Router::new()
+            .fallback(outside)
+            .with_state(Arc::clone(&world));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let call = |name: &str, path: &str, patch: Value| {
+            let mut action = json!({"type": "invoke_api", "name": name, "endpoint": format!("{base}{path}"), "method": "POST",
+                                    "auth": "Bearer ${TOKEN}", "input_schema": {"type": "object"}, "output_schema": {}});
+            for (name, value) in patch.as_object().expect("a patch") {
+                action[name] = value.clone();
+            }
+            action
+        };
+        let manifest = json!({"name": "stand", "version": "1.0", "actions": [
+            call("echo", "/echo", json!({})), call("moved", "/moved", json!({"method": "GET"})),
+            call("moved_post", "/moved", json!({})), call("away", "/away", json!({"method": "GET"})),
+            call("slow", "/slow", json!({"timeout_ms": 50})), call("text", "/text", json!({})),
+            call("fail", "/fail", json!({})), call("unset", "/echo", json!({"auth": "${UNSET}"})),
+            {"type": "invoke_api", "name": "gone", "endpoint": "http://127.0.0.1:1/", "method": "GET", "input_schema": {}, "output_schema": {}},
+        ]});
+        let config = Config {
+            listen: "127.0.0.1:0".parse().expect("an address"),
+            manifests: vec![crate::manifest::load(&manifest).expect("valid")],
+            secrets: BTreeMap::from([("TOKEN".to_owned(), TOKEN.to_owned())]),
+            variables: BTreeMap::new(),
+            model: ModelConfig {
+                base_url: format!("{base}/v1"),
+                api_key: MODEL_KEY.to_owned(),
+                model: "m".to_owned(),
+                timeout: Duration::from_secs(5),
+            },
+            limits,
+            profiles: offered_profiles(),
+        };
+        let runtime = start(config, parts).await.expect("starts");
+        Self {
+            runtime,
+            world,
+            client: Client::new(),
+        }
+    }
+
+    fn says(&self, plans: &[Value]) {
+        self.world
+            .replies
+            .lock()
+            .expect("replies")
+            .extend(plans.iter().map(Value::to_string));
+    }
+
+    fn seen(&self, path: &str) -> usize {
+        self.world
+            .seen
+            .lock()
+            .expect("seen")
+            .iter()
+            .filter(|(seen, _)| seen == path)
+            .count()
+    }
+
+    async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        key: Option<&str>,
+        body: Option<&str>,
+    ) -> (u16, Value) {
+        let method = method.parse().expect("a method");
+        let mut request = self
+            .client
+            .request(method, format!("http://{}{path}", self.runtime.addr));
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        if let Some(body) = body {
+            request = request
+                .header("content-type", "application/json")
+                .body(body.to_owned());
+        }
+        let answer = request.send().await.expect("an answer");
+        let status = answer.status().as_u16();
+        assert_eq!(
+            answer.headers()["content-type"],
+            "application/json",
+            "{path}"
+        );
+        let text = answer.text().await.expect("a body");
+        assert!(
+            !text.contains(TOKEN) && !text.contains(MODEL_KEY),
+            "{path} leaks"
+        );
+        let body: Value = serde_json::from_str(&text).expect("JSON");
+        if status >= 400 {
+            assert_eq!(
+                schema::named("error").expect("a schema").violations(&body),
+                [],
+                "{path}"
+            );
+        }
+        (status, body)
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.send("POST", path, None, Some(&body.to_string())).await
+    }
+
+    async fn open(&self, max_steps: u64) -> String {
+        let (status, body) = self.post("/sessions", &json!({
+            "goal": {"description": "d"}, "max_steps": max_steps,
+            "observation": {"timestamp": "2026-01-01T00:00:00Z", "user_context": {"user_id": "U", "preferences": {}}, "environment": {}},
+        })).await;
+        assert_eq!(status, 201, "{body}");
+        body["session_id"].as_str().expect("an id").to_owned()
+    }
+
+    async fn step(&self, id: &str) -> (u16, Value) {
+        self.send("POST", &format!("/sessions/{id}/step"), None, None)
+            .await
+    }
+}
+
+fn act(action: &str) -> Value {
+    json!({"action": action, "args": {}})
+}
