@@ -65,23 +65,31 @@ pub type Watch<'w> = &'w (dyn Fn(usize, usize, &str) + Sync);
 
 /// Runs the cases against the good target, the null targets and the mutants.
 ///
+/// `chosen` are the cases that must prove themselves, a part of `all` or all of them. A mutant meets cases out of `all`: whether it
+/// can be killed does not depend on which cases were asked about.
+///
 /// # Errors
 /// When a target or the mock services cannot be started, or a run comes to no report.
-pub async fn selftest(cases: &[Case], plan: &Plan, watch: Watch<'_>) -> Result<Outcome, String> {
+pub async fn selftest(
+    chosen: &[Case],
+    all: &[Case],
+    plan: &Plan,
+    watch: Watch<'_>,
+) -> Result<Outcome, String> {
     let mutants: Vec<Mutant> = mutants::all()
         .into_iter()
-        .filter(|mutant| selected(mutant, cases, plan))
+        .filter(|mutant| selected(mutant, chosen, plan))
         .collect();
     let total = 1 + null_targets::ALL.len() + mutants.len();
     let done = AtomicUsize::new(0);
     let step = |name: &str| watch(done.fetch_add(1, Ordering::Relaxed) + 1, total, name);
 
     let mocks = mocks().await?;
-    let good = good(cases, plan, &mocks).await?;
+    let good = good(all, plan, &mocks).await?;
     step("the good target");
     let mut null_results = Vec::new();
     for null in null_targets::ALL {
-        null_results.push(against_null(cases, null, &mocks).await?);
+        null_results.push(against_null(chosen, null, &mocks).await?);
         step(null.name);
     }
 
@@ -90,7 +98,7 @@ pub async fn selftest(cases: &[Case], plan: &Plan, watch: Watch<'_>) -> Result<O
         let mocks = self::mocks().await?;
         let mut runs = Vec::new();
         while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let met = met(mutant, cases, plan);
+            let met = met(mutant, all, plan);
             let report = against_mutant(&met, mutant, plan, &mocks)
                 .await
                 .map_err(|error| format!("mutant {}: {error}", mutant.name))?;
@@ -108,8 +116,8 @@ pub async fn selftest(cases: &[Case], plan: &Plan, watch: Watch<'_>) -> Result<O
     }
     runs.sort_by(|a, b| a.mutant.name.cmp(&b.mutant.name));
     let count = runs.iter().map(|run| run.report.cases.len()).sum();
-    let report = matrix(cases, &good, &runs, null_results);
-    let mut problems = report.problems(cases.len());
+    let report = matrix(chosen, &good, &runs, null_results);
+    let mut problems = report.problems(chosen.len());
     problems.extend(rewriters(&mutants));
     Ok(Outcome {
         report,
@@ -145,14 +153,24 @@ async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output>
         }
     })
     .await;
-    waiting.into_iter().filter_map(|(_, output)| output).collect()
+    waiting
+        .into_iter()
+        .filter_map(|(_, output)| output)
+        .collect()
 }
 
 fn selected(mutant: &Mutant, cases: &[Case], plan: &Plan) -> bool {
-    plan.filter.is_empty()
-        || mutant.name.contains(&plan.filter)
-        || mutant.requirement.contains(&plan.filter)
-        || cases.iter().any(|case| speaks_for(case, mutant))
+    cases.iter().any(|case| speaks_for(case, mutant))
+        || terms(&plan.filter)
+            .any(|term| mutant.name.contains(term) || mutant.requirement.contains(term))
+}
+
+/// The texts of a filter, a comma list.
+pub fn terms(filter: &str) -> impl Iterator<Item = &str> {
+    filter
+        .split(',')
+        .map(str::trim)
+        .filter(|term| !term.is_empty())
 }
 
 fn speaks_for(case: &Case, mutant: &Mutant) -> bool {
@@ -163,7 +181,9 @@ fn speaks_for(case: &Case, mutant: &Mutant) -> bool {
 fn met(mutant: &Mutant, cases: &[Case], plan: &Plan) -> Vec<Case> {
     cases
         .iter()
-        .filter(|case| plan.full || speaks_for(case, mutant) || drawn(plan.seed, mutant.name, &case.id))
+        .filter(|case| {
+            plan.full || speaks_for(case, mutant) || drawn(plan.seed, mutant.name, &case.id)
+        })
         .cloned()
         .collect()
 }
@@ -250,7 +270,10 @@ async fn judge(
 /// Mutants that only rewrite an answer are cheap proof: at most a quarter, and never the only one of a MUST about effects.
 fn rewriters(mutants: &[Mutant]) -> Vec<String> {
     let mut problems = Vec::new();
-    let rewriting = mutants.iter().filter(|mutant| mutant.rewrites_answer).count();
+    let rewriting = mutants
+        .iter()
+        .filter(|mutant| mutant.rewrites_answer)
+        .count();
     if rewriting * 4 > mutants.len() {
         problems.push(format!(
             "{rewriting} of {} mutants only rewrite an answer; at most a quarter may",
@@ -268,14 +291,13 @@ fn rewriters(mutants: &[Mutant]) -> Vec<String> {
         .map(|(id, _)| *id)
         .filter(|id| {
             registry.get(id).is_some_and(|requirement| {
-                requirement.level == Level::Must && ABOUT_EFFECTS.contains(&requirement.section.as_str())
+                requirement.level == Level::Must
+                    && ABOUT_EFFECTS.contains(&requirement.section.as_str())
             })
         })
         .collect();
-    problems.extend(
-        alone
-            .iter()
-            .map(|id| format!("{id}: only a rewritten answer breaks it; add a mutant that does something wrong")),
-    );
+    problems.extend(alone.iter().map(|id| {
+        format!("{id}: only a rewritten answer breaks it; add a mutant that does something wrong")
+    }));
     problems
 }

@@ -214,8 +214,9 @@ impl Registry {
                 ));
             }
             if self.requirements.insert(id.clone(), requirement).is_some() {
-                self.problems
-                    .push(format!("{id}: stands twice in the registry; renumber the newer"));
+                self.problems.push(format!(
+                    "{id}: stands twice in the registry; renumber the newer"
+                ));
             }
         }
     }
@@ -257,7 +258,11 @@ mod tests {
     #[test]
     fn a_quote_must_stand_in_the_prose() {
         let mut registry = Registry::default();
-        registry.add_section("actions", ONE, "Text. A reply outside 2xx\nis a failed result. More.");
+        registry.add_section(
+            "actions",
+            ONE,
+            "Text. A reply outside 2xx\nis a failed result. More.",
+        );
         assert_eq!(registry.problems(), &[] as &[String]);
         let mut registry = Registry::default();
         registry.add_section("actions", ONE, "A reply outside 2xx is fine.");

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use jsonschema::{Draft, Registry, Retrieve, Uri, Validator};
+use jsonschema::{Draft, PatternOptions, Registry, Retrieve, Uri, Validator};
 use serde_json::Value;
 
 use crate::diagnostic::Violation;
@@ -22,6 +22,14 @@ const MOST_VIOLATIONS: usize = 100;
 
 /// Most bytes of their places and messages, of which each can be as long as the document.
 const MOST_TOLD: usize = 256 * 1024;
+
+/// Most steps back of one expression on one text, after which it counts as not matching: a document has room for
+/// thousands of texts, each of which can take so long.
+const MOST_BACKTRACKING: usize = 10_000;
+
+/// Most bytes that the places of all values of a document may have together for them to be told: each error is built with
+/// its place, and under one long name there may be thousands.
+const MOST_PLACES_BYTES: usize = 16 << 20;
 
 /// A compiled schema; cheap to clone and to share.
 #[derive(Clone)]
@@ -104,7 +112,13 @@ pub fn check(document: &Value) -> Result<Schema, Vec<SchemaError>> {
         .take_while(|defect| told.may_tell(&defect.pointer, &defect.message))
         .collect();
     // Without a dialect's validator, which a test of this crate excludes, building still finds the first error.
-    if let Some(dialect) = dialect(document) {
+    if let Some(dialect) = dialect(document).filter(|dialect| !dialect.is_valid(document)) {
+        if !places_can_be_told(document) {
+            return Err(vec![defect(
+                "is no valid schema of its draft; its names are too long to say where",
+                "",
+            )]);
+        }
         let errors = dialect.iter_errors(document).take(MOST_VIOLATIONS);
         let errors = errors.map(|error| SchemaError {
             message: error.masked_with("the value").to_string(),
@@ -167,6 +181,13 @@ impl Schema {
         if self.is_valid(value) {
             return Vec::new();
         }
+        if !places_can_be_told(value) {
+            return vec![Violation::new(
+                "",
+                "schema",
+                "does not satisfy the schema; the value's names are too long to say where",
+            )];
+        }
         if !self.0.weight.allows_listing(value) {
             return vec![Violation::new(
                 "",
@@ -189,6 +210,26 @@ impl Schema {
             .take_while(|violation| told.may_tell(&violation.pointer, &violation.message))
             .collect()
     }
+}
+
+/// Whether the places of all values within this one have a sensible length together.
+fn places_can_be_told(value: &Value) -> bool {
+    fn count(value: &Value, above: usize, left: &mut usize) -> bool {
+        let Some(rest) = left.checked_sub(above) else {
+            return false;
+        };
+        *left = rest;
+        match value {
+            Value::Object(members) => members
+                .iter()
+                .all(|(name, member)| count(member, above + 1 + name.len(), left)),
+            Value::Array(elements) => elements
+                .iter()
+                .all(|element| count(element, above + 6, left)),
+            _ => true,
+        }
+    }
+    count(value, 0, &mut MOST_PLACES_BYTES.clone())
 }
 
 /// Counts what was told: the first always may be, a further one while there is room.
@@ -244,6 +285,9 @@ fn build(
         .with_draft(draft(document))
         .should_validate_formats(true)
         .with_retriever(Refuse);
+    // Expressions that look around or back are tried out; the linear ones know no limit and need none.
+    options = options
+        .with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(MOST_BACKTRACKING));
     if let Some(registry) = registry {
         options = options.with_registry(registry);
     }
@@ -518,18 +562,35 @@ mod tests {
 
     #[test]
     fn what_is_told_stays_within_bounds_however_long_the_names_are() {
-        let name = "n".repeat(200_000);
-        let document =
-            json!({"properties": {&name: {"allOf": vec![json!({"type": "strin"}); 300]}}});
-        let defects = check(&document).expect_err("refused");
-        let told: usize = defects.iter().map(|defect| defect.pointer.len()).sum();
-        assert!(!defects.is_empty() && told <= 2 * MOST_TOLD, "{told}");
-        let schema = compile(&json!({"additionalProperties": {"items": {"type": "string"}}}));
-        let found = schema
-            .expect("compiles")
-            .violations(&json!({&name: vec![1; 300]}));
-        let told: usize = found.iter().map(|violation| violation.pointer.len()).sum();
-        assert!(!found.is_empty() && told <= 2 * MOST_TOLD, "{told}");
+        // Up to a length of all places together each is told, within the bound; beyond it none is.
+        for (length, alone) in [(20_000, false), (200_000, true)] {
+            let name = "n".repeat(length);
+            let document =
+                json!({"properties": {&name: {"allOf": vec![json!({"type": "strin"}); 300]}}});
+            let defects = check(&document).expect_err("refused");
+            let told: usize = defects.iter().map(|defect| defect.pointer.len()).sum();
+            assert!((1..=MOST_TOLD).contains(&told) != alone, "{told}");
+            let schema = compile(&json!({"additionalProperties": {"items": {"type": "string"}}}));
+            let found = schema
+                .expect("compiles")
+                .violations(&json!({&name: vec![1; 300]}));
+            let told: usize = found.iter().map(|violation| violation.pointer.len()).sum();
+            assert!((1..=MOST_TOLD).contains(&told) != alone, "{told}");
+        }
+    }
+
+    #[test]
+    fn expressions_that_try_forever_end_and_honest_ones_work() {
+        let hostile =
+            compile(&json!({"items": {"pattern": "(a?){50}\\1{40}b"}})).expect("compiles");
+        let value = json!(vec!["a".repeat(50); 20]);
+        let started = std::time::Instant::now();
+        assert!(!hostile.is_valid(&value) && !hostile.violations(&value).is_empty());
+        assert!(started.elapsed() < std::time::Duration::from_secs(20));
+        let honest =
+            compile(&json!({"pattern": "^(?=.*[A-Z])(?=.*[0-9])(?!.* ).{8,}$"})).expect("compiles");
+        assert!(honest.is_valid(&json!(format!("{}A9", "x".repeat(100_000)))));
+        assert!(!honest.is_valid(&json!("lower case 9")));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::Mutant;
 use crate::diagnostic::Violation;
@@ -147,7 +147,9 @@ pub fn with_schemas(mut manifest: Manifest, change: impl Fn(&mut Value)) -> Load
 
 /// Takes keywords out of a schema and all its subschemas.
 pub fn without(schema: &mut Value, keywords: &[&str]) {
-    each_schema(schema, &|members| members.retain(|name, _| !keywords.contains(&name.as_str())));
+    each_schema(schema, &|members| {
+        members.retain(|name, _| !keywords.contains(&name.as_str()))
+    });
 }
 
 /// Changes a schema and all its subschemas, from the outside inwards.
@@ -158,14 +160,40 @@ pub fn each_schema(schema: &mut Value, change: &impl Fn(&mut Map<String, Value>)
             for (name, member) in members {
                 match (name.as_str(), member) {
                     ("const" | "enum" | "default" | "examples", _) => {}
-                    ("properties" | "patternProperties" | "$defs" | "definitions", Value::Object(named)) => {
-                        named.values_mut().for_each(|schema| each_schema(schema, change));
+                    (
+                        "properties" | "patternProperties" | "$defs" | "definitions",
+                        Value::Object(named),
+                    ) => {
+                        named
+                            .values_mut()
+                            .for_each(|schema| each_schema(schema, change));
                     }
                     (_, member) => each_schema(member, change),
                 }
             }
         }
-        Value::Array(elements) => elements.iter_mut().for_each(|schema| each_schema(schema, change)),
+        Value::Array(elements) => elements
+            .iter_mut()
+            .for_each(|schema| each_schema(schema, change)),
         _ => {}
+    }
+}
+
+/// An action that does nothing anywhere.
+pub fn some_action() -> Value {
+    json!({"name": "nothing", "type": "invoke_api", "method": "GET", "endpoint": "http://127.0.0.1:9/",
+           "input_schema": {}, "output_schema": {}})
+}
+
+/// The value with every number that was written with a fraction turned into its text.
+pub fn with_fractions(value: &Value) -> Value {
+    match value {
+        Value::Number(number) if number.is_f64() => json!(number.to_string()),
+        Value::Array(elements) => elements.iter().map(with_fractions).collect(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, member)| (name.clone(), with_fractions(member)))
+            .collect(),
+        other => other.clone(),
     }
 }

@@ -64,7 +64,8 @@ fn questions() -> Vec<Mutant> {
                 shown["prompt"] = Value::from(pending.prompt.replace(['{', '}', '$'], ""));
                 shown
             }
-        ),
+        )
+        .rewriting(),
         swap!(
             "questions-without-schema",
             "HUM-002",
@@ -76,7 +77,8 @@ fn questions() -> Vec<Mutant> {
                 }
                 shown
             }
-        ),
+        )
+        .rewriting(),
         swap!(
             "undeclared-questions",
             "HUM-003",
@@ -320,7 +322,8 @@ fn refusals() -> Vec<Mutant> {
                 }
                 shown
             }
-        ),
+        )
+        .rewriting(),
         swap!(
             "fails-without-asking",
             "HUM-011",
@@ -423,7 +426,8 @@ fn record() -> Vec<Mutant> {
                     .collect();
                 transcript::interventions(&answered)
             }
-        ),
+        )
+        .rewriting(),
         swap!(
             "answers-are-not-recorded",
             "HUM-016",
@@ -435,6 +439,7 @@ fn record() -> Vec<Mutant> {
                 }
                 transcript::interventions(&silent)
             }
-        ),
+        )
+        .rewriting(),
     ]
 }

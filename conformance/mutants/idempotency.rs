@@ -7,12 +7,12 @@ use super::Mutant;
 use super::proxy::{Request, Tamper};
 use crate::json;
 use crate::manifest::InvokeApi;
+use crate::runtime::Reference;
 use crate::runtime::answer::Answer;
 use crate::runtime::error::ErrorObject;
 use crate::runtime::idempotency::Keyed;
 use crate::runtime::request::Rendered;
 use crate::runtime::session::Call;
-use crate::runtime::{Parts, Reference};
 
 /// The mutants of this section.
 pub fn mutants() -> Vec<Mutant> {

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::Mutant;
-use super::documents::{Loaded, fill, head, overlook, overlooking, put, refusing, take_out};
+use super::documents::{
+    Loaded, fill, head, overlook, overlooking, put, refusing, some_action, take_out, with_fractions,
+};
 use crate::diagnostic::Violation;
 use crate::json;
 use crate::manifest::{self, Manifest, UNSUPPORTED_PROTOCOL_VERSION};
@@ -15,15 +17,18 @@ use crate::runtime::registry::{self, Reference};
 
 /// The mutants.
 pub fn mutants() -> Vec<Mutant> {
-    [document(), unknown(), actions(), members(), targets(), spellings(), calls()]
-        .into_iter()
-        .flatten()
-        .collect()
-}
-
-fn some_action() -> Value {
-    json!({"name": "nothing", "type": "invoke_api", "method": "GET", "endpoint": "http://127.0.0.1:9/",
-           "input_schema": {}, "output_schema": {}})
+    [
+        document(),
+        unknown(),
+        actions(),
+        members(),
+        targets(),
+        spellings(),
+        calls(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn document() -> Vec<Mutant> {
@@ -70,8 +75,19 @@ fn document() -> Vec<Mutant> {
             fn read_manifest(&self, document: &Value) -> Loaded {
                 overlook(
                     document,
-                    |violation| violation.pointer == "/name" && document["name"].as_str().is_some_and(|name| name.ends_with('\n')),
-                    |mended, _| put(mended, "/name", document["name"].as_str().unwrap_or_default().trim_end()),
+                    |violation| {
+                        violation.pointer == "/name"
+                            && document["name"]
+                                .as_str()
+                                .is_some_and(|name| name.ends_with('\n'))
+                    },
+                    |mended, _| {
+                        put(
+                            mended,
+                            "/name",
+                            document["name"].as_str().unwrap_or_default().trim_end(),
+                        )
+                    },
                 )
             }
         ),
@@ -79,7 +95,10 @@ fn document() -> Vec<Mutant> {
             "names-end-at-64",
             "MAN-002",
             "refuses names of more than 64 characters",
-            |manifest, _| (manifest.name.len() > 64).then(|| Violation::new("/name", "maxLength", "be shorter")),
+            |manifest, _| {
+                (manifest.name.len() > 64)
+                    .then(|| Violation::new("/name", "maxLength", "be shorter"))
+            },
         ),
         overlooking(
             "versions-are-any-text",
@@ -93,7 +112,8 @@ fn document() -> Vec<Mutant> {
             "MAN-003",
             "refuses versions with a pre-release part",
             |manifest, _| {
-                (!manifest.version.pre.is_empty()).then(|| Violation::new("/version", "invalid_version", "three numbers"))
+                (!manifest.version.pre.is_empty())
+                    .then(|| Violation::new("/version", "invalid_version", "three numbers"))
             },
         ),
         swap!(
@@ -101,7 +121,9 @@ fn document() -> Vec<Mutant> {
             "MAN-004",
             "does not know a version of two parts in a reference",
             fn parse_reference(&self, text: &str) -> Option<Reference> {
-                let parts = text.rsplit_once('@').map_or(3, |(_, version)| version.split('.').count());
+                let parts = text
+                    .rsplit_once('@')
+                    .map_or(3, |(_, version)| version.split('.').count());
                 registry::parse_reference(text).filter(|_| parts > 2)
             }
         ),
@@ -129,8 +151,13 @@ fn document() -> Vec<Mutant> {
             "refuses manifests for another minor version of the protocol",
             |manifest, _| {
                 let version = manifest.document.get("protocol_version")?;
-                (version != "2.0")
-                    .then(|| Violation::new("/protocol_version", UNSUPPORTED_PROTOCOL_VERSION, "write 2.0"))
+                (version != "2.0").then(|| {
+                    Violation::new(
+                        "/protocol_version",
+                        UNSUPPORTED_PROTOCOL_VERSION,
+                        "write 2.0",
+                    )
+                })
             },
         ),
     ]
@@ -153,7 +180,13 @@ fn unknown() -> Vec<Mutant> {
             "unknown-members-are-refused",
             "MAN-006",
             "refuses manifests with members that it does not know",
-            |manifest, _| manifest.warnings().iter().find(|warning| warning.rule == "unknown_member").cloned(),
+            |manifest, _| {
+                manifest
+                    .warnings()
+                    .iter()
+                    .find(|warning| warning.rule == "unknown_member")
+                    .cloned()
+            },
         ),
         swap!(
             "unknown-members-are-dropped",
@@ -162,16 +195,36 @@ fn unknown() -> Vec<Mutant> {
             fn read_manifest(&self, document: &Value) -> Loaded {
                 let manifest = manifest::load(document)?;
                 let mut known = document.clone();
-                for warning in manifest.warnings().iter().filter(|warning| warning.rule == "unknown_member") {
+                for warning in manifest
+                    .warnings()
+                    .iter()
+                    .filter(|warning| warning.rule == "unknown_member")
+                {
                     take_out(&mut known, &warning.pointer);
                 }
                 manifest::load(&known)
             }
         ),
-        granting("guards-are-dropped", "accepts `access_control` without the profile and lets everybody in", Profile::Access),
-        granting("files-without-storage", "accepts actions on files without having a storage", Profile::Storage),
-        granting("code-without-sandbox", "accepts actions that bring code without having a sandbox", Profile::Sandbox),
-        granting("conditions-are-dropped", "accepts conditionals, fallbacks and plugins without the profile", Profile::Workflow),
+        granting(
+            "guards-are-dropped",
+            "accepts `access_control` without the profile and lets everybody in",
+            Profile::Access,
+        ),
+        granting(
+            "files-without-storage",
+            "accepts actions on files without having a storage",
+            Profile::Storage,
+        ),
+        granting(
+            "code-without-sandbox",
+            "accepts actions that bring code without having a sandbox",
+            Profile::Sandbox,
+        ),
+        granting(
+            "conditions-are-dropped",
+            "accepts conditionals, fallbacks and plugins without the profile",
+            Profile::Workflow,
+        ),
     ]
 }
 
@@ -181,7 +234,9 @@ fn actions() -> Vec<Mutant> {
             "actions-share-names",
             "MAN-008",
             "accepts two actions of one name, of which one can never be chosen",
-            |violation| violation.rule == "duplicate_name" && violation.pointer.starts_with("/actions/"),
+            |violation| {
+                violation.rule == "duplicate_name" && violation.pointer.starts_with("/actions/")
+            },
             |document, violation| {
                 let other = format!("twin{}", violation.pointer.replace('/', "-"));
                 put(document, &violation.pointer, other);
@@ -192,7 +247,11 @@ fn actions() -> Vec<Mutant> {
             "MAN-008",
             "refuses two actions whose names differ in case only",
             |manifest, _| {
-                let names: BTreeSet<String> = manifest.actions.iter().map(|action| action.name.to_lowercase()).collect();
+                let names: BTreeSet<String> = manifest
+                    .actions
+                    .iter()
+                    .map(|action| action.name.to_lowercase())
+                    .collect();
                 (names.len() < manifest.actions.len())
                     .then(|| Violation::new("/actions", "duplicate_name", "choose another name"))
             },
@@ -211,7 +270,11 @@ fn actions() -> Vec<Mutant> {
             |violation| violation.rule == "required" && violation.pointer.starts_with("/actions/"),
             |document, violation| {
                 let camel = document.get("@type").is_some();
-                let names = if camel { ["inputSchema", "outputSchema"] } else { ["input_schema", "output_schema"] };
+                let names = if camel {
+                    ["inputSchema", "outputSchema"]
+                } else {
+                    ["input_schema", "output_schema"]
+                };
                 for name in names {
                     fill(document, &violation.pointer, name, true);
                 }
@@ -221,7 +284,10 @@ fn actions() -> Vec<Mutant> {
             "actions-ask-nothing",
             "MAN-013",
             "accepts a question to a person without a text",
-            |violation| violation.pointer.starts_with("/actions/") && matches!(violation.rule.as_str(), "required" | "minLength" | "type"),
+            |violation| {
+                violation.pointer.starts_with("/actions/")
+                    && matches!(violation.rule.as_str(), "required" | "minLength" | "type")
+            },
             |document, violation| {
                 let action = head(&violation.pointer, 2);
                 take_out(document, &format!("{action}/prompt"));
@@ -235,13 +301,6 @@ fn actions() -> Vec<Mutant> {
             |violation| violation.pointer.starts_with("/intents"),
             |document, _| take_out(document, "/intents"),
         ),
-        overlooking(
-            "intents-name-what-they-like",
-            "MAN-014",
-            "accepts names of actions that do not exist in an intent",
-            |violation| violation.rule == "unknown_action",
-            |document, violation| take_out(document, &violation.pointer),
-        ),
     ]
 }
 
@@ -251,7 +310,9 @@ fn members() -> Vec<Mutant> {
             "unknown-types-are-calls",
             "MAN-010",
             "takes an action of an unknown type for an API action",
-            |violation| violation.pointer.ends_with("/type") || violation.pointer.ends_with("/actionType"),
+            |violation| {
+                violation.pointer.ends_with("/type") || violation.pointer.ends_with("/actionType")
+            },
             |document, violation| put(document, &violation.pointer, "invoke_api"),
         ),
         overlooking(
@@ -273,9 +334,15 @@ fn members() -> Vec<Mutant> {
             "MAN-010",
             "takes a member of a wrong type or form for one that is not there",
             |violation| {
-                ["completes_goal", "feature_flag", "effects", "description", "auth"]
-                    .iter()
-                    .any(|name| head(&violation.pointer, 3).ends_with(name))
+                [
+                    "completes_goal",
+                    "feature_flag",
+                    "effects",
+                    "description",
+                    "auth",
+                ]
+                .iter()
+                .any(|name| head(&violation.pointer, 3).ends_with(name))
             },
             |document, violation| take_out(document, &head(&violation.pointer, 3)),
         ),
@@ -286,7 +353,9 @@ fn members() -> Vec<Mutant> {
             |violation| violation.pointer.ends_with("/timeout_ms"),
             |document, violation| {
                 let given = document.pointer(&violation.pointer).and_then(Value::as_f64);
-                let clamped = given.map_or(10_000.0, |limit| limit.clamp(1.0, 600_000.0)).floor();
+                let clamped = given
+                    .map_or(10_000.0, |limit| limit.clamp(1.0, 600_000.0))
+                    .floor();
                 put(document, &violation.pointer, clamped);
             },
         ),
@@ -299,7 +368,10 @@ fn targets() -> Vec<Mutant> {
             "targets-lie-anywhere",
             "MAN-011",
             "accepts a result path that leads out of the environment",
-            |violation| violation.pointer.contains("/result_path") && violation.rule != "overlapping_targets",
+            |violation| {
+                violation.pointer.contains("/result_path")
+                    && violation.rule != "overlapping_targets"
+            },
             |document, violation| take_out(document, &head(&violation.pointer, 3)),
         ),
         overlooking(
@@ -318,7 +390,11 @@ fn spellings() -> Vec<Mutant> {
             "json-ld-is-foreign",
             "MAN-015",
             "refuses manifests in the JSON-LD spelling",
-            |_, document| document.get("@type").map(|_| Violation::new("/@type", "type", "write snake_case")),
+            |_, document| {
+                document
+                    .get("@type")
+                    .map(|_| Violation::new("/@type", "type", "write snake_case"))
+            },
         ),
         swap!(
             "json-ld-members-mean-nothing",
@@ -331,7 +407,11 @@ fn spellings() -> Vec<Mutant> {
                         take_out(action, member);
                     }
                 }
-                manifest::load(if document.get("@type").is_some() { &plain } else { document })
+                manifest::load(if document.get("@type").is_some() {
+                    &plain
+                } else {
+                    document
+                })
             }
         ),
         overlooking(
@@ -362,19 +442,6 @@ fn spellings() -> Vec<Mutant> {
             }
         ),
     ]
-}
-
-/// The value with every number that was written with a fraction turned into its text.
-fn with_fractions(value: &Value) -> Value {
-    match value {
-        Value::Number(number) if number.is_f64() => json!(number.to_string()),
-        Value::Array(elements) => elements.iter().map(with_fractions).collect(),
-        Value::Object(members) => members
-            .iter()
-            .map(|(name, member)| (name.clone(), with_fractions(member)))
-            .collect(),
-        other => other.clone(),
-    }
 }
 
 fn calls() -> Vec<Mutant> {
@@ -420,7 +487,8 @@ fn calls() -> Vec<Mutant> {
             "looks for references in descriptions too, and refuses what is none",
             |manifest, _| {
                 let text = manifest.description.as_deref()?;
-                text.contains("${").then(|| Violation::new("/description", "invalid_variable", "write ${NAME}"))
+                text.contains("${")
+                    .then(|| Violation::new("/description", "invalid_variable", "write ${NAME}"))
             },
         ),
     ]

@@ -30,8 +30,7 @@ fn prompts() -> Vec<Mutant> {
             "MOD-001",
             "leaves the output schemas out of the contract",
             fn contract(&self, scope: &Scope<'_>, allowed: &[&Action]) -> String {
-                let mut bare: Vec<Action> =
-                    allowed.iter().map(|action| Action::clone(action)).collect();
+                let mut bare: Vec<Action> = allowed.iter().copied().cloned().collect();
                 bare.iter_mut()
                     .for_each(|action| action.output_schema = json!({}));
                 prompt::contract(scope, &bare.iter().collect::<Vec<_>>())
@@ -42,8 +41,7 @@ fn prompts() -> Vec<Mutant> {
             "MOD-001",
             "leaves the descriptions of actions out of the contract",
             fn contract(&self, scope: &Scope<'_>, allowed: &[&Action]) -> String {
-                let mut bare: Vec<Action> =
-                    allowed.iter().map(|action| Action::clone(action)).collect();
+                let mut bare: Vec<Action> = allowed.iter().copied().cloned().collect();
                 bare.iter_mut().for_each(|action| action.description = None);
                 prompt::contract(scope, &bare.iter().collect::<Vec<_>>())
             }
@@ -295,6 +293,7 @@ fn failures() -> Vec<Mutant> {
                 answer.headers.clear();
                 answer
             }
-        ),
+        )
+        .rewriting(),
     ]
 }

@@ -21,10 +21,17 @@ use crate::runtime::wire;
 
 /// The mutants.
 pub fn mutants() -> Vec<Mutant> {
-    [registrations(), refusals(), conflicts(), reading(), references(), sessions()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        registrations(),
+        refusals(),
+        conflicts(),
+        reading(),
+        references(),
+        sessions(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 type Done = Result<(Registered, Arc<Manifest>), ErrorObject>;
@@ -38,7 +45,12 @@ fn registrations() -> Vec<Mutant> {
             "registers-nothing",
             "REG-001",
             "answers 201 to a manifest and forgets it",
-            fn register(&self, _: &Mutex<Registry>, document: &Value, profiles: &[Profile]) -> Done {
+            fn register(
+                &self,
+                _: &Mutex<Registry>,
+                document: &Value,
+                profiles: &[Profile],
+            ) -> Done {
                 let manifest = registry::load(self, document, profiles)?;
                 Ok((Registered::Created, Arc::new(manifest)))
             }
@@ -59,9 +71,18 @@ fn registrations() -> Vec<Mutant> {
             "keeps-what-it-refuses",
             "REG-005",
             "refuses a broken manifest and keeps what is left of it",
-            fn register(&self, registry: &Mutex<Registry>, document: &Value, profiles: &[Profile]) -> Done {
+            fn register(
+                &self,
+                registry: &Mutex<Registry>,
+                document: &Value,
+                profiles: &[Profile],
+            ) -> Done {
                 registry::register(self, registry, document, profiles).inspect_err(|_| {
-                    let rest = overlook(document, |_| true, |rest, violation| take_out(rest, &violation.pointer));
+                    let rest = overlook(
+                        document,
+                        |_| true,
+                        |rest, violation| take_out(rest, &violation.pointer),
+                    );
                     if let Ok(manifest) = rest {
                         // Whether there is room for it is no matter.
                         let _ = registry::lock(registry).register(self, Arc::new(manifest));
@@ -77,7 +98,9 @@ fn registrations() -> Vec<Mutant> {
                 json::read(bytes, &Limits::DOCUMENT, Duplicates::Refuse).or_else(|error| {
                     json::read(bytes, &Limits::DOCUMENT, Duplicates::KeepLast)
                         .ok()
-                        .filter(|document| error.code == "duplicate_key" && document.get("actions").is_some())
+                        .filter(|document| {
+                            error.code == "duplicate_key" && document.get("actions").is_some()
+                        })
                         .ok_or(error)
                 })
             }
@@ -87,7 +110,10 @@ fn registrations() -> Vec<Mutant> {
             "REG-007",
             "refuses a manifest that is registered already as a conflict",
             fn check_conflict(&self, known: &Manifest, _: &Manifest) -> Result<(), ErrorObject> {
-                let error = ErrorObject::new(Code::ManifestConflict, "this manifest is registered already");
+                let error = ErrorObject::new(
+                    Code::ManifestConflict,
+                    "this manifest is registered already",
+                );
                 Err(error.with("digest", known.digest.clone()))
             }
         ),
@@ -95,7 +121,12 @@ fn registrations() -> Vec<Mutant> {
             "registers-the-same-as-new",
             "REG-007",
             "answers 201 to a manifest that is registered already",
-            fn register(&self, registry: &Mutex<Registry>, document: &Value, profiles: &[Profile]) -> Done {
+            fn register(
+                &self,
+                registry: &Mutex<Registry>,
+                document: &Value,
+                profiles: &[Profile],
+            ) -> Done {
                 let (_, manifest) = registry::register(self, registry, document, profiles)?;
                 Ok((Registered::Created, manifest))
             }
@@ -110,7 +141,8 @@ fn refusals() -> Vec<Mutant> {
             "REG-002",
             "refuses a broken manifest with 400",
             fn manifest_refusal(&self, violations: &[Violation]) -> ErrorObject {
-                ErrorObject::new(Code::InvalidRequest, "this is no manifest").with_violations(violations)
+                ErrorObject::new(Code::InvalidRequest, "this is no manifest")
+                    .with_violations(violations)
             }
         )
         .rewriting(),
@@ -128,7 +160,8 @@ fn refusals() -> Vec<Mutant> {
             "REG-003",
             "reports the first violation that it finds",
             fn read_manifest(&self, document: &Value) -> Loaded {
-                manifest::load(document).map_err(|violations| violations.into_iter().take(1).collect())
+                manifest::load(document)
+                    .map_err(|violations| violations.into_iter().take(1).collect())
             }
         ),
         swap!(
@@ -136,7 +169,8 @@ fn refusals() -> Vec<Mutant> {
             "REG-003",
             "reports fifty violations and leaves the others out",
             fn read_manifest(&self, document: &Value) -> Loaded {
-                manifest::load(document).map_err(|violations| violations.into_iter().take(50).collect())
+                manifest::load(document)
+                    .map_err(|violations| violations.into_iter().take(50).collect())
             }
         ),
         swap!(
@@ -144,7 +178,9 @@ fn refusals() -> Vec<Mutant> {
             "REG-004",
             "writes slashes and tildes of names as they are into pointers",
             fn read_manifest(&self, document: &Value) -> Loaded {
-                repointed(document, |pointer| pointer.replace("~1", "/").replace("~0", "~"))
+                repointed(document, |pointer| {
+                    pointer.replace("~1", "/").replace("~0", "~")
+                })
             }
         ),
         swap!(
@@ -174,7 +210,9 @@ fn refusals() -> Vec<Mutant> {
             fn manifest_refusal(&self, violations: &[Violation]) -> ErrorObject {
                 let same: Vec<_> = violations
                     .iter()
-                    .map(|violation| Violation::new(&*violation.pointer, "invalid", &*violation.message))
+                    .map(|violation| {
+                        Violation::new(&*violation.pointer, "invalid", &*violation.message)
+                    })
                     .collect();
                 registry::refusal(&same)
             }
@@ -206,7 +244,12 @@ fn conflicts() -> Vec<Mutant> {
             "checks-before-it-locks",
             "REG-008",
             "looks whether a version is taken, and registers it a moment later without looking again",
-            fn register(&self, registry: &Mutex<Registry>, document: &Value, profiles: &[Profile]) -> Done {
+            fn register(
+                &self,
+                registry: &Mutex<Registry>,
+                document: &Value,
+                profiles: &[Profile],
+            ) -> Done {
                 let manifest = Arc::new(registry::load(self, document, profiles)?);
                 let (name, version) = (&manifest.name, &manifest.version);
                 if registry::lock(registry).get(name, version).is_none() {
@@ -228,7 +271,11 @@ fn reading() -> Vec<Mutant> {
             "leaves all versions of a name but one out of the list",
             fn manifest_list(&self, manifests: &[Arc<Manifest>]) -> Value {
                 let mut names = BTreeSet::new();
-                let firsts: Vec<_> = manifests.iter().filter(|one| names.insert(&one.name)).cloned().collect();
+                let firsts: Vec<_> = manifests
+                    .iter()
+                    .filter(|one| names.insert(&one.name))
+                    .cloned()
+                    .collect();
                 wire::manifest_list(&firsts)
             }
         )
@@ -282,7 +329,10 @@ fn references() -> Vec<Mutant> {
             "REG-013",
             "takes the version for the highest that stands last in the alphabet",
             fn pick_version(&self, versions: &[&Arc<Manifest>]) -> Option<Arc<Manifest>> {
-                versions.iter().max_by_key(|one| one.version.to_string()).map(|one| Arc::clone(one))
+                versions
+                    .iter()
+                    .max_by_key(|one| one.version.to_string())
+                    .map(|one| Arc::clone(one))
             }
         ),
         swap!(
@@ -290,7 +340,10 @@ fn references() -> Vec<Mutant> {
             "REG-013",
             "takes a pre-release for the highest version though there is a release",
             fn pick_version(&self, versions: &[&Arc<Manifest>]) -> Option<Arc<Manifest>> {
-                versions.iter().max_by(|a, b| a.version.cmp(&b.version)).map(|one| Arc::clone(one))
+                versions
+                    .iter()
+                    .max_by(|a, b| a.version.cmp(&b.version))
+                    .map(|one| Arc::clone(one))
             }
         ),
         swap!(
@@ -340,7 +393,11 @@ fn sessions() -> Vec<Mutant> {
         "sessions-follow-the-registry",
         "REG-016",
         "goes on with the manifest that the name of the session's own means by now",
-        fn session_manifest(&self, own: &Arc<Manifest>, registry: &Registry) -> Option<Arc<Manifest>> {
+        fn session_manifest(
+            &self,
+            own: &Arc<Manifest>,
+            registry: &Registry,
+        ) -> Option<Arc<Manifest>> {
             registry::pick_version(&registry.versions(&own.name))
         }
     )]

@@ -7,16 +7,21 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::Mutant;
-use super::documents::{Loaded, each_schema, enforcing, overlooking, put, refusing, take_out, with_schemas, without};
+use super::documents::{
+    Loaded, each_schema, enforcing, overlooking, put, refusing, take_out, with_schemas, without,
+};
 use crate::diagnostic::Violation;
 use crate::manifest::{self, Action, Manifest};
+use crate::runtime::parts::Author;
 use crate::runtime::session::Call;
 use crate::runtime::{plan, response};
-use crate::runtime::parts::Author;
 
 /// The mutants.
 pub fn mutants() -> Vec<Mutant> {
-    [dialects(), keywords(), formats(), values(), references()].into_iter().flatten().collect()
+    [dialects(), keywords(), formats(), values(), references()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 const DRAFT_7: &str = "http://json-schema.org/draft-07/schema#";
@@ -80,8 +85,14 @@ fn dialects() -> Vec<Mutant> {
             "refuses schemas of draft 4, draft 6 and 2019-09",
             |manifest, _| {
                 named(manifest)
-                    .any(|uri| ["draft-04", "draft-06", "2019-09"].iter().any(|old| uri.contains(old)))
-                    .then(|| Violation::new("/actions", "invalid_schema", "write 2020-12 or draft 7"))
+                    .any(|uri| {
+                        ["draft-04", "draft-06", "2019-09"]
+                            .iter()
+                            .any(|old| uri.contains(old))
+                    })
+                    .then(|| {
+                        Violation::new("/actions", "invalid_schema", "write 2020-12 or draft 7")
+                    })
             },
         ),
         overlooking(
@@ -100,14 +111,32 @@ fn keywords() -> Vec<Mutant> {
             "arrays-are-any-size",
             "SCH-005",
             "does not enforce the keywords of arrays",
-            |schema| without(schema, &["minItems", "maxItems", "uniqueItems", "contains", "items", "prefixItems"]),
+            |schema| {
+                without(
+                    schema,
+                    &[
+                        "minItems",
+                        "maxItems",
+                        "uniqueItems",
+                        "contains",
+                        "items",
+                        "prefixItems",
+                    ],
+                )
+            },
         ),
         enforcing(
             "numbers-and-texts-are-unbounded",
             "SCH-005",
             "does not enforce bounds of numbers, and lengths and patterns of strings",
             |schema| {
-                let bounds = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"];
+                let bounds = [
+                    "minimum",
+                    "maximum",
+                    "exclusiveMinimum",
+                    "exclusiveMaximum",
+                    "multipleOf",
+                ];
                 without(schema, &bounds);
                 without(schema, &["minLength", "maxLength", "pattern"]);
             },
@@ -116,13 +145,27 @@ fn keywords() -> Vec<Mutant> {
             "additional-members-pass",
             "SCH-005",
             "does not enforce which further members an object may have",
-            |schema| without(schema, &["additionalProperties", "unevaluatedProperties", "propertyNames"]),
+            |schema| {
+                without(
+                    schema,
+                    &[
+                        "additionalProperties",
+                        "unevaluatedProperties",
+                        "propertyNames",
+                    ],
+                )
+            },
         ),
         enforcing(
             "combinations-pass",
             "SCH-005",
             "does not enforce combined schemas, conditions and fixed values",
-            |schema| without(schema, &["allOf", "anyOf", "oneOf", "not", "if", "enum", "const"]),
+            |schema| {
+                without(
+                    schema,
+                    &["allOf", "anyOf", "oneOf", "not", "if", "enum", "const"],
+                )
+            },
         ),
         swap!(
             "lengths-are-of-utf-16",
@@ -138,7 +181,8 @@ fn keywords() -> Vec<Mutant> {
             "checks the type of an output and nothing that lies within",
             fn check_output(&self, action: &Action, output: &Value) -> Vec<Violation> {
                 let mut violations = response::check_output(action, output);
-                violations.retain(|violation| violation.pointer.is_empty() && violation.rule == "type");
+                violations
+                    .retain(|violation| violation.pointer.is_empty() && violation.rule == "type");
                 violations
             }
         ),
@@ -149,7 +193,13 @@ fn keywords() -> Vec<Mutant> {
 fn in_utf_16(value: &Value) -> Value {
     match value {
         Value::String(text) => {
-            let units = text.chars().map(|sign| if sign.len_utf16() == 2 { "\u{e000}\u{e000}".to_owned() } else { sign.into() });
+            let units = text.chars().map(|sign| {
+                if sign.len_utf16() == 2 {
+                    "\u{e000}\u{e000}".to_owned()
+                } else {
+                    sign.into()
+                }
+            });
             Value::String(units.collect())
         }
         Value::Array(elements) => elements.iter().map(in_utf_16).collect(),
@@ -189,7 +239,10 @@ fn values() -> Vec<Mutant> {
             "SCH-007",
             "accepts arguments that would satisfy the schema as values of another type",
             fn check_arguments(&self, action: &Action, args: &Value, _: Author) -> Vec<Violation> {
-                plan::check_arguments(action, &coerced(args, |value| plan::check_arguments(action, value)))
+                plan::check_arguments(
+                    action,
+                    &coerced(args, |value| plan::check_arguments(action, value)),
+                )
             }
         ),
         swap!(
@@ -197,7 +250,10 @@ fn values() -> Vec<Mutant> {
             "SCH-007",
             "accepts outputs that would satisfy the schema as values of another type",
             fn check_output(&self, action: &Action, output: &Value) -> Vec<Violation> {
-                response::check_output(action, &coerced(output, |value| response::check_output(action, value)))
+                response::check_output(
+                    action,
+                    &coerced(output, |value| response::check_output(action, value)),
+                )
             }
         ),
         swap!(
@@ -206,10 +262,19 @@ fn values() -> Vec<Mutant> {
             "does not take 1.0 for an integer",
             fn check_arguments(&self, action: &Action, args: &Value, _: Author) -> Vec<Violation> {
                 let mut violations = plan::check_arguments(action, args);
-                let properties = action.input_schema.get("properties").and_then(Value::as_object);
+                let properties = action
+                    .input_schema
+                    .get("properties")
+                    .and_then(Value::as_object);
                 for (name, schema) in properties.into_iter().flatten() {
-                    if schema.get("type") == Some(&json!("integer")) && args.get(name).is_some_and(Value::is_f64) {
-                        violations.push(Violation::new(format!("/{name}"), "type", "write an integer"));
+                    if schema.get("type") == Some(&json!("integer"))
+                        && args.get(name).is_some_and(Value::is_f64)
+                    {
+                        violations.push(Violation::new(
+                            format!("/{name}"),
+                            "type",
+                            "write an integer",
+                        ));
                     }
                 }
                 violations
@@ -220,11 +285,17 @@ fn values() -> Vec<Mutant> {
             "SCH-008",
             "sends the defaults of arguments that the plan does not have",
             fn calls(&self, mut call: Call) -> Vec<Call> {
-                let properties = call.action.input_schema.get("properties").and_then(Value::as_object);
+                let properties = call
+                    .action
+                    .input_schema
+                    .get("properties")
+                    .and_then(Value::as_object);
                 let defaults: Map<String, Value> = properties
                     .into_iter()
                     .flatten()
-                    .filter_map(|(name, schema)| Some((name.clone(), schema.get("default")?.clone())))
+                    .filter_map(|(name, schema)| {
+                        Some((name.clone(), schema.get("default")?.clone()))
+                    })
                     .collect();
                 if let Value::Object(args) = &mut call.args {
                     for (name, default) in defaults {
@@ -313,7 +384,10 @@ fn fetch_all(value: &Value) {
     match value {
         Value::Object(members) => {
             for (name, member) in members {
-                match member.as_str().and_then(|target| target.strip_prefix("http://")?.split_once('/')) {
+                match member
+                    .as_str()
+                    .and_then(|target| target.strip_prefix("http://")?.split_once('/'))
+                {
                     Some((host, path)) if name == "$ref" => {
                         // A server that is not there is not asked.
                         let _ = fetch(host, path);
@@ -334,7 +408,10 @@ fn fetch(host: &str, path: &str) -> std::io::Result<usize> {
     }
     let mut stream = TcpStream::connect(host)?;
     stream.set_read_timeout(patience)?;
-    write!(stream, "GET /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")?;
+    write!(
+        stream,
+        "GET /{path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
+    )?;
     let mut reply = [0; 64];
     stream.read(&mut reply)
 }

@@ -57,24 +57,92 @@ const REFUSAL: &str =
 
 /// All null targets.
 pub const ALL: [NullTarget; 18] = [
-    null("connection-refused", "nothing listens on its port", Reply::Refuse),
+    null(
+        "connection-refused",
+        "nothing listens on its port",
+        Reply::Refuse,
+    ),
     null("hang", "reads requests and never answers", Reply::Hang),
     null("close", "closes every connection at once", Reply::Close),
-    null("garbage-bytes", "answers with bytes that are not HTTP", Reply::Garbage),
-    null("slow-drip", "sends one byte at a time, for ever", Reply::Drip),
-    null("truncated", "announces more bytes than it sends", Reply::Truncated),
-    null("redirect-loop", "redirects every request to itself", Reply::Redirect),
-    null("empty-200", "answers 200 without a body", Reply::Fixed("200 OK", JSON, "")),
-    null("empty-object-200", "answers 200 and {}", Reply::Fixed("200 OK", JSON, "{}")),
-    null("empty-object-201", "answers 201 and {}", Reply::Fixed("201 Created", JSON, "{}")),
-    null("null-200", "answers 200 and null", Reply::Fixed("200 OK", JSON, "null")),
-    null("html-200", "answers 200 and a web page", Reply::Fixed("200 OK", "text/html", "<!doctype html><title>It works</title>")),
-    null("always-404", "answers 404 to everything", Reply::Fixed("404 Not Found", JSON, REFUSAL)),
-    null("always-422", "answers 422 to everything", Reply::Fixed("422 Unprocessable Content", JSON, REFUSAL)),
-    null("always-500", "answers 500 to everything", Reply::Fixed("500 Internal Server Error", JSON, REFUSAL)),
-    null("constant-transcript", "answers the same transcript to everything", Reply::Fixed("200 OK", JSON, TRANSCRIPT)),
-    null("plausible-constant", "answers 200 and every member a caller may look for", Reply::Fixed("200 OK", JSON, PLAUSIBLE)),
-    null("echo", "answers 201 and the request's own body", Reply::Echo("201 Created")),
+    null(
+        "garbage-bytes",
+        "answers with bytes that are not HTTP",
+        Reply::Garbage,
+    ),
+    null(
+        "slow-drip",
+        "sends one byte at a time, for ever",
+        Reply::Drip,
+    ),
+    null(
+        "truncated",
+        "announces more bytes than it sends",
+        Reply::Truncated,
+    ),
+    null(
+        "redirect-loop",
+        "redirects every request to itself",
+        Reply::Redirect,
+    ),
+    null(
+        "empty-200",
+        "answers 200 without a body",
+        Reply::Fixed("200 OK", JSON, ""),
+    ),
+    null(
+        "empty-object-200",
+        "answers 200 and {}",
+        Reply::Fixed("200 OK", JSON, "{}"),
+    ),
+    null(
+        "empty-object-201",
+        "answers 201 and {}",
+        Reply::Fixed("201 Created", JSON, "{}"),
+    ),
+    null(
+        "null-200",
+        "answers 200 and null",
+        Reply::Fixed("200 OK", JSON, "null"),
+    ),
+    null(
+        "html-200",
+        "answers 200 and a web page",
+        Reply::Fixed(
+            "200 OK",
+            "text/html",
+            "<!doctype html><title>It works</title>",
+        ),
+    ),
+    null(
+        "always-404",
+        "answers 404 to everything",
+        Reply::Fixed("404 Not Found", JSON, REFUSAL),
+    ),
+    null(
+        "always-422",
+        "answers 422 to everything",
+        Reply::Fixed("422 Unprocessable Content", JSON, REFUSAL),
+    ),
+    null(
+        "always-500",
+        "answers 500 to everything",
+        Reply::Fixed("500 Internal Server Error", JSON, REFUSAL),
+    ),
+    null(
+        "constant-transcript",
+        "answers the same transcript to everything",
+        Reply::Fixed("200 OK", JSON, TRANSCRIPT),
+    ),
+    null(
+        "plausible-constant",
+        "answers 200 and every member a caller may look for",
+        Reply::Fixed("200 OK", JSON, PLAUSIBLE),
+    ),
+    null(
+        "echo",
+        "answers 201 and the request's own body",
+        Reply::Echo("201 Created"),
+    ),
 ];
 
 const fn null(name: &'static str, behaviour: &'static str, reply: Reply) -> NullTarget {

@@ -195,6 +195,11 @@ fn wrong_usage_is_exit_2_with_one_sentence() {
     refused(&["run", "--cases", "/no/such/folder"], 2, "/no/such/folder");
     refused(&["show", "no-such-case"], 2, "no-such-case");
     refused(&["explain", "STP-999"], 2, "STP-999");
+    refused(
+        &["selftest", "--filter", "no-such-case"],
+        2,
+        "no case or mutant",
+    );
     refused(&["run", "--mutant", "no-such-mutant"], 2, "no-such-mutant");
     refused(
         &["serve", "--manifest", "/no/such/file"],

@@ -44,7 +44,12 @@ impl CoverageCommand {
 fn render(coverage: &Coverage) -> String {
     let mut text = format!(
         "{:<14} {:>28}   {:>28}\n{:<14} {:>28}   {:>28}\n",
-        "", "MUST", "SHOULD", "profile", "judged/excluded/pending/all", "judged/excluded/pending/all"
+        "",
+        "MUST",
+        "SHOULD",
+        "profile",
+        "judged/excluded/pending/all",
+        "judged/excluded/pending/all"
     );
     // Writing to a string cannot fail.
     for profile in Profile::ALL {

@@ -68,9 +68,8 @@ const MOST_BYTES: u64 = 4 * 1024 * 1024;
 /// Reads a file that the user named.
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
     use std::io::Read as _;
-    let cannot = |reason: String| {
-        Failure::usage(format!("cannot read {}: {reason}", path.display()))
-    };
+    let cannot =
+        |reason: String| Failure::usage(format!("cannot read {}: {reason}", path.display()));
     let file = std::fs::File::open(path).map_err(|error| cannot(error.to_string()))?;
     let mut bytes = Vec::new();
     file.take(MOST_BYTES + 1)

@@ -31,7 +31,10 @@ pub(super) fn cited(cases: &[Case]) -> BTreeMap<String, Vec<String>> {
     let mut cited: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for case in cases {
         for id in case.cited() {
-            cited.entry(id.to_owned()).or_default().push(case.id.clone());
+            cited
+                .entry(id.to_owned())
+                .or_default()
+                .push(case.id.clone());
         }
     }
     cited
@@ -95,9 +98,8 @@ pub(super) fn reference(mocks: &MockServices) -> Config {
 
 /// Waits for Ctrl-C or a request to terminate.
 pub(super) async fn interrupted() -> Result<(), Failure> {
-    let cannot = |error: std::io::Error| {
-        Failure::harness(format!("cannot listen for signals: {error}"))
-    };
+    let cannot =
+        |error: std::io::Error| Failure::harness(format!("cannot listen for signals: {error}"));
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

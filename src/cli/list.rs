@@ -78,8 +78,10 @@ impl Explain {
     /// Prints one requirement.
     pub fn execute(self) -> Result<u8, Failure> {
         let cases = harness::cases(None)?;
-        let mutants: Vec<matrix::Mutant> =
-            mutants::all().iter().map(mutants::Mutant::summary).collect();
+        let mutants: Vec<matrix::Mutant> = mutants::all()
+            .iter()
+            .map(mutants::Mutant::summary)
+            .collect();
         let explanation =
             describe::explain(&self.requirement, Registry::embedded(), &cases, &mutants)?;
         match self.format {

@@ -211,11 +211,13 @@ impl Run {
         let json = render_json(report).map_err(Failure::harness)?;
         for path in &self.report {
             if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder)
-                    .map_err(|error| Failure::usage(format!("cannot write {}: {error}", path.display())))?;
+                std::fs::create_dir_all(folder).map_err(|error| {
+                    Failure::usage(format!("cannot write {}: {error}", path.display()))
+                })?;
             }
-            std::fs::write(path, &json)
-                .map_err(|error| Failure::usage(format!("cannot write {}: {error}", path.display())))?;
+            std::fs::write(path, &json).map_err(|error| {
+                Failure::usage(format!("cannot write {}: {error}", path.display()))
+            })?;
         }
         let text = match self.format {
             Format::Json => json,
@@ -223,7 +225,8 @@ impl Run {
                 report,
                 Registry::embedded(),
                 Style {
-                    colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+                    colour: std::io::stdout().is_terminal()
+                        && std::env::var_os("NO_COLOR").is_none(),
                     verbose: self.verbose,
                 },
             ),

@@ -10,9 +10,10 @@ use super::Format;
 use super::failure::{Failure, plural};
 use super::harness;
 use crate::requirement::Registry;
-use crate::selftest::{Outcome, Plan, selftest};
-use crate::suite::verdict::ExitCode;
+use crate::selftest::{Outcome, Plan, selftest, terms};
+use crate::suite::Case;
 use crate::suite::options::{Options, select};
+use crate::suite::verdict::ExitCode;
 
 /// Options of `selftest`.
 #[derive(Debug, Args)]
@@ -46,12 +47,22 @@ impl Selftest {
             ..Options::default()
         };
         let (chosen, _) = select(&all, Registry::embedded(), &wanted, None);
-        // A filter that names a mutant only leaves the cases as they are.
-        let cases: Vec<_> = if chosen.is_empty() {
-            all.clone()
+        let chosen: Vec<_> = if chosen.is_empty() {
+            // The filter may name a mutant; then the cases that promise to kill it are meant.
+            let promises = |case: &&Case| {
+                let named = |name: &String| terms(&self.filter).any(|term| name.contains(term));
+                case.kills.iter().any(named)
+            };
+            all.iter().filter(promises).cloned().collect()
         } else {
             chosen.into_iter().cloned().collect()
         };
+        if chosen.is_empty() {
+            return Err(Failure::usage(format!(
+                "no case or mutant fits '{}'; 'oap-conform list' shows the cases, 'explain' the mutants",
+                self.filter
+            )));
+        }
         let plan = Plan {
             reference: harness::reference,
             lanes: usize::from(self.jobs),
@@ -67,7 +78,7 @@ impl Selftest {
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
             bar.set_style(style);
         }
-        let outcome = selftest(&cases, &plan, &|done, of, name| {
+        let outcome = selftest(&chosen, &all, &plan, &|done, of, name| {
             bar.set_length(of as u64);
             bar.set_position(done as u64);
             bar.set_message(name.to_owned());
@@ -77,7 +88,7 @@ impl Selftest {
         bar.finish_and_clear();
         match self.format {
             Format::Json => println!("{}", harness::pretty(&outcome.report)?),
-            Format::Text => print!("{}", render(&outcome, cases.len())),
+            Format::Text => print!("{}", render(&outcome, chosen.len())),
         }
         Ok(if outcome.problems.is_empty() {
             ExitCode::Conformant
@@ -102,7 +113,11 @@ fn render(outcome: &Outcome, cases: usize) -> String {
             )
         })
         .collect();
-    let killed = report.mutants.iter().filter(|mutant| !mutant.killed_by.is_empty()).count();
+    let killed = report
+        .mutants
+        .iter()
+        .filter(|mutant| !mutant.killed_by.is_empty())
+        .count();
     lines.push(format!(
         "mutants: {killed} of {} killed by a case that cites what they break, in {} runs of a case",
         report.mutants.len(),
@@ -112,7 +127,12 @@ fn render(outcome: &Outcome, cases: usize) -> String {
         "cases: {} of {cases} kill at least one mutant",
         cases - report.cases_without_mutant.len()
     ));
-    lines.extend(outcome.problems.iter().map(|problem| format!("  problem: {problem}")));
+    lines.extend(
+        outcome
+            .problems
+            .iter()
+            .map(|problem| format!("  problem: {problem}")),
+    );
     lines.push(match outcome.problems.len() {
         0 => "selftest: every check can fail".to_owned(),
         count => format!("selftest: {}", plural(count, "problem")),

@@ -48,10 +48,20 @@ pub(super) struct Serve {
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     variable: Vec<(String, String)>,
     /// Base URL of the model, OpenAI chat completions
-    #[arg(long, value_name = "URL", env = "OPENAI_BASE_URL", default_value = "https://api.openai.com/v1")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "OPENAI_BASE_URL",
+        default_value = "https://api.openai.com/v1"
+    )]
     model_url: String,
     /// Name of the model
-    #[arg(long, value_name = "NAME", env = "OPENAI_MODEL", default_value = "gpt-4o-mini")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "OPENAI_MODEL",
+        default_value = "gpt-4o-mini"
+    )]
     model: String,
     /// Longest wait for the model, in milliseconds
     #[arg(long, value_name = "MS", env = "OAP_MODEL_TIMEOUT_MS", default_value = "60000", value_parser = clap::value_parser!(u64).range(1..=600_000))]
@@ -69,12 +79,13 @@ impl Serve {
     /// Serves until it is interrupted, then drains.
     pub async fn execute(self) -> Result<u8, Failure> {
         let config = self.config()?;
-        let running = runtime::start(config, Arc::new(Reference))
-            .await
-            .map_err(|error| match error {
-                StartError::Listen { .. } => Failure::unreachable(error.to_string()),
-                _ => Failure::usage(error.to_string()),
-            })?;
+        let running =
+            runtime::start(config, Arc::new(Reference))
+                .await
+                .map_err(|error| match error {
+                    StartError::Listen { .. } => Failure::unreachable(error.to_string()),
+                    _ => Failure::usage(error.to_string()),
+                })?;
         println!("listening on http://{}", running.addr);
         harness::interrupted().await?;
         eprintln!("draining; steps in flight end first");
@@ -142,7 +153,10 @@ impl Serve {
         environment
             .iter()
             .filter_map(|(name, value)| {
-                Some((name.strip_prefix(VARIABLE_PREFIX)?.to_owned(), value.clone()))
+                Some((
+                    name.strip_prefix(VARIABLE_PREFIX)?.to_owned(),
+                    value.clone(),
+                ))
             })
             .chain(self.variable.iter().cloned())
             .collect()
@@ -178,14 +192,23 @@ mod tests {
     fn the_models_key_is_never_granted() {
         let all = environment(&["OPENAI_API_KEY", "CRM_TOKEN", "HOME", "DB_PASSWORD"]);
         let granted = serve(&[]).secrets(&all).expect("granted");
-        assert_eq!(granted.keys().collect::<Vec<_>>(), ["CRM_TOKEN", "DB_PASSWORD"]);
-        assert!(serve(&["--secret", "OPENAI_API_KEY"]).secrets(&all).is_err());
+        assert_eq!(
+            granted.keys().collect::<Vec<_>>(),
+            ["CRM_TOKEN", "DB_PASSWORD"]
+        );
+        assert!(
+            serve(&["--secret", "OPENAI_API_KEY"])
+                .secrets(&all)
+                .is_err()
+        );
     }
 
     #[test]
     fn named_secrets_are_the_only_ones() {
         let all = environment(&["CRM_TOKEN", "EMAIL_TOKEN"]);
-        let granted = serve(&["--secret", "CRM_TOKEN"]).secrets(&all).expect("granted");
+        let granted = serve(&["--secret", "CRM_TOKEN"])
+            .secrets(&all)
+            .expect("granted");
         assert_eq!(granted.keys().collect::<Vec<_>>(), ["CRM_TOKEN"]);
         assert!(serve(&["--secret", "ABSENT"]).secrets(&all).is_err());
     }
@@ -194,7 +217,10 @@ mod tests {
     fn variables_come_from_flags_and_their_own_prefix_only() {
         let all = environment(&["OAP_VAR_REGION", "HOME"]);
         let found = serve(&["--variable", "ZONE=a=b"]).variables(&all);
-        assert_eq!(found.get("REGION").map(String::as_str), Some("value-of-OAP_VAR_REGION"));
+        assert_eq!(
+            found.get("REGION").map(String::as_str),
+            Some("value-of-OAP_VAR_REGION")
+        );
         assert_eq!(found.get("ZONE").map(String::as_str), Some("a=b"));
         assert_eq!(found.len(), 2);
     }

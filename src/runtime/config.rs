@@ -37,20 +37,28 @@ pub fn offered_profiles() -> BTreeSet<Profile> {
 pub struct Limits {
     /// Most open sessions.
     pub sessions: usize,
+    /// Most bytes of memory that the open sessions hold together.
+    pub session_bytes: usize,
     /// Most registered manifests.
     pub manifests: usize,
+    /// Most bytes of memory that the documents of the registered manifests hold.
+    pub manifest_bytes: usize,
     /// Most remembered idempotent answers.
     pub idempotent_answers: usize,
-    /// Most bytes of remembered idempotent answers.
+    /// Most bytes of memory of remembered idempotent answers.
     pub idempotent_bytes: usize,
     /// Most transcripts kept after the close; the oldest go first.
     pub transcripts: usize,
-    /// Most bytes of transcripts kept after the close.
+    /// Most bytes of memory of transcripts kept after the close.
     pub transcript_bytes: usize,
-    /// Most bytes one session may record before no further step is taken.
+    /// Most bytes of memory one session may record before no further step is taken.
     pub session_record_bytes: usize,
     /// A session on which nothing is called for so long expires; not less than one hour.
     pub session_idle: Duration,
+    /// Most open connections; below the 1024 files that a process commonly gets, so that calls of others find one.
+    pub connections: usize,
+    /// How long a connection may be idle, its headers may take, and a client may leave an answer untaken.
+    pub quiet_time: Duration,
     /// How long a body may take to arrive.
     pub body_time: Duration,
     /// How long steps in flight may take to end when the runtime shuts down.
@@ -62,13 +70,17 @@ impl Default for Limits {
         const MIB: usize = 1024 * 1024;
         Self {
             sessions: 10_000,
+            session_bytes: 1024 * MIB,
             manifests: 4096,
+            manifest_bytes: 256 * MIB,
             idempotent_answers: 10_000,
             idempotent_bytes: 128 * MIB,
             transcripts: 10_000,
             transcript_bytes: 512 * MIB,
             session_record_bytes: 64 * MIB,
             session_idle: Duration::from_hours(24),
+            connections: 800,
+            quiet_time: Duration::from_secs(30),
             body_time: Duration::from_secs(30),
             drain_time: Duration::from_secs(30),
         }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::answer::Answer;
 use super::error::{Code, ErrorObject};
-use super::merge::compact_size;
+use super::held::held_bytes;
 use super::parts::Parts;
 use crate::json;
 
@@ -198,7 +198,7 @@ impl Ticket {
     pub fn complete(self, parts: &dyn Parts, answer: &Answer) {
         if parts.storable(answer) {
             let mut book = lock(&self.book);
-            let weight = compact_size(&answer.body) + self.scope.len() * 2 + 512;
+            let weight = held_bytes(&answer.body) + self.scope.len() * 2 + 512;
             if let Some(entry) = book
                 .entries
                 .get_mut(&self.scope)

@@ -9,6 +9,7 @@ pub mod credentials;
 pub mod error;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod held;
 mod http;
 pub mod idempotency;
 mod invoke;
@@ -44,7 +45,7 @@ use tokio_util::sync::CancellationToken;
 use crate::diagnostic::Violation;
 pub use answer::Answer;
 pub use config::{Config, Limits, offered_profiles};
-pub use merge::compact_size;
+pub use held::held_bytes;
 pub use parts::{Parts, Reference};
 pub use session::Session;
 
@@ -122,7 +123,7 @@ pub struct Running {
     pub addr: SocketAddr,
     runtime: Arc<Runtime>,
     stop: CancellationToken,
-    server: JoinHandle<io::Result<()>>,
+    server: JoinHandle<()>,
 }
 
 impl fmt::Debug for Running {
@@ -144,13 +145,14 @@ pub async fn start(config: Config, parts: Arc<dyn Parts>) -> Result<Running, Sta
     let listener = TcpListener::bind(address).await.map_err(listen)?;
     let addr = listener.local_addr().map_err(listen)?;
     let stop = CancellationToken::new();
-    let stopped = stop.clone().cancelled_owned();
-    let router = http::router(Arc::clone(&runtime));
-    let server = tokio::spawn(async move {
-        axum::serve(listener, router)
-            .with_graceful_shutdown(stopped)
-            .await
-    });
+    let limits = runtime.limits();
+    let server = tokio::spawn(http::door::serve(
+        listener,
+        http::router(Arc::clone(&runtime)),
+        limits.connections,
+        limits.quiet_time,
+        stop.clone(),
+    ));
     Ok(Running {
         addr,
         runtime,

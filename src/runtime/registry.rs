@@ -1,11 +1,12 @@
 //! The registered manifests, versions side by side (`spec/registration.md`).
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use serde_json::{Value, json};
 
 use super::error::{Code, ErrorObject};
+use super::held::held_bytes;
 use super::parts::Parts;
 use super::session::manifest_reference;
 use crate::diagnostic::Violation;
@@ -20,6 +21,9 @@ pub struct Registry {
     manifests: BTreeMap<Key, Arc<Manifest>>,
     start: Option<Key>,
     most: usize,
+    most_bytes: usize,
+    /// What each manifest's document holds, of deleted ones too: a session keeps its manifest.
+    held: Vec<(Weak<Manifest>, usize)>,
 }
 
 /// What a registration did.
@@ -32,10 +36,11 @@ pub enum Registered {
 }
 
 impl Registry {
-    /// An empty registry that takes at most `most` manifests.
-    pub fn new(most: usize) -> Self {
+    /// An empty registry that takes at most `most` manifests, whose documents hold at most `most_bytes` of memory.
+    pub fn new(most: usize, most_bytes: usize) -> Self {
         Self {
             most,
+            most_bytes,
             ..Self::default()
         }
     }
@@ -66,6 +71,16 @@ impl Registry {
                 "no further manifest can be registered; delete some",
             ));
         }
+        let more = held_bytes(&manifest.document);
+        self.held.retain(|(held, _)| held.strong_count() > 0);
+        let held: usize = self.held.iter().map(|(_, bytes)| bytes).sum();
+        if held.saturating_add(more) > self.most_bytes {
+            return Err(ErrorObject::new(
+                Code::CapacityExceeded,
+                "the manifests hold as much as this runtime allows; delete some and close their sessions",
+            ));
+        }
+        self.held.push((Arc::downgrade(&manifest), more));
         self.manifests.insert(key, manifest);
         Ok(Registered::Created)
     }
@@ -312,7 +327,7 @@ mod tests {
     }
 
     fn registry(all: &[(&str, &str)]) -> Registry {
-        let mut registry = Registry::new(100);
+        let mut registry = Registry::new(100, 1 << 20);
         for (name, version) in all {
             registry
                 .register(&PARTS, versioned(name, version))
@@ -373,7 +388,7 @@ mod tests {
         registry.remove("a", &semver::Version::new(1, 0, 0));
         assert_eq!(resolved(&registry, None), Err(Code::ManifestRequired));
         assert_eq!(
-            resolved(&Registry::new(1), None),
+            resolved(&Registry::new(1, 1 << 20), None),
             Err(Code::ManifestRequired)
         );
     }
@@ -392,7 +407,7 @@ mod tests {
             registry.register(&PARTS, other).map_err(|e| e.code),
             Err(Code::ManifestConflict)
         );
-        let mut full = Registry::new(1);
+        let mut full = Registry::new(1, 1 << 20);
         assert_eq!(
             full.register(&PARTS, versioned("a", "1.0.0")),
             Ok(Registered::Created)

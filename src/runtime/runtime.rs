@@ -59,9 +59,10 @@ impl Runtime {
             .flat_map(|secret| parts.secret_forms(secret))
             .collect();
         let runtime = Self {
-            registry: Mutex::new(Registry::new(limits.manifests)),
+            registry: Mutex::new(Registry::new(limits.manifests, limits.manifest_bytes)),
             store: Box::new(Memory::new(
                 limits.sessions,
+                limits.session_bytes,
                 limits.transcripts,
                 limits.transcript_bytes,
             )),
@@ -265,6 +266,12 @@ impl Runtime {
             false => None,
         };
         let _turn = slot.turn().lock().await;
+        if matches!(input, Input::Step) && self.store.full() {
+            return Err(ErrorObject::new(
+                Code::CapacityExceeded,
+                "the open sessions hold as much as this runtime allows; close some",
+            ));
+        }
         self.bring_manifest(&slot)?;
         Ok(self.drive(&slot, input).await)
     }
@@ -335,7 +342,10 @@ impl Runtime {
     fn take(&self, slot: &Slot, input: Input) -> Vec<Effect> {
         let now = self.parts.now();
         slot.touch(now);
-        slot.session().step(self.parts(), now, input)
+        let mut session = slot.session();
+        let effects = session.step(self.parts(), now, input);
+        slot.weigh(session.held_bytes());
+        effects
     }
 
     async fn execute(&self, flight: Flight) -> Input {

@@ -7,13 +7,14 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Full, Slot, Store};
-use crate::runtime::compact_size;
+use crate::runtime::held_bytes;
 
 /// Sessions and transcripts in memory, bounded in number and bytes.
 #[derive(Debug)]
 pub struct Memory {
     shelves: Mutex<Shelves>,
     most_sessions: usize,
+    most_session_bytes: usize,
     most_transcripts: usize,
     most_bytes: usize,
 }
@@ -26,12 +27,25 @@ struct Shelves {
     bytes: usize,
 }
 
+impl Shelves {
+    /// Bytes that the open sessions hold together; added up anew, so that no path can forget to.
+    fn held(&self) -> usize {
+        self.sessions.values().map(|slot| slot.held()).sum()
+    }
+}
+
 impl Memory {
     /// An empty store with these bounds.
-    pub fn new(most_sessions: usize, most_transcripts: usize, most_bytes: usize) -> Self {
+    pub fn new(
+        most_sessions: usize,
+        most_session_bytes: usize,
+        most_transcripts: usize,
+        most_bytes: usize,
+    ) -> Self {
         Self {
             shelves: Mutex::default(),
             most_sessions,
+            most_session_bytes,
             most_transcripts,
             most_bytes,
         }
@@ -45,11 +59,16 @@ impl Memory {
 impl Store for Memory {
     fn insert(&self, slot: Arc<Slot>) -> Result<(), Full> {
         let mut shelves = self.shelves();
-        if shelves.sessions.len() >= self.most_sessions {
+        let held = shelves.held().saturating_add(slot.held());
+        if shelves.sessions.len() >= self.most_sessions || held > self.most_session_bytes {
             return Err(Full);
         }
         shelves.sessions.insert(slot.id().to_owned(), slot);
         Ok(())
+    }
+
+    fn full(&self) -> bool {
+        self.shelves().held() >= self.most_session_bytes
     }
 
     fn get(&self, id: &str) -> Option<Arc<Slot>> {
@@ -57,7 +76,7 @@ impl Store for Memory {
     }
 
     fn archive(&self, id: &str, transcript: Arc<Value>) {
-        let weight = compact_size(&transcript);
+        let weight = held_bytes(&transcript);
         let mut shelves = self.shelves();
         shelves.sessions.remove(id);
         if shelves
@@ -102,13 +121,21 @@ mod tests {
     use serde_json::json;
 
     #[test]
+    fn transcripts_count_for_the_memory_they_hold() {
+        let store = Memory::new(1, 1, 10, 100_000);
+        // 7 KB of text.
+        store.archive("dense", Arc::new(Value::Array(vec![json!({"": 1}); 1000])));
+        assert!(store.transcript("dense").is_none());
+    }
+
+    #[test]
     fn the_oldest_transcripts_go_first() {
-        let store = Memory::new(1, 2, 1000);
+        let store = Memory::new(1, 1, 2, 1500);
         for id in ["a", "b", "c"] {
             store.archive(id, Arc::new(json!(id)));
         }
         assert!(store.transcript("a").is_none() && store.transcript("c").is_some());
-        store.archive("large", Arc::new(json!("x".repeat(998))));
+        store.archive("large", Arc::new(json!("x".repeat(1400))));
         assert!(store.transcript("c").is_none() && store.transcript("large").is_some());
         store.archive("too large", Arc::new(json!("x".repeat(2000))));
         assert!(store.transcript("too large").is_none());

@@ -2,7 +2,7 @@
 
 mod memory;
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -20,6 +20,9 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`Full`] when no further session can be kept.
     fn insert(&self, slot: Arc<Slot>) -> Result<(), Full>;
+
+    /// Whether the open sessions hold as much as they may together; none may grow then.
+    fn full(&self) -> bool;
 
     /// The open session of this id.
     fn get(&self, id: &str) -> Option<Arc<Slot>>;
@@ -45,6 +48,7 @@ pub struct Slot {
     turn: TurnLock<()>,
     session: Mutex<Session>,
     touched: AtomicI64,
+    held: AtomicUsize,
 }
 
 impl Slot {
@@ -53,6 +57,7 @@ impl Slot {
         Self {
             id: session.id().to_owned(),
             turn: TurnLock::new(()),
+            held: AtomicUsize::new(session.held_bytes()),
             session: Mutex::new(session),
             touched: AtomicI64::new(now.as_millisecond()),
         }
@@ -72,6 +77,16 @@ impl Slot {
     pub fn session(&self) -> MutexGuard<'_, Session> {
         // A panic inside the machine leaves a session that is still readable and closable.
         self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes of memory that the session held when it was last weighed.
+    pub fn held(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// Notes how much memory the session holds by now.
+    pub fn weigh(&self, held: usize) {
+        self.held.store(held, Ordering::Relaxed);
     }
 
     /// Notes that something was called, and tells when the time before was.

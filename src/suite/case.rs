@@ -236,6 +236,9 @@ mod tests {
         assert!(step(json!({"stepp": {}})).is_err());
         assert!(step(json!({"step": {"heders": {}}})).is_err());
         assert!(step(json!({"together": [{"together": []}]})).is_err());
+        let ahead = json!({"together": [{"step": {}}, {"close": {}}], "head_start": true});
+        assert!(step(ahead).expect("reads").head_start);
+        assert!(step(json!({"step": {}, "head_start": true})).is_err());
     }
 
     #[test]

@@ -291,18 +291,27 @@ fn outgoing_keys(observed: &Observed) -> Vec<Mismatch> {
             Some((call, key.as_str()))
         })
         .collect();
-    let same = |one: &Call, other: &Call| (one.service, &one.path, &one.body) == (other.service, &other.path, &other.body);
+    let same = |one: &Call, other: &Call| {
+        (one.service, &one.path, &one.body) == (other.service, &other.path, &other.body)
+    };
     keyed
         .iter()
         .enumerate()
-        .filter(|(index, (call, key))| keyed[..*index].iter().any(|(before, used)| used == key && !same(before, call)))
+        .filter(|(index, (call, key))| {
+            keyed[..*index]
+                .iter()
+                .any(|(before, used)| used == key && !same(before, call))
+        })
         .map(|(_, (call, key))| Mismatch {
             cites: vec![OUTGOING_KEY.to_owned()],
             place: call.service.name().to_owned(),
             pointer: format!("/headers/{KEY}"),
             expected: json!({"$not": key}),
             got: Value::from(*key),
-            message: format!("{} {} has the key of another step's request", call.method, call.path),
+            message: format!(
+                "{} {} has the key of another step's request",
+                call.method, call.path
+            ),
             no_answer: false,
         })
         .take(MOST)

@@ -29,6 +29,7 @@ pub(crate) fn registry() -> Registry {
         entry("MOD-004", "MUST", "session"),
         entry("TRN-011", "MUST", "session"),
         entry("HUM-001", "MUST", "human"),
+        entry("IDM-011", "SHOULD", "session"),
     ]
     .concat();
     registry.add_section("steps", &text, "q");

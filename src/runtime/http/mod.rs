@@ -2,6 +2,7 @@
 
 pub(super) mod body;
 mod documents;
+pub(super) mod door;
 mod sessions;
 
 use std::sync::Arc;

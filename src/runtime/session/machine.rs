@@ -11,7 +11,6 @@ use super::{Attempt, Call, Effect, Flight, Landing, Pending, Question, Session};
 use crate::manifest::Kind;
 use crate::model::{ModelFailure, ModelReply};
 use crate::runtime::error::{Code, ErrorObject};
-use crate::runtime::merge;
 use crate::runtime::parts::{Author, Parts};
 use crate::runtime::plan::{self, Plan, Wish};
 use crate::runtime::prompt;
@@ -323,7 +322,6 @@ impl Session {
         let elapsed = now
             .as_millisecond()
             .saturating_sub(landing.started.as_millisecond());
-        let size = merge::compact_size(&observation);
         self.observation = Arc::new(observation);
         let step = Step {
             step_number: number,
@@ -333,7 +331,7 @@ impl Session {
             result: result.clone(),
             observation: Arc::clone(&self.observation),
         };
-        self.record.add_step(step, size);
+        self.record.add_step(step);
         if let Some(turn) = landing
             .turn
             .and_then(|index| self.record.turns.get_mut(index))

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::error::{Code, ErrorObject};
+use super::held::held_bytes;
 use super::parts::Parts;
 use super::plan::Scope;
 use super::redact::{Redactor, Site};
@@ -295,6 +296,12 @@ impl Session {
     /// Steps counted so far.
     pub fn steps_done(&self) -> u64 {
         self.steps_done
+    }
+
+    /// Roughly the bytes of memory that it holds, the manifest aside.
+    pub fn held_bytes(&self) -> usize {
+        let given = held_bytes(&self.goal) + held_bytes(&self.initial_observation);
+        given + self.contract.len() + self.record.weight
     }
 
     /// The observation as it stands.

@@ -9,6 +9,7 @@ use super::{Effect, Landing, Question, Session, not_found};
 use crate::diagnostic::Violation;
 use crate::manifest::Kind;
 use crate::runtime::error::{Code, ErrorObject};
+use crate::runtime::held_bytes;
 use crate::runtime::parts::{Author, Parts};
 use crate::runtime::plan;
 use crate::runtime::redact::Site;
@@ -274,6 +275,7 @@ impl Session {
         outcome: &'static str,
     ) {
         let at = parts.format_time(now);
+        self.record.weight += output.as_ref().map_or(0, held_bytes);
         if let Some(asked) = self.record.intervention(id) {
             asked.answered_at = Some(at);
             asked.output = output;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::model::{Message, Role, Usage};
+use crate::runtime::held_bytes;
 
 /// One exchange with the model.
 #[derive(Debug, Clone)]
@@ -116,13 +117,18 @@ impl Record {
         };
         self.weight += own.map(|message| message.content.len()).sum::<usize>();
         self.weight += turn.reply.as_ref().map_or(0, String::len) + 256;
+        self.weight += turn.refused.as_ref().map_or(0, held_bytes);
         self.turns.push(turn);
         self.turns.len() - 1
     }
 
     /// Remembers a step.
-    pub fn add_step(&mut self, step: Step, observation_size: usize) {
-        self.weight += 2 * observation_size + 256;
+    pub fn add_step(&mut self, step: Step) {
+        self.weight += [&step.plan, &step.result, &*step.observation]
+            .map(held_bytes)
+            .iter()
+            .sum::<usize>()
+            + 256;
         self.steps.push(step);
     }
 

@@ -60,6 +60,10 @@ async fn outside(State(world): State<Arc<World>>, request: Request) -> Response 
             }
         }
         "/moved" => (axum::http::StatusCode::FOUND, [("location", "/echo")], "").into_response(),
+        "/moved-secret" => {
+            let target = format!("/echo?token={TOKEN}");
+            (axum::http::StatusCode::FOUND, [("location", target)], "").into_response()
+        }
         "/away" => (
             axum::http::StatusCode::FOUND,
             [("location", "http://localhost:1/echo")],
@@ -116,7 +120,8 @@ impl Stand {
         };
         let manifest = json!({"name": "stand", "version": "1.0", "actions": [
             call("echo", "/echo", json!({})), call("moved", "/moved", json!({"method": "GET"})),
-            call("moved_post", "/moved", json!({})), call("away", "/away", json!({"method": "GET"})),
+            call("moved_post", "/moved", json!({})),
+            call("moved_secret", "/moved-secret", json!({"method": "GET"})), call("away", "/away", json!({"method": "GET"})),
             call("slow", "/slow", json!({"timeout_ms": 50})), call("text", "/text", json!({})),
             call("fail", "/fail", json!({})), call("unset", "/echo", json!({"auth": "${UNSET}"})),
             {"type": "invoke_api", "name": "gone", "endpoint": "http://127.0.0.1:1/", "method": "GET", "input_schema": {}, "output_schema": {}},

@@ -173,6 +173,36 @@ async fn bounds_are_refused_with_503() {
 }
 
 #[tokio::test]
+async fn sessions_and_manifests_are_bounded_by_the_memory_they_hold() {
+    let limits = Limits {
+        session_bytes: 1 << 20,
+        manifest_bytes: 1 << 20,
+        ..Limits::default()
+    };
+    let stand = Stand::with(World::default(), Arc::new(Reference), limits).await;
+    // 42 KB of text, 3 MB of memory.
+    let dense = Value::Array(vec![json!({"": 1}); 6000]);
+    let body = json!({"goal": {"description": "d"}, "observation": {"timestamp": "2026-01-01T00:00:00Z",
+                      "user_context": {"user_id": "U", "preferences": {}}, "environment": {"dense": dense}}});
+    let (status, refused) = stand.post("/sessions", &body).await;
+    assert_eq!(
+        (status, refused["errorCode"].as_str()),
+        (503, Some("capacity_exceeded"))
+    );
+    let document =
+        crate::runtime::fixture::manifest(&json!({"name": "other", "x": dense})).document;
+    let (status, refused) = stand.post("/manifests", &document).await;
+    assert_eq!(
+        (status, refused["errorCode"].as_str()),
+        (503, Some("capacity_exceeded"))
+    );
+    // Small ones still have room.
+    let id = stand.open(5).await;
+    stand.says(&[act("echo")]);
+    assert_eq!(stand.step(&id).await.0, 200);
+}
+
+#[tokio::test]
 async fn a_busy_port_is_a_start_error() {
     let stand = Stand::new(World::default()).await;
     let config = Config {

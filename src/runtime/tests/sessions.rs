@@ -99,6 +99,40 @@ async fn a_session_from_opening_to_transcript() {
 }
 
 #[tokio::test]
+async fn a_plan_that_spells_a_credential_in_escapes_sends_none() {
+    let stand = Stand::new(World::default()).await;
+    let spelled: String = TOKEN.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+    let plan = format!("{{\"action\":\"echo\",\"args\":{{\"a\":\"{spelled}\"}}}}");
+    stand.world.replies.lock().expect("replies").push_back(plan);
+    let id = stand.open(5).await;
+    assert_eq!(stand.step(&id).await.0, 200);
+    let seen = stand.world.seen.lock().expect("seen");
+    let sent = seen.iter().find(|(path, _)| path == "/echo");
+    assert_eq!(
+        sent.map(|(_, body)| body.clone()),
+        Some(json!({"a": "[REDACTED]"}))
+    );
+}
+
+#[tokio::test]
+async fn a_redirect_to_where_the_credential_stands_in_the_url_is_refused() {
+    let stand = Stand::new(World::default()).await;
+    stand.says(&[act("moved_secret")]);
+    let id = stand.open(5).await;
+    let (_, body) = stand.step(&id).await;
+    assert_eq!(
+        body["result"]["error"]["errorCode"], "redirect_refused",
+        "{body}"
+    );
+    assert_eq!(stand.seen("/moved-secret"), 1);
+    assert_eq!(
+        stand.world.seen.lock().expect("seen").len(),
+        2,
+        "model, then service"
+    );
+}
+
+#[tokio::test]
 async fn a_model_that_is_busy_costs_no_step() {
     let stand = Stand::new(World::default()).await;
     let id = stand.open(3).await;

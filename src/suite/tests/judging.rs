@@ -273,6 +273,27 @@ fn secrets_wherever_they_come_out() {
 }
 
 #[test]
+fn keys_that_two_steps_share() {
+    let shared = |bodies: [Value; 2]| {
+        let judgement = judged(|observed| {
+            for body in bodies {
+                let mut sent = call("email", "POST", "/v1/send", body);
+                sent.headers.insert("idempotency-key".into(), "k".into());
+                observed.calls.push(sent);
+            }
+        });
+        let of_keys = |mismatch: &&crate::suite::verdict::Mismatch| mismatch.cites == ["IDM-011"];
+        judgement.mismatches.iter().filter(of_keys).count()
+    };
+    assert_eq!(shared([json!({"n": 1}), json!({"n": 2})]), 1);
+    assert_eq!(
+        shared([json!({"n": 1}), json!({"n": 1})]),
+        0,
+        "a repetition of one step"
+    );
+}
+
+#[test]
 fn scripts_are_strict() {
     let unmatched =
         judged(|observed| observed.calls[1].unmatched = Some("entry 1 wants saw_error".into()));
