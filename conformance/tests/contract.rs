@@ -187,6 +187,11 @@ fn wrong_usage_is_exit_2_with_one_sentence() {
         "--allow-destructive",
     );
     refused(&["run", "--url", "ftp://127.0.0.1"], 2, "http");
+    refused(
+        &["run", "--url", "http://user:pw@127.0.0.1:9"],
+        2,
+        "user or password",
+    );
     refused(&["run", "--jobs", "0"], 2, "--jobs");
     refused(&["run", "--repeat", "0"], 2, "--repeat");
     refused(&["run", "--profile", "cores"], 2, "no profile 'cores'");

@@ -267,6 +267,23 @@ impl Run {
         Ok(Some(target))
     }
 
+    /// This command without what chooses cases, order and form of the answer.
+    fn command(&self) -> String {
+        let mut words = vec!["oap-conform run".to_owned()];
+        let mut add = |flag: &str, value: Option<String>| {
+            words.extend(value.map(|value| format!("{flag} {value}")));
+        };
+        add("--url", self.url.clone());
+        add("--model-listen", self.model_listen.map(|at| at.to_string()));
+        add("--mutant", self.mutant.clone());
+        let folder = self.cases.as_ref();
+        add("--cases", folder.map(|folder| folder.display().to_string()));
+        if self.allow_destructive {
+            words.push("--allow-destructive".to_owned());
+        }
+        words.join(" ")
+    }
+
     fn options(&self, external: bool) -> Options {
         let defaults = Options::default();
         let secrets = if external {
@@ -294,6 +311,7 @@ impl Run {
             },
             force: false,
             capabilities: None,
+            command: self.command(),
             secrets,
         }
     }

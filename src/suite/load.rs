@@ -4,6 +4,7 @@ mod review;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Read as _;
 use std::path::Path;
 
 use review::Review;
@@ -72,19 +73,7 @@ pub fn directory(folder: &Path, registry: &Registry) -> Result<Vec<Case>, Vec<Lo
     let files: Vec<_> = paths
         .into_iter()
         .map(|path| {
-            let text = std::fs::metadata(&path)
-                .map_err(|error| error.to_string())
-                .and_then(|meta| {
-                    if meta.len() > yaml::MOST_BYTES as u64 {
-                        return Err(format!(
-                            "the file has {} bytes; split it, at most {} are read",
-                            meta.len(),
-                            yaml::MOST_BYTES
-                        ));
-                    }
-                    std::fs::read_to_string(&path)
-                        .map_err(|error| format!("cannot be read: {error}"))
-                });
+            let text = text_of(&path);
             (path.display().to_string(), text)
         })
         .collect();
@@ -96,6 +85,29 @@ pub fn directory(folder: &Path, registry: &Registry) -> Result<Vec<Case>, Vec<Lo
         }]);
     }
     assemble(files, registry)
+}
+
+/// The text of a case file; what is no plain file, such as a pipe or a device, may never end and is not opened.
+fn text_of(path: &Path) -> Result<String, String> {
+    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
+    let about = std::fs::metadata(path).map_err(cannot)?;
+    if !about.is_file() {
+        return Err("is no plain file; take it away".to_owned());
+    }
+    let most = yaml::MOST_BYTES as u64;
+    if about.len() > most {
+        return Err(format!(
+            "the file has {} bytes; split it, at most {most} are read",
+            about.len()
+        ));
+    }
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(cannot)?;
+    // A file may have grown since; what is longer by now is refused by the reader.
+    file.take(most + 1)
+        .read_to_string(&mut text)
+        .map_err(cannot)?;
+    Ok(text)
 }
 
 fn walk(folder: &Path, depth: usize, paths: &mut Vec<std::path::PathBuf>) -> Result<(), String> {
@@ -365,6 +377,15 @@ expect:
             let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
             panic!("{}", lines.join("\n"));
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_plain_file_is_not_opened() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::os::unix::fs::symlink("/dev/zero", folder.path().join("a.yaml")).expect("linked");
+        let found = directory(folder.path(), &registry()).expect_err("refused");
+        assert!(found[0].message.contains("plain file"), "{found:?}");
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub struct Options {
     pub force: bool,
     /// What the target can do; `None`: ask `GET /capabilities`.
     pub capabilities: Option<Capabilities>,
+    /// The command that judges the same target again, without filter and seed; failures are told with it.
+    pub command: String,
     /// Secrets that the target was given, as (name, value): searched for in all it sends.
     pub secrets: Vec<(String, String)>,
 }
@@ -56,6 +58,7 @@ impl Default for Options {
             times: Times::default(),
             force: false,
             capabilities: None,
+            command: "oap-conform run".to_owned(),
             secrets: test_secrets(),
         }
     }
@@ -143,9 +146,10 @@ pub fn select<'c>(
     options: &Options,
     last_failed: Option<&BTreeSet<String>>,
 ) -> (Vec<&'c Case>, Selection) {
+    let ids: BTreeSet<&str> = cases.iter().map(|case| case.id.as_str()).collect();
     let mut selected: Vec<&Case> = cases
         .iter()
-        .filter(|case| matches_filter(case, registry, &options.filter))
+        .filter(|case| matches_filter(case, registry, &options.filter, &ids))
         .filter(|case| {
             options.profiles.is_empty() || options.profiles.contains(&case.profile(registry))
         })
@@ -163,8 +167,9 @@ pub fn select<'c>(
     (selected, selection)
 }
 
-/// Whether a case fits a filter. A term is a substring, or a glob over the whole text if it holds `*` or `?`.
-pub fn matches_filter(case: &Case, registry: &Registry, filter: &str) -> bool {
+/// Whether a case fits a filter. A term is the whole id of a case (one of `ids`) and then means that case only, or a substring,
+/// or a glob over the whole text if it holds `*` or `?`.
+fn matches_filter(case: &Case, registry: &Registry, filter: &str, ids: &BTreeSet<&str>) -> bool {
     let mut terms = filter
         .split(',')
         .map(str::trim)
@@ -183,6 +188,9 @@ pub fn matches_filter(case: &Case, registry: &Registry, filter: &str) -> bool {
         )
         .collect();
     terms.any(|term| {
+        if ids.contains(term) {
+            return case.id == term;
+        }
         let is_glob = term.contains(['*', '?']);
         texts.iter().any(|text| {
             if is_glob {
@@ -242,11 +250,19 @@ mod tests {
             "[[requirement]]\nid=\"STP-001\"\nlevel=\"MUST\"\nprofile=\"session\"\nquote=\"q\"\njudged=\"live\"",
             "q",
         );
-        let fits = |filter: &str| matches_filter(&case("STP-001-late-step"), &registry, filter);
+        let fits = |filter: &str| {
+            matches_filter(
+                &case("STP-001-late-step"),
+                &registry,
+                filter,
+                &BTreeSet::from(["STP-001-late", "STP-001-late-step"]),
+            )
+        };
         for filter in [
             "",
             " , ",
             "late",
+            "STP-001-late-step",
             "STP-001",
             "steps",
             "ERR-001",
@@ -256,7 +272,14 @@ mod tests {
         ] {
             assert!(fits(filter), "{filter}");
         }
-        for filter in ["early", "STP-002", "STP-*-stop", "step??", "ERR-002"] {
+        for filter in [
+            "early",
+            "STP-001-late",
+            "STP-002",
+            "STP-*-stop",
+            "step??",
+            "ERR-002",
+        ] {
             assert!(!fits(filter), "{filter}");
         }
     }

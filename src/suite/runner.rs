@@ -109,6 +109,7 @@ pub async fn run_on(
     running.all(&selected, &capabilities).await?;
     let results = running.results;
     let run = RunBlock {
+        command: options.command.clone(),
         suite: format!("oap-conform {}", env!("CARGO_PKG_VERSION")),
         started_at,
         duration_ms: millis(began.elapsed()),

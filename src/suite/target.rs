@@ -108,6 +108,8 @@ pub enum SendError {
     Broken(String),
     /// The body is larger than what is read, in bytes.
     TooLarge(usize),
+    /// The body has more brackets and commas than what is read: parsed it would take a hundred times its size.
+    TooDense(usize),
     /// The request itself cannot be sent: a fault of the case.
     Unsendable(String),
 }
@@ -119,6 +121,9 @@ impl std::fmt::Display for SendError {
             Self::Unreachable(_) => f.write_str("nobody listens there"),
             Self::Broken(_) => f.write_str("the connection broke before the answer was complete"),
             Self::TooLarge(bytes) => write!(f, "the answer has more than {bytes} bytes"),
+            Self::TooDense(marks) => {
+                write!(f, "the answer has more than {marks} brackets and commas")
+            }
             Self::Unsendable(why) => write!(f, "the request cannot be sent: {why}"),
         }
     }

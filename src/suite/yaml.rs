@@ -16,6 +16,11 @@ pub const MOST_DEPTH: usize = 48;
 /// Most values in one file, those that aliases repeat included.
 pub const MOST_NODES: usize = 20_000;
 
+/// Longest key, in bytes: it stands in the place of every value below it.
+const MOST_KEY_BYTES: usize = 1024;
+/// Most bytes of text that the aliases of one file repeat together.
+const MOST_REPEATED_BYTES: usize = 16 << 20;
+
 /// What a file holds, and on which line each value begins.
 #[derive(Debug, Clone)]
 pub struct Document {
@@ -111,6 +116,7 @@ struct Builder {
     lines: BTreeMap<String, usize>,
     anchors: BTreeMap<usize, Value>,
     nodes: usize,
+    repeated: usize,
 }
 
 impl Builder {
@@ -140,6 +146,15 @@ impl Builder {
                     )
                 })?;
                 self.nodes += count(&value);
+                self.repeated += text_bytes(&value);
+                if self.repeated > MOST_REPEATED_BYTES {
+                    return Err(fail(
+                        line,
+                        format!(
+                            "aliases repeat more than {MOST_REPEATED_BYTES} bytes; use fewer aliases"
+                        ),
+                    ));
+                }
                 let pointer = self.next_pointer(line)?;
                 self.place(value, pointer, 0, line)
             }
@@ -157,6 +172,12 @@ impl Builder {
     }
 
     fn key(&mut self, text: &str, line: usize) -> Result<(), YamlError> {
+        if text.len() > MOST_KEY_BYTES {
+            return Err(fail(
+                line,
+                format!("a key has more than {MOST_KEY_BYTES} bytes; shorten it"),
+            ));
+        }
         if let Some(open) = self.open.last_mut() {
             if open.value.get(text).is_some() {
                 return Err(fail(
@@ -232,6 +253,18 @@ impl Builder {
             },
         }
         Ok(())
+    }
+}
+
+fn text_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(elements) => elements.iter().map(text_bytes).sum(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, member)| name.len() + text_bytes(member))
+            .sum(),
+        _ => 0,
     }
 }
 
@@ -380,6 +413,14 @@ mod tests {
                 .contains("64 bits")
         );
         assert!(error("a: [1, 2\nb: 3").message.contains("not YAML"));
+        let long_key = format!("? \"{}\"\n: [1, 2]", "k".repeat(2000));
+        assert!(error(&long_key).message.contains("shorten"));
+        let repeated = format!(
+            "a: &a {}\nb: [{}*a]",
+            "x".repeat(100_000),
+            "*a, ".repeat(200)
+        );
+        assert!(error(&repeated).message.contains("aliases"));
         let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
         for level in 1..9 {
             let before = level - 1;

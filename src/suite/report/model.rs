@@ -103,6 +103,8 @@ pub struct RunBlock {
     pub median_case_ms: f64,
     /// Requests sent to the target.
     pub requests: usize,
+    /// The command that judges the same target again, without filter and seed.
+    pub command: String,
     /// The seed.
     pub seed: u64,
     /// Cases that ran at the same time.

@@ -93,8 +93,8 @@ fn failure(
     line(
         out,
         format_args!(
-            "     repeat: oap-conform run --filter {} --seed {}",
-            case.id, report.run.seed
+            "     repeat: {} --filter {} --seed {}",
+            report.run.command, case.id, report.run.seed
         ),
     );
     line(out, format_args!(""));
@@ -305,6 +305,7 @@ mod tests {
             }],
             requirements: Vec::new(),
             run: RunBlock {
+                command: "oap-conform run".to_owned(),
                 seed: 42,
                 jobs: 2,
                 repeat: 1,

@@ -11,6 +11,14 @@ use super::{Answer, Boxed, Exchange, HttpRequest, SendError, Target};
 /// Largest answer that is read, in bytes; transcripts of long sessions are the largest.
 const MOST_BODY: usize = 32 << 20;
 
+/// Most brackets, colons and commas of an answer that is read; an observation of 1 MiB, thrice, has fewer.
+const MOST_MARKS: usize = 2_000_000;
+
+fn marks(body: &[u8]) -> usize {
+    let is_mark = |byte: &&u8| matches!(byte, b'{' | b'[' | b':' | b',');
+    body.iter().filter(is_mark).count()
+}
+
 /// A runtime that listens at a URL.
 #[derive(Debug, Clone)]
 pub struct HttpTarget {
@@ -31,6 +39,10 @@ impl HttpTarget {
             return Err(format!(
                 "'{base_url}' is not http or https; write http://host:port"
             ));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            // Not quoted: reports and process lists must not hold it.
+            return Err("the URL holds a user or password; take it out".to_owned());
         }
         // An error only says that another part of this process was first.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -115,6 +127,9 @@ impl HttpTarget {
                 return Err(SendError::TooLarge(MOST_BODY));
             }
             body.extend_from_slice(&chunk);
+        }
+        if marks(&body) > MOST_MARKS {
+            return Err(SendError::TooDense(MOST_MARKS));
         }
         Ok(Answer {
             status,
@@ -225,6 +240,18 @@ mod tests {
         request.headers.push(("x".into(), "a\nb".into()));
         let exchange = target.send(request, Duration::from_secs(1)).await;
         assert!(matches!(exchange.outcome, Err(SendError::Unsendable(_))));
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_countless_values_is_not_parsed() {
+        let body = "[".to_owned() + &",".repeat(MOST_MARKS) + "]";
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        let (url, task) = server(Box::leak((head + &body).into_boxed_str())).await;
+        let target = HttpTarget::new(&url, Vec::new()).expect("a target");
+        let asked = HttpRequest::new("GET", "/healthz");
+        let answer = target.send(asked, Duration::from_secs(20)).await.outcome;
+        assert_eq!(answer, Err(SendError::TooDense(MOST_MARKS)));
+        task.abort();
     }
 
     #[test]
