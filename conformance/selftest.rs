@@ -2,6 +2,7 @@
 //! break one rule each.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use mock_services::MockServices;
 use sha2::{Digest, Sha256};
 
+use crate::model::ModelConfig;
 use crate::mutants::{self, Mutant};
 use crate::null_targets;
 use crate::requirement::{Level, Registry};
@@ -17,6 +19,7 @@ use crate::suite::applicability::Capabilities;
 use crate::suite::case::Case;
 use crate::suite::matrix::{MutantRun, SelftestReport, matrix};
 use crate::suite::null::NullResult;
+use crate::suite::options::test_secrets;
 use crate::suite::report::Report;
 use crate::suite::target::HttpTarget;
 use crate::suite::{self, Options, Times};
@@ -38,8 +41,6 @@ const ABOUT_EFFECTS: [&str; 5] = ["actions", "idempotency", "plans", "schemas", 
 
 /// How a self-test is made.
 pub struct Plan {
-    /// Sets up the good target before these mock services.
-    pub reference: fn(&MockServices) -> Config,
     /// Mutants that are judged at the same time, at least 1.
     pub lanes: usize,
     /// Chooses the tenth of further cases that each mutant meets.
@@ -58,6 +59,31 @@ pub struct Outcome {
     pub problems: Vec<String>,
     /// Runs of a case against a mutant.
     pub runs: usize,
+}
+
+/// How the reference is set up for a run: the test environment of `spec/harness.md`.
+pub fn reference(mocks: &MockServices) -> Config {
+    let secrets: BTreeMap<String, String> = test_secrets().into_iter().collect();
+    let api_key = secrets.get("OPENAI_API_KEY").cloned().unwrap_or_default();
+    let granted = secrets
+        .into_iter()
+        .filter(|(name, _)| name != "OPENAI_API_KEY")
+        .chain([("OAP_TEST_SHORT".to_owned(), "ab12".to_owned())])
+        .collect();
+    Config {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        manifests: Vec::new(),
+        secrets: granted,
+        variables: BTreeMap::from([("OAP_TEST_REGION".to_owned(), "eu".to_owned())]),
+        model: ModelConfig {
+            base_url: mocks.model_url(),
+            api_key,
+            model: "scripted-model".to_owned(),
+            timeout: Duration::from_secs(1),
+        },
+        limits: runtime::Limits::default(),
+        profiles: offered_profiles(),
+    }
 }
 
 /// Told of progress: how many of how many, and what was done last.
@@ -193,7 +219,7 @@ fn drawn(seed: u64, mutant: &str, case: &str) -> bool {
 }
 
 async fn good(cases: &[Case], plan: &Plan, mocks: &Arc<MockServices>) -> Result<Report, String> {
-    let running = runtime::start((plan.reference)(mocks), Arc::new(Reference))
+    let running = runtime::start(reference(mocks), Arc::new(Reference))
         .await
         .map_err(|error| error.to_string())?;
     let options = Options {
@@ -238,7 +264,7 @@ async fn against_mutant(
     if cases.is_empty() {
         return Err("no case speaks for its requirement".to_owned());
     }
-    let standing = mutant.start((plan.reference)(mocks)).await?;
+    let standing = mutant.start(reference(mocks)).await?;
     let options = Options {
         jobs: JOBS,
         seed: plan.seed,

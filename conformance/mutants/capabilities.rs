@@ -20,6 +20,12 @@ pub fn mutants() -> Vec<Mutant> {
             PlainText,
         )
         .rewriting(),
+        Mutant::proxy(
+            "guesses-at-versions",
+            "CAP-009",
+            "Takes anything that begins with a 2 for version 2.0.",
+            Guessing,
+        ),
         said(
             "core-goes-without-saying",
             "CAP-002",
@@ -139,6 +145,25 @@ fn version(name: &'static str, behaviour: &'static str, speaks: fn(&str) -> bool
         }
     }
     Mutant::part(name, "CAP-008", behaviour, Version(speaks))
+}
+
+/// Reads whatever looks like a version of this major version as 2.0.
+struct Guessing;
+
+impl Tamper for Guessing {
+    fn request(&self, request: &mut Request) {
+        let Ok(mut body) = serde_json::from_slice::<Value>(&request.body) else {
+            return;
+        };
+        if let Some(members) = body.as_object_mut() {
+            let looks_right = |value: &Value| value.to_string().trim_matches('"').starts_with('2');
+            members.retain(|name, value| {
+                !matches!(name.as_str(), "protocol_version" | "protocolVersion")
+                    || !looks_right(value)
+            });
+            request.body = body.to_string().into();
+        }
+    }
 }
 
 struct PlainText;

@@ -225,7 +225,23 @@ fn unknown() -> Vec<Mutant> {
             "accepts conditionals, fallbacks and plugins without the profile",
             Profile::Workflow,
         ),
+        Mutant::part(
+            "templates-are-shown-as-they-are",
+            "MAN-007",
+            "accepts a template in a prompt without the profile, and would show its braces to people",
+            BracesAreText,
+        ),
     ]
+}
+
+struct BracesAreText;
+
+impl Parts for BracesAreText {
+    fn unsupported_members(&self, manifest: &Manifest, profiles: &[Profile]) -> Vec<Violation> {
+        let mut found = registry::unsupported_members(manifest, profiles);
+        found.retain(|violation| !violation.pointer.ends_with("/prompt"));
+        found
+    }
 }
 
 fn actions() -> Vec<Mutant> {

@@ -1,16 +1,13 @@
 //! That failures are found, told the same way each time, and kept without secrets.
 
-use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use mock_services::MockServices;
-use oap_conform::model::ModelConfig;
-use oap_conform::mutants::{self, Break};
+use oap_conform::mutants;
 use oap_conform::null_targets;
 use oap_conform::requirement::Registry;
-use oap_conform::runtime::{self, Config, offered_profiles};
+use oap_conform::selftest::reference;
 use oap_conform::suite::options::test_secrets;
 use oap_conform::suite::report::{Report, render_json};
 use oap_conform::suite::{self, Case, HttpTarget, Options, Times, load};
@@ -28,41 +25,15 @@ async fn mocks() -> Arc<MockServices> {
     )
 }
 
-fn config(mocks: &MockServices) -> Config {
-    let mut secrets: BTreeMap<String, String> = test_secrets().into_iter().collect();
-    let api_key = secrets.remove("OPENAI_API_KEY").expect("a key");
-    Config {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        manifests: Vec::new(),
-        secrets,
-        variables: BTreeMap::new(),
-        model: ModelConfig {
-            base_url: mocks.model_url(),
-            api_key,
-            model: "scripted-model".to_owned(),
-            timeout: Duration::from_secs(1),
-        },
-        limits: runtime::Limits::default(),
-        profiles: offered_profiles(),
-    }
-}
-
-/// Judges the first mutant that is one swapped part and whose requirement has this prefix.
+/// Judges the first mutant whose requirement has this prefix by the cases of that requirement.
 async fn against_mutant(prefix: &str, options: Options) -> (Report, String) {
     let mocks = mocks().await;
     let mutant = mutants::all()
         .into_iter()
-        .find(|mutant| {
-            mutant.requirement.starts_with(prefix) && matches!(mutant.breaks, Break::Part(_))
-        })
+        .find(|mutant| mutant.requirement.starts_with(prefix))
         .expect("a mutant");
-    let Break::Part(part) = &mutant.breaks else {
-        panic!("a part");
-    };
-    let running = runtime::start(config(&mocks), Arc::clone(part))
-        .await
-        .expect("it starts");
-    let target = HttpTarget::new(&format!("http://{}", running.addr), Vec::new()).expect("a URL");
+    let standing = mutant.start(reference(&mocks)).await.expect("it starts");
+    let target = HttpTarget::new(&standing.url, Vec::new()).expect("a URL");
     let options = Options {
         filter: mutant.requirement.to_owned(),
         ..options
@@ -70,7 +41,7 @@ async fn against_mutant(prefix: &str, options: Options) -> (Report, String) {
     let report = suite::run(&cases(), Arc::new(target), mocks, &options, &())
         .await
         .expect("a report");
-    running.shutdown().await;
+    standing.shutdown().await;
     (report, mutant.requirement.to_owned())
 }
 

@@ -1,20 +1,15 @@
 //! What several commands need: the cases, the mock services, the reference, the wish to stop.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::time::Duration;
 
-use mock_services::{Credentials, MockServices, StartError};
+use mock_services::{Credentials, StartError};
 use serde::Serialize;
 
 use super::failure::Failure;
-use crate::model::ModelConfig;
 use crate::requirement::Registry;
-use crate::runtime::{self, Config, offered_profiles};
 use crate::suite::case::Case;
 use crate::suite::load;
-use crate::suite::options::test_secrets;
 
 /// The cases of a folder, or those that this binary carries.
 pub(super) fn cases(folder: Option<&Path>) -> Result<Vec<Case>, Failure> {
@@ -68,31 +63,6 @@ pub(super) fn mocks_failed(error: StartError) -> Failure {
             Failure::usage(error.to_string())
         }
         StartError::System(_) => Failure::harness(error.to_string()),
-    }
-}
-
-/// How the reference is set up for a run: the test environment of `spec/harness.md`.
-pub(super) fn reference(mocks: &MockServices) -> Config {
-    let secrets: BTreeMap<String, String> = test_secrets().into_iter().collect();
-    let api_key = secrets.get("OPENAI_API_KEY").cloned().unwrap_or_default();
-    let granted = secrets
-        .into_iter()
-        .filter(|(name, _)| name != "OPENAI_API_KEY")
-        .chain([("OAP_TEST_SHORT".to_owned(), "ab12".to_owned())])
-        .collect();
-    Config {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        manifests: Vec::new(),
-        secrets: granted,
-        variables: BTreeMap::from([("OAP_TEST_REGION".to_owned(), "eu".to_owned())]),
-        model: ModelConfig {
-            base_url: mocks.model_url(),
-            api_key,
-            model: "scripted-model".to_owned(),
-            timeout: Duration::from_secs(1),
-        },
-        limits: runtime::Limits::default(),
-        profiles: offered_profiles(),
     }
 }
 

@@ -14,6 +14,7 @@ use super::harness;
 use crate::mutants::{self, Standing};
 use crate::requirement::{Profile, Registry};
 use crate::runtime::{self, Reference, Running};
+use crate::selftest;
 use crate::suite::applicability::Capabilities;
 use crate::suite::case::Case;
 use crate::suite::describe;
@@ -167,7 +168,7 @@ impl Run {
 
     /// Starts the reference, or the mutant that was asked for.
     async fn built_in(&self, mocks: &MockServices) -> Result<BuiltIn, Failure> {
-        let config = harness::reference(mocks);
+        let config = selftest::reference(mocks);
         let Some(name) = &self.mutant else {
             return runtime::start(config, Arc::new(Reference))
                 .await

@@ -64,7 +64,6 @@ impl Selftest {
             )));
         }
         let plan = Plan {
-            reference: harness::reference,
             lanes: usize::from(self.jobs),
             seed: self.seed,
             full: self.full,
