@@ -11,7 +11,9 @@ use crate::embedded;
 
 mod coverage;
 
-pub use coverage::{Coverage, LevelCoverage, MissionCoverage, ProfileCoverage, coverage};
+pub use coverage::{
+    Coverage, LevelCoverage, MissionCoverage, ProfileCoverage, RowCoverage, coverage,
+};
 
 /// How binding a requirement is (RFC 2119).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

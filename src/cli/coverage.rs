@@ -16,6 +16,9 @@ pub(super) struct CoverageCommand {
     /// Fail (exit 1) when a MUST of a landed profile has neither case nor exclusion, or a mission row is open
     #[arg(long)]
     check: bool,
+    /// Also print what became of each row of the mission: its requirements, or why there is none
+    #[arg(long)]
+    mission: bool,
     /// Text or JSON
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -29,7 +32,7 @@ impl CoverageCommand {
         let measured = coverage(registry, &harness::cited(&cases));
         match self.format {
             Format::Json => println!("{}", harness::pretty(&measured)?),
-            Format::Text => print!("{}", render(&measured)),
+            Format::Text => print!("{}", render(&measured, self.mission)),
         }
         let failed = self.check && !measured.problems.is_empty();
         Ok(if failed {
@@ -41,7 +44,7 @@ impl CoverageCommand {
     }
 }
 
-fn render(coverage: &Coverage) -> String {
+fn render(coverage: &Coverage, with_rows: bool) -> String {
     let mut text = format!(
         "{:<14} {:>28}   {:>28}\n{:<14} {:>28}   {:>28}\n",
         "",
@@ -73,6 +76,13 @@ fn render(coverage: &Coverage) -> String {
         mission.excluded,
         mission.open.len()
     );
+    for row in mission.map.iter().filter(|_| with_rows) {
+        let became = match &row.reason {
+            Some(reason) => format!("excluded: {reason}"),
+            None => row.requirements.join(" "),
+        };
+        let _ = writeln!(text, "  {:<5} {became}", row.row);
+    }
     for problem in &coverage.problems {
         let _ = writeln!(text, "  problem: {problem}");
     }

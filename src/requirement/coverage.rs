@@ -73,6 +73,20 @@ pub struct MissionCoverage {
     pub excluded: usize,
     /// Rows with neither.
     pub open: Vec<String>,
+    /// For each row in order, the requirements that answer it, or the reason why none does.
+    pub map: Vec<RowCoverage>,
+}
+
+/// What became of one row of the sources.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct RowCoverage {
+    /// The row, such as `A12`.
+    pub row: String,
+    /// Requirements that answer it.
+    pub requirements: Vec<String>,
+    /// Why it became no requirement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -205,11 +219,27 @@ fn rows(registry: &Registry, mission: &str, problems: &mut Vec<String>) -> Missi
         open.iter()
             .map(|row| format!("mission row {row}: neither answered nor excluded")),
     );
+    let map = all
+        .iter()
+        .map(|row| RowCoverage {
+            row: row.clone(),
+            requirements: registry
+                .iter()
+                .filter(|requirement| requirement.mission.contains(row))
+                .map(|requirement| requirement.id.clone())
+                .collect(),
+            reason: excluded
+                .iter()
+                .find(|entry| entry.row == *row)
+                .map(|entry| entry.reason.clone()),
+        })
+        .collect();
     MissionCoverage {
         rows: all.len(),
         answered: answered.len(),
         excluded: reasons.difference(&answered).count(),
         open,
+        map,
     }
 }
 
@@ -278,6 +308,8 @@ mod tests {
             (299, 1, 1)
         );
         assert_eq!(found.mission.open.len(), 297);
+        assert_eq!(found.mission.map[0].requirements, ["PLN-001"]);
+        assert_eq!(found.mission.map[1].reason.as_deref(), Some("y"));
         assert!(has(&found, "mission row A1: accounted for twice"));
         assert!(has(&found, "PLN-001: there is no mission row A999"));
         assert!(has(&found, "mission row A3: neither"));
