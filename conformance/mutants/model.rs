@@ -107,6 +107,18 @@ fn prompts() -> Vec<Mutant> {
             }
         ),
         swap!(
+            "observation-in-pieces",
+            "MOD-005",
+            "shows the model the members of the observation one by one, not as one JSON text",
+            fn question(&self, goal: &Value, observation: &Value) -> String {
+                let mut text = prompt::question(goal, &json!(null));
+                for (name, value) in observation.as_object().into_iter().flatten() {
+                    text.push_str(&format!("\n{name}: {value}"));
+                }
+                text
+            }
+        ),
+        swap!(
             "environment-hidden",
             "MOD-005",
             "shows the model the observation without its environment",

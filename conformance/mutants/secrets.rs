@@ -166,7 +166,7 @@ fn references() -> Vec<Mutant> {
         ),
         swap!(
             "manifests-read-with-values",
-            "SEC-013",
+            "REG-010",
             "shows manifests with the values of their variables",
             fn manifest_answer(&self, manifest: &Manifest) -> Value {
                 let answer = wire::manifest_answer(manifest).to_string();

@@ -13,7 +13,12 @@ use crate::suite::{Options, describe, matrix};
 #[derive(Debug, Args)]
 pub(super) struct List {
     /// Only these cases: a comma list of parts or globs of case ids, requirement ids or sections
-    #[arg(long, value_name = "FILTER", default_value = "")]
+    #[arg(
+        long,
+        value_name = "FILTER",
+        default_value = "",
+        hide_default_value = true
+    )]
     filter: String,
     /// Only cases of this profile; repeat for more
     #[arg(long, value_name = "PROFILE")]

@@ -24,8 +24,8 @@ use crate::suite::{EventSink, Options, Times};
 
 const AFTER_HELP: &str = "\
 Without --url the built-in reference is judged. With --url the runtime that listens there is;
-start it first in the environment of spec/harness.md, with OPENAI_BASE_URL leading to
---model-listen:
+start it first in the whole environment of spec/harness.md (tokens, granted names, time limit of
+the model), with OPENAI_BASE_URL leading to --model-listen:
 
   OPENAI_BASE_URL=http://127.0.0.1:9100/v1 OPENAI_API_KEY=sk-test-model-key-0001 my-runtime &
   oap-conform run --url http://127.0.0.1:8080 --model-listen 127.0.0.1:9100";
@@ -50,7 +50,12 @@ pub(super) struct Run {
     #[arg(long, requires = "url")]
     allow_destructive: bool,
     /// Only these cases: a comma list of parts or globs of case ids, requirement ids or sections
-    #[arg(long, value_name = "FILTER", default_value = "")]
+    #[arg(
+        long,
+        value_name = "FILTER",
+        default_value = "",
+        hide_default_value = true
+    )]
     filter: String,
     /// Only cases of this profile; repeat for more
     #[arg(long, value_name = "PROFILE")]

@@ -15,11 +15,19 @@ use crate::suite::Case;
 use crate::suite::options::{Options, select};
 use crate::suite::verdict::ExitCode;
 
+/// With fewer cases than this each mutant is listed with its killers.
+const FEW_CASES: usize = 30;
+
 /// Options of `selftest`.
 #[derive(Debug, Args)]
 pub(super) struct Selftest {
     /// Only these cases and the mutants that they speak for; a mutant's name works too
-    #[arg(long, value_name = "FILTER", default_value = "")]
+    #[arg(
+        long,
+        value_name = "FILTER",
+        default_value = "",
+        hide_default_value = true
+    )]
     filter: String,
     /// Every case against every mutant; otherwise those of its requirement and a tenth of the others
     #[arg(long)]
@@ -122,6 +130,13 @@ fn render(outcome: &Outcome, cases: usize) -> String {
         report.mutants.len(),
         outcome.runs
     ));
+    if cases < FEW_CASES {
+        lines.extend(report.mutants.iter().map(|mutant| {
+            let by = mutant.killed_by.join(", ");
+            let by = if by.is_empty() { "nothing" } else { &by };
+            format!("  {} ({}) killed by {by}", mutant.name, mutant.requirement)
+        }));
+    }
     lines.push(format!(
         "cases: {} of {cases} kill at least one mutant",
         cases - report.cases_without_mutant.len()
