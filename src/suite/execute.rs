@@ -74,12 +74,7 @@ pub async fn execute(case: &Case, token: &str, bench: &Bench) -> Observed {
         registered: Vec::new(),
     };
     walk.control().await;
-    let reached = walk
-        .observed
-        .control
-        .problem
-        .as_ref()
-        .is_none_or(|problem| problem.soft);
+    let reached = walk.observed.control.obstacle().is_none();
     if reached {
         walk.steps().await;
     }
@@ -145,13 +140,7 @@ impl Walk<'_> {
             problem: control_problem(&exchange, &manifest),
             exchanges: vec![exchange],
         };
-        if self
-            .observed
-            .control
-            .problem
-            .as_ref()
-            .is_none_or(|problem| problem.soft)
-        {
+        if self.observed.control.obstacle().is_none() {
             self.registered.push(manifest.reference());
         }
     }

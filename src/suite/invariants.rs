@@ -118,13 +118,10 @@ fn exchanges<'o>(case: &Case, observed: &'o Observed) -> Vec<(String, &'o Exchan
             .zip(&observed.steps)
             .enumerate()
             .flat_map(|(index, (step, seen))| {
-                let name = step
-                    .name
-                    .clone()
-                    .unwrap_or_else(|| step.stimulus.verb().to_owned());
+                let place = step.place(index);
                 seen.exchanges
                     .iter()
-                    .map(move |exchange| (format!("step {} ({name})", index + 1), exchange))
+                    .map(move |exchange| (place.clone(), exchange))
             });
     control.chain(steps).collect()
 }

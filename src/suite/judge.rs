@@ -55,12 +55,7 @@ pub fn judge(case: &Case, observed: &Observed, ground: &Ground<'_>) -> Judgement
     if let Some(message) = &observed.harness {
         return Judgement::without(Verdict::HarnessError, message);
     }
-    if let Some(problem) = observed
-        .control
-        .problem
-        .as_ref()
-        .filter(|problem| !problem.soft)
-    {
+    if let Some(problem) = observed.control.obstacle() {
         return Judgement::without(Verdict::SetupFailed, &problem.message);
     }
     let mut bench = Reading {
@@ -167,11 +162,7 @@ impl Reading<'_> {
 
     fn steps(&mut self, observed: &Observed) {
         for (index, (step, seen)) in self.case.steps.iter().zip(&observed.steps).enumerate() {
-            let name = step
-                .name
-                .clone()
-                .unwrap_or_else(|| step.stimulus.verb().to_owned());
-            let place = format!("step {} ({name})", index + 1);
+            let place = step.place(index);
             let before = self.mismatches.len();
             self.step(step, seen, &place);
             if self.harness.is_some() {

@@ -50,6 +50,13 @@ pub struct Control {
     pub problem: Option<ControlProblem>,
 }
 
+impl Control {
+    /// Why the steps cannot be taken, if they cannot.
+    pub fn obstacle(&self) -> Option<&ControlProblem> {
+        self.problem.as_ref().filter(|problem| !problem.soft)
+    }
+}
+
 /// Why the positive control was not met.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ControlProblem {

@@ -141,6 +141,14 @@ pub struct Repeat {
     pub times: usize,
 }
 
+impl Step {
+    /// Where it is in reports; `index` counts from 0.
+    pub fn place(&self, index: usize) -> String {
+        let name = self.name.as_deref().unwrap_or_else(|| self.stimulus.verb());
+        format!("step {} ({name})", index + 1)
+    }
+}
+
 impl Stimulus {
     /// What the stimulus is called in reports.
     pub fn verb(&self) -> &'static str {
