@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
 /// Largest request a null target reads before it answers, in bytes.
@@ -158,7 +158,16 @@ const fn null(name: &'static str, behaviour: &'static str, reply: Reply) -> Null
 pub struct Standing {
     /// Where it listens, or for `connection-refused` where nothing does.
     pub address: SocketAddr,
-    accepting: Option<JoinHandle<()>>,
+    standing: Stands,
+}
+
+#[derive(Debug)]
+enum Stands {
+    /// Bound and not listening: connections are refused, and nobody else is given the port meanwhile.
+    Reserved {
+        _port: TcpSocket,
+    },
+    Accepting(JoinHandle<()>),
 }
 
 impl Standing {
@@ -170,7 +179,7 @@ impl Standing {
 
 impl Drop for Standing {
     fn drop(&mut self) {
-        if let Some(accepting) = &self.accepting {
+        if let Stands::Accepting(accepting) = &self.standing {
             accepting.abort();
         }
     }
@@ -182,14 +191,17 @@ impl NullTarget {
     /// # Errors
     /// When no port can be had.
     pub async fn start(self) -> io::Result<Standing> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
         if matches!(self.reply, Reply::Refuse) {
+            // A port that is let go may be the next server's, and then there is somebody after all.
+            let port = TcpSocket::new_v4()?;
+            port.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
             return Ok(Standing {
-                address,
-                accepting: None,
+                address: port.local_addr()?,
+                standing: Stands::Reserved { _port: port },
             });
         }
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
         let accepting = tokio::spawn(async move {
             // The connections live in this set, so that ending the acceptor ends them too.
             let mut connections = tokio::task::JoinSet::new();
@@ -203,7 +215,7 @@ impl NullTarget {
         });
         Ok(Standing {
             address,
-            accepting: Some(accepting),
+            standing: Stands::Accepting(accepting),
         })
     }
 }

@@ -6,8 +6,9 @@
 use std::fmt;
 use std::future::Future;
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, Weak};
@@ -74,7 +75,7 @@ impl Servers {
         router: &Arc<Router>,
     ) -> Result<Self, StartError> {
         let renewals = keeper().map_err(StartError::System)?;
-        let mut servers = Vec::with_capacity(listeners.len());
+        let mut servers = Servers(Vec::with_capacity(listeners.len()));
         for (service, listener) in listeners {
             let server = Arc::new(
                 MockServer::builder()
@@ -83,6 +84,8 @@ impl Servers {
                     .start()
                     .await,
             );
+            // Filed before anything else can end this call, so that it is never dropped other than with the others.
+            servers.0.push(Arc::clone(&server));
             let gate = Arc::new(Gate {
                 router: Arc::clone(router),
                 service,
@@ -95,9 +98,8 @@ impl Servers {
             for mock in mocks(&gate) {
                 server.register(mock).await;
             }
-            servers.push(server);
         }
-        Ok(Servers(servers))
+        Ok(servers)
     }
 
     /// Ends the servers and waits until their ports refuse connections.
@@ -111,6 +113,19 @@ impl Servers {
                 thread::sleep(Duration::from_millis(2));
             }
         }
+    }
+}
+
+impl Drop for Servers {
+    /// wiremock ends a server by blocking on a lock of tokio's, as a part of the task that drops it. A task that has used
+    /// up its budget gets no lock from tokio before it yields, and a drop cannot yield: it would wait for ever.
+    fn drop(&mut self) {
+        let servers = mem::take(&mut self.0);
+        let mut ending = pin!(tokio::task::unconstrained(async move { drop(servers) }));
+        // It awaits nothing, so once is enough.
+        let _ = ending
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Starting, loading, unloading, stopping.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
 use mock_services::Service::{Calendar, Email};
 use mock_services::{Credentials, Options, Script, Service, StartError};
@@ -212,6 +213,40 @@ async fn a_default_token_serves_calls_without_one() {
         .await
         .unwrap();
     assert_eq!((reply.status, mocks.stray_calls().len()), (500, 1));
+}
+
+/// A task that has used up what tokio lets it do at a stretch gets no lock of tokio's until it yields; wiremock waits for
+/// one in its drop. Nothing of this may depend on how much is left.
+#[test]
+fn a_task_without_budget_ends_them_too() {
+    const MOST: usize = 130;
+    let (sender, receiver) = std::sync::mpsc::channel();
+    // In a thread of its own: should it hang, only a look from outside can tell.
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        for spent in (0..MOST).filter(|spent| *spent < 2 || *spent > 116) {
+            runtime.block_on(async {
+                let mocks = mock_services::start(Options::default()).await.unwrap();
+                tokio::task::yield_now().await;
+                for _ in 0..spent {
+                    tokio::task::consume_budget().await;
+                }
+                drop(mocks);
+            });
+            sender.send(spent).unwrap();
+        }
+    });
+    let mut last = None;
+    while last != Some(MOST - 1) {
+        last = receiver
+            .recv_timeout(Duration::from_secs(30))
+            .map(Some)
+            .unwrap_or_else(|_| panic!("it hangs after {last:?}"));
+    }
 }
 
 /// Callers that break off or talk nonsense harm nobody else.

@@ -1,12 +1,12 @@
-//! A target that counts the requests it gets.
+//! A target that counts the requests it gets, and sees to it that each ends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::{Boxed, Exchange, HttpRequest, Target};
+use super::{Boxed, Exchange, HttpRequest, Target, bounded};
 
-/// A target that counts its requests.
+/// A target that counts its requests; none of them outlasts its time, whatever the target inside makes of it.
 pub struct Counted {
     inner: Arc<dyn Target>,
     requests: AtomicUsize,
@@ -34,6 +34,39 @@ impl Target for Counted {
 
     fn send(&self, request: HttpRequest, timeout: Duration) -> Boxed<'_, Exchange> {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        self.inner.send(request, timeout)
+        Box::pin(bounded(self.inner.as_ref(), request, timeout))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suite::target::SendError;
+
+    /// A target that never comes back.
+    struct Gone;
+
+    impl Target for Gone {
+        fn base_url(&self) -> &'static str {
+            "http://127.0.0.1:9"
+        }
+
+        fn send(&self, _: HttpRequest, _: Duration) -> Boxed<'_, Exchange> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[tokio::test]
+    async fn every_request_ends() {
+        let counted = Counted::new(Arc::new(Gone));
+        let time = Duration::from_millis(10);
+        let exchange = counted.send(HttpRequest::new("GET", "/x"), time).await;
+        assert_eq!(exchange.outcome, Err(SendError::TimedOut(time)));
+        assert_eq!(exchange.request.path, "/x");
+        assert_eq!(counted.count(), 1);
+        let error = super::super::wait_ready(&Gone, time)
+            .await
+            .expect_err("gone");
+        assert_eq!(error.exit_code().number(), 3, "{error:?}");
     }
 }

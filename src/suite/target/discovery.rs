@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{HttpRequest, SendError, Target};
+use super::{HttpRequest, SendError, Target, bounded};
 use crate::requirement::Profile;
 use crate::suite::applicability::Capabilities;
 use crate::suite::verdict::RunError;
@@ -21,7 +21,7 @@ pub async fn wait_ready(target: &dyn Target, patience: Duration) -> Result<(), R
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let time = left.max(PAUSE);
-        let exchange = target.send(HttpRequest::new("GET", "/healthz"), time).await;
+        let exchange = bounded(target, HttpRequest::new("GET", "/healthz"), time).await;
         match &exchange.outcome {
             Ok(answer) if answer.status < 500 => return Ok(()),
             _ if Instant::now() + PAUSE < deadline => tokio::time::sleep(PAUSE).await,
@@ -46,9 +46,7 @@ fn gave_up(url: &str, error: Option<&SendError>) -> RunError {
 
 /// Asks `GET /capabilities`. What is not understood declares nothing but `core`; judging the answer is a case's job.
 pub async fn discover(target: &dyn Target, timeout: Duration) -> Capabilities {
-    let exchange = target
-        .send(HttpRequest::new("GET", "/capabilities"), timeout)
-        .await;
+    let exchange = bounded(target, HttpRequest::new("GET", "/capabilities"), timeout).await;
     let body = exchange
         .answer()
         .filter(|answer| answer.status == 200)
@@ -97,9 +95,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_dead_address_is_unreachable() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("listens");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
-        drop(listener);
+        // Bound and not listening: nobody else is given the port.
+        let dead = tokio::net::TcpSocket::new_v4().expect("a socket");
+        dead.bind(([127, 0, 0, 1], 0).into()).expect("bound");
+        let url = format!("http://{}", dead.local_addr().expect("an address"));
         let target = HttpTarget::new(&url, Vec::new()).expect("a target");
         let error = wait_ready(&target, Duration::from_millis(60))
             .await

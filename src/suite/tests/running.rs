@@ -11,7 +11,7 @@ use crate::suite::event::{Event, EventSink};
 use crate::suite::options::{Options, Times};
 use crate::suite::report::{Report, render_json};
 use crate::suite::runner::run_on;
-use crate::suite::target::HttpTarget;
+use crate::suite::target::{Boxed, Exchange, HttpRequest, HttpTarget, Target};
 use crate::suite::verdict::{ExitCode, RunError, RunVerdict, Verdict};
 
 fn cases() -> Vec<Case> {
@@ -212,9 +212,10 @@ async fn a_null_target_is_tried_with_every_case_and_passes_none() {
     let null = crate::suite::null::NullResult::of("empty-objects", &report);
     assert!(null.holds(3), "{null:?}");
     // Nobody listens at all.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("listens");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    drop(listener);
+    // Bound and not listening: nobody else is given the port.
+    let dead = tokio::net::TcpSocket::new_v4().expect("a socket");
+    dead.bind(([127, 0, 0, 1], 0).into()).expect("bound");
+    let url = format!("http://{}", dead.local_addr().expect("an address"));
     let target = Arc::new(HttpTarget::new(&url, Vec::new()).expect("a target"));
     let report = run_on(
         &registry(),
@@ -231,11 +232,68 @@ async fn a_null_target_is_tried_with_every_case_and_passes_none() {
     assert_eq!(report.verdict, RunVerdict::Incomplete);
 }
 
+/// A target that takes requests and never comes back, not even when its time is over.
+struct Gone;
+
+impl Target for Gone {
+    fn base_url(&self) -> &'static str {
+        "http://127.0.0.1:9"
+    }
+
+    fn send(&self, _: HttpRequest, _: Duration) -> Boxed<'_, Exchange> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn a_run_ends_though_the_target_never_comes_back() {
+    let options = Options {
+        force: true,
+        jobs: 3,
+        times: Times::default().scaled(0.002),
+        ..quick()
+    };
+    let (registry, wire, cases, mocks) = (registry(), wire(), cases(), mocks().await);
+    let run = run_on(
+        &registry,
+        &wire,
+        &cases,
+        Arc::new(Gone),
+        mocks,
+        &options,
+        &(),
+    );
+    let report = tokio::time::timeout(Duration::from_secs(60), run)
+        .await
+        .expect("it ends")
+        .expect("runs");
+    assert!(crate::suite::null::NullResult::of("gone", &report).holds(3));
+    let unready = Options {
+        force: false,
+        ..options
+    };
+    let run = run_on(
+        &registry,
+        &wire,
+        &cases,
+        Arc::new(Gone),
+        self::mocks().await,
+        &unready,
+        &(),
+    );
+    let error = tokio::time::timeout(Duration::from_secs(60), run)
+        .await
+        .expect("it ends")
+        .expect_err("not ready");
+    assert_eq!(error.exit_code(), ExitCode::Unreachable);
+}
+
 #[tokio::test]
 async fn a_dead_target_is_unreachable() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("listens");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    drop(listener);
+    // Bound and not listening: nobody else is given the port.
+    let dead = tokio::net::TcpSocket::new_v4().expect("a socket");
+    dead.bind(([127, 0, 0, 1], 0).into()).expect("bound");
+    let url = format!("http://{}", dead.local_addr().expect("an address"));
     let target = Arc::new(HttpTarget::new(&url, Vec::new()).expect("a target"));
     let options = Options {
         times: Times::default().scaled(0.01),
