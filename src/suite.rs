@@ -11,9 +11,11 @@
 
 pub mod applicability;
 pub mod case;
+pub mod clock;
 pub mod describe;
 pub mod event;
 pub mod execute;
+pub mod identity;
 pub mod invariants;
 pub mod judge;
 pub mod keep;
@@ -36,6 +38,7 @@ pub mod target;
 pub mod transcript;
 pub mod verdict;
 pub mod wire;
+pub mod workflow;
 pub mod yaml;
 
 #[cfg(test)]

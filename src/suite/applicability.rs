@@ -19,6 +19,8 @@ pub struct Capabilities {
     pub registers: bool,
     /// Cases and requirements (by id) that its maker says it cannot do; they stay in the denominators.
     pub cannot: BTreeSet<String>,
+    /// Whether its clock can be moved.
+    pub clock: bool,
     /// Who it says it is.
     pub implementation: Option<Value>,
 }
@@ -33,6 +35,7 @@ impl Capabilities {
             runtimes: Vec::new(),
             registers: true,
             cannot: BTreeSet::new(),
+            clock: false,
             implementation: None,
         }
     }
@@ -80,6 +83,11 @@ pub fn applicability(
             "the case is about a target without {}, which this one declares",
             profile.name()
         ));
+    }
+    if case.moves_clock() && !capabilities.clock {
+        return Applicability::NotApplicable(
+            "the case moves the clock, and the target offers none that can be moved".to_owned(),
+        );
     }
     let named = std::iter::once(&case.id).chain(&case.requirements);
     if let Some(id) = named

@@ -1,6 +1,7 @@
 //! One conformance case, as its YAML file says it (`conformance/README.md`).
 
 mod expectation;
+mod identity;
 mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +12,8 @@ use serde_json::{Map, Value};
 use crate::requirement::{Profile, Registry};
 
 pub use expectation::{After, AnswerExpect, Expect, ManyExpect, Place, Sight, Tally};
-pub use step::{Call, Register, Repeat, Request, Step, Stimulus};
+pub use identity::{Identity, Signer};
+pub use step::{Advance, Call, Register, Repeat, Request, Step, Stimulus};
 
 /// A case: what is sent, what the surroundings answer, and what must be observed.
 #[derive(Debug, Clone, Deserialize)]
@@ -34,6 +36,9 @@ pub struct Case {
     /// Defaults for the body of `open`.
     #[serde(default)]
     pub session: SessionDefaults,
+    /// Who calls, by name; `user` is who calls unless a step says otherwise.
+    #[serde(default)]
+    pub access: BTreeMap<String, Identity>,
     /// The scripted model, raw; the mock services read it.
     #[serde(default)]
     pub model: Vec<Value>,
@@ -154,6 +159,13 @@ impl Case {
             }),
             ManifestChoice::Changed(changes) => Some(changes.clone()),
         }
+    }
+
+    /// Whether it moves the target's clock: then no other case may run at the same time.
+    pub fn moves_clock(&self) -> bool {
+        self.steps
+            .iter()
+            .any(|step| matches!(step.stimulus, Stimulus::Advance(_)))
     }
 
     /// The script of the mocks: `{model, services}`.

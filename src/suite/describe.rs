@@ -240,11 +240,15 @@ pub fn plan(
             options.filter
         )));
     }
+    let capabilities = Capabilities {
+        clock: options.clock.is_some(),
+        ..capabilities.clone()
+    };
     Ok(selected
         .into_iter()
         .map(|case| Planned {
             id: case.id.clone(),
-            applicability: applicability(case, registry, capabilities, options.force),
+            applicability: applicability(case, registry, &capabilities, options.force),
         })
         .collect())
 }

@@ -7,6 +7,8 @@ use mock_services::{MockServices, Script, Service};
 use serde_json::Value;
 
 use super::case::{Case, Stimulus};
+use super::clock::{self, Clock};
+use super::identity::{self, Caller, Keys};
 use super::observed::{Control, ControlProblem, Observed, StepObserved, Stop};
 use super::options::Times;
 use super::prepare::{self, Origins, Prepared};
@@ -31,6 +33,10 @@ pub struct Bench {
     pub times: Times,
     /// Whether no other case runs: then calls without a token are this case's.
     pub alone: bool,
+    /// What tokens of callers are made with; `None`: the target asks for none.
+    pub keys: Option<Keys>,
+    /// The target's clock, where it can be moved.
+    pub clock: Option<Arc<Clock>>,
 }
 
 impl Bench {
@@ -47,7 +53,16 @@ impl Bench {
             origins,
             times,
             alone: false,
+            keys: None,
+            clock: None,
         }
+    }
+}
+
+impl Bench {
+    /// The target's time, in seconds since 1970.
+    fn now(&self) -> i64 {
+        clock::seconds(self.clock.as_ref().map_or(0, |clock| clock.moved()))
     }
 }
 
@@ -90,7 +105,7 @@ pub async fn execute(case: &Case, token: &str, bench: &Bench) -> Observed {
     }
     observed.duration = began.elapsed();
     if reached {
-        tidy(bench, opened, registered).await;
+        tidy(bench, token, opened, registered).await;
     }
     bench.mocks.unload(token);
     observed
@@ -133,7 +148,12 @@ impl Walk<'_> {
 
     async fn control(&mut self) {
         let manifest = self.observed.manifest.clone();
-        let request = HttpRequest::new("POST", "/manifests").json(&manifest.document);
+        let mut request = HttpRequest::new("POST", "/manifests").json(&manifest.document);
+        // Registering is not what a case is about: the harness may, whoever its callers are.
+        let registrar = identity::registrar(&self.observed.token);
+        if let Some(authorization) = self.token_of(&registrar) {
+            request.default_header("authorization", &authorization);
+        }
         let exchange = self.send(request).await;
         self.note_document(&manifest.document);
         self.observed.control = Control {
@@ -148,19 +168,33 @@ impl Walk<'_> {
     async fn steps(&mut self) {
         let mut bindings = self.first_bindings();
         for (index, step) in self.case.steps.iter().enumerate() {
+            if let Stimulus::Advance(advance) = &step.stimulus {
+                if let Err(message) = self.advance(advance.seconds).await {
+                    self.observed.harness = Some(format!("step {}: {message}", index + 1));
+                    return;
+                }
+                self.observed.steps.push(StepObserved {
+                    bindings: bindings.clone(),
+                    ..StepObserved::default()
+                });
+                continue;
+            }
             let stimuli: &[Stimulus] = match &step.stimulus {
                 Stimulus::Together(inner) => inner,
                 single => std::slice::from_ref(single),
             };
             let made: Result<Vec<HttpRequest>, Refusal> = stimuli
                 .iter()
-                .map(|stimulus| {
+                .zip(&step.callers)
+                .map(|(stimulus, name)| {
+                    let caller = self.caller(name.as_deref()).map_err(Refusal::Broken)?;
                     stimulus::request(
                         stimulus,
                         self.case,
                         &self.observed.token,
                         &self.bench.origins,
                         &bindings,
+                        &caller,
                     )
                 })
                 .collect();
@@ -201,6 +235,32 @@ impl Walk<'_> {
         }
     }
 
+    async fn advance(&self, seconds: u32) -> Result<(), String> {
+        match &self.bench.clock {
+            Some(clock) => clock.advance(seconds, self.bench.times.request).await,
+            // A null target has no clock; whatever comes next is judged all the same.
+            None => Ok(()),
+        }
+    }
+
+    /// Who sends a request; without access control nobody needs a token.
+    fn caller(&self, name: Option<&str>) -> Result<Caller, String> {
+        let keys = self.bench.keys.clone().unwrap_or_default();
+        let token = &self.observed.token;
+        let mut caller = identity::caller(self.case, name, token, &keys, self.bench.now())?;
+        if self.bench.keys.is_none() {
+            caller.authorization = None;
+        }
+        Ok(caller)
+    }
+
+    /// The header of somebody whom the case does not know.
+    fn token_of(&self, identity: &super::case::Identity) -> Option<String> {
+        let keys = self.bench.keys.as_ref()?;
+        let token = &self.observed.token;
+        Some(identity::bearer(identity, token, keys, self.bench.now()))
+    }
+
     fn first_bindings(&self) -> Bindings {
         let manifest = &self.observed.manifest;
         [
@@ -208,6 +268,7 @@ impl Walk<'_> {
             ("manifest", manifest.reference()),
             ("manifest_name", manifest.name.clone()),
             ("digest", manifest.digest.clone()),
+            ("user", format!("U-{}", self.observed.token)),
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), Value::from(value)))
@@ -294,6 +355,17 @@ impl Walk<'_> {
         if let Some(id) = body.pointer("/pending/id").filter(|id| id.is_string()) {
             bindings.insert("intervention".to_owned(), id.clone());
         }
+        if path == "/execute" && exchange.answer().is_some_and(|answer| answer.status == 202) {
+            for (name, pointer) in [
+                ("approval", "/approval/id"),
+                ("resume", "/resume"),
+                ("resumed_state", "/state"),
+            ] {
+                if let Some(value) = body.pointer(pointer) {
+                    bindings.insert(name.to_owned(), value.clone());
+                }
+            }
+        }
         if is_post && path.ends_with("/close") && good {
             for session in &mut self.opened {
                 session.closed |= path.contains(&stimulus::segment(&session.id));
@@ -376,7 +448,12 @@ fn registered_reference(answer: &super::target::Answer) -> Option<String> {
 }
 
 /// Closes what is open and deletes what is registered, so that a target that lives on is not filled up. Best effort, not judged.
-async fn tidy(bench: &Bench, opened: Vec<OpenSession>, mut registered: Vec<String>) {
+async fn tidy(bench: &Bench, token: &str, opened: Vec<OpenSession>, mut registered: Vec<String>) {
+    let registrar = identity::registrar(token);
+    let authorization = bench
+        .keys
+        .as_ref()
+        .map(|keys| identity::bearer(&registrar, token, keys, bench.now()));
     registered.sort_unstable();
     registered.dedup();
     let closes = opened
@@ -394,7 +471,10 @@ async fn tidy(bench: &Bench, opened: Vec<OpenSession>, mut registered: Vec<Strin
             format!("/manifests/{}", stimulus::segment(&reference)),
         )
     });
-    for request in closes.chain(deletes) {
+    for mut request in closes.chain(deletes) {
+        if let Some(authorization) = &authorization {
+            request.default_header("authorization", authorization);
+        }
         if bench
             .target
             .send(request, bench.times.tidy)

@@ -1,6 +1,8 @@
 //! What is checked in every case, whatever it is about: the shape of every answer, secrets in all that leaves, the transcript against
 //! what was seen, and that the scripts were followed.
 
+use std::collections::BTreeSet;
+
 use mock_services::{Call, Service};
 use serde_json::{Value, json};
 
@@ -12,7 +14,8 @@ use super::secrets::Leak;
 use super::target::Exchange;
 use super::transcript;
 use super::verdict::Mismatch;
-use super::wire::{ERROR_STATUS, Wire};
+use super::wire::{ERROR_STATUS, Finding, Wire};
+use super::workflow;
 
 /// No secret in any answer.
 const SECRET_IN_ANSWER: &str = "SEC-010";
@@ -25,6 +28,13 @@ const SECRET_IN_REQUEST: &str = "SEC-012";
 
 /// The goal and the observation stand in each prompt, and the token in both.
 const PROMPT: [&str; 2] = ["MOD-004", "MOD-005"];
+
+/// No token in the refusal of a caller.
+const TOKEN_IN_REFUSAL: &str = "ACC-008";
+/// No token in what else leaves.
+const TOKEN_IN_STATE: &str = "WFL-061";
+/// Shorter parts of a token would be found by chance.
+const LEAST_TOKEN: usize = 16;
 
 /// Most mismatches of one kind that one case reports.
 const MOST: usize = 10;
@@ -41,9 +51,16 @@ pub fn check(
     let exchanges = exchanges(case, observed);
     for (place, exchange) in &exchanges {
         found.extend(wire(place, exchange, ground.wire));
+        found.extend(
+            workflow::check(exchange)
+                .into_iter()
+                .map(|finding| in_body(place, finding)),
+        );
         found.extend(answer_secrets(place, exchange, ground));
+        found.extend(caller_token(place, exchange));
     }
     found.extend(call_secrets(observed, ground));
+    found.extend(caller_tokens_passed_on(&exchanges, observed));
     found.extend(outgoing_keys(observed));
     if complete {
         found.extend(scripts(case, observed));
@@ -144,21 +161,87 @@ fn wire(place: &str, exchange: &Exchange, wire: &Wire) -> Vec<Mismatch> {
     .take(MOST)
     .map(|finding| {
         let of_status = finding.requirement == ERROR_STATUS;
-        Mismatch {
-            cites: vec![finding.requirement],
-            place: place.to_owned(),
-            pointer: if of_status {
-                "/status".to_owned()
-            } else {
-                format!("/body{}", finding.difference.pointer)
-            },
-            expected: finding.difference.expected,
-            got: finding.difference.got,
-            message: finding.difference.message,
-            no_answer: false,
+        let mut mismatch = in_body(place, finding);
+        if of_status {
+            mismatch.pointer = "/status".to_owned();
         }
+        mismatch
     })
     .collect()
+}
+
+fn in_body(place: &str, finding: Finding) -> Mismatch {
+    Mismatch {
+        cites: vec![finding.requirement],
+        place: place.to_owned(),
+        pointer: format!("/body{}", finding.difference.pointer),
+        expected: finding.difference.expected,
+        got: finding.difference.got,
+        message: finding.difference.message,
+        no_answer: false,
+    }
+}
+
+/// What of a caller's token must not come back: the whole, and each part that tells something.
+fn told_parts(exchange: &Exchange) -> Vec<&str> {
+    exchange
+        .request
+        .headers
+        .iter()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("authorization"))
+        .filter_map(|(_, value)| value.strip_prefix("Bearer "))
+        .flat_map(|token| std::iter::once(token).chain(token.split('.').skip(1)))
+        .filter(|part| part.len() >= LEAST_TOKEN)
+        .collect()
+}
+
+/// A caller's token in the answer to the caller.
+fn caller_token(place: &str, exchange: &Exchange) -> Option<Mismatch> {
+    let answer = exchange.answer()?;
+    let body = String::from_utf8_lossy(&answer.body);
+    let requirement = if answer.status == 401 {
+        TOKEN_IN_REFUSAL
+    } else {
+        TOKEN_IN_STATE
+    };
+    let headers = answer.headers.iter().map(|(_, value)| value.as_str());
+    let texts: Vec<&str> = headers.chain([body.as_ref()]).collect();
+    told_parts(exchange)
+        .iter()
+        .any(|part| texts.iter().any(|text| text.contains(part)))
+        .then(|| token_told(place, requirement))
+}
+
+/// Callers' tokens in what services and the model were sent.
+fn caller_tokens_passed_on(
+    exchanges: &[(String, &Exchange)],
+    observed: &Observed,
+) -> Option<Mismatch> {
+    let parts: BTreeSet<&str> = exchanges
+        .iter()
+        .flat_map(|(_, exchange)| told_parts(exchange))
+        .collect();
+    let told = observed.calls.iter().find(|call| {
+        let body = call.body.to_string();
+        let headers = call.headers.values();
+        let texts: Vec<&str> = headers.map(String::as_str).chain([body.as_str()]).collect();
+        parts
+            .iter()
+            .any(|part| texts.iter().any(|text| text.contains(part)))
+    })?;
+    Some(token_told(told.service.name(), TOKEN_IN_STATE))
+}
+
+fn token_told(place: &str, requirement: &str) -> Mismatch {
+    Mismatch {
+        cites: vec![requirement.to_owned()],
+        place: place.to_owned(),
+        pointer: String::new(),
+        expected: Value::from("no part of the caller's token"),
+        got: Value::from("[REDACTED]"),
+        message: "holds the caller's token or a part of it".to_owned(),
+        no_answer: false,
+    }
 }
 
 fn answer_secrets(place: &str, exchange: &Exchange, ground: &Ground<'_>) -> Vec<Mismatch> {

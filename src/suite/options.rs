@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::applicability::Capabilities;
 use super::case::Case;
+use super::identity::Keys;
 use crate::requirement::{Profile, Registry};
 
 /// The options of a run; the default runs every case once with the target's discovered capabilities.
@@ -41,6 +42,10 @@ pub struct Options {
     pub command: String,
     /// Secrets that the target was given, as (name, value): searched for in all it sends.
     pub secrets: Vec<(String, String)>,
+    /// What the tokens of callers are made with.
+    pub keys: Keys,
+    /// Base URL of the target's clock, where it can be moved.
+    pub clock: Option<String>,
 }
 
 impl Default for Options {
@@ -60,6 +65,8 @@ impl Default for Options {
             capabilities: None,
             command: "oap-conform run".to_owned(),
             secrets: test_secrets(),
+            keys: Keys::default(),
+            clock: None,
         }
     }
 }
@@ -105,7 +112,29 @@ impl Times {
 /// The secret of the test environment that must not get into a header; its base64 and base64url differ (`spec/harness.md`, 1).
 pub const MULTILINE_SECRET: &str = "first-line\r\nX-Injected: yes>>>???";
 
-/// The secrets of the documented test environment (`spec/harness.md`).
+/// The secret of the test environment that is bound to a host which nobody reaches (`spec/harness.md`, 1).
+pub const BOUND_SECRET: &str = "bound-secret-7d1f/+a==";
+
+/// The host that [`BOUND_SECRET`] is bound to.
+pub const BOUND_HOST: &str = "bound.example.com";
+
+/// The secrets of the documented test environment that the operator grants to actions (`spec/harness.md`).
+pub fn granted_secrets() -> Vec<(String, String)> {
+    test_secrets()
+        .into_iter()
+        .filter(|(name, _)| !NOT_GRANTED.contains(&name.as_str()))
+        .chain([("OAP_TEST_SHORT".to_owned(), "ab12".to_owned())])
+        .collect()
+}
+
+/// What the target knows and grants to no action.
+const NOT_GRANTED: [&str; 3] = [
+    "OPENAI_API_KEY",
+    "OAP_TEST_JWT_HS256",
+    "OAP_TEST_STATIC_TOKEN",
+];
+
+/// All secrets of the documented test environment (`spec/harness.md`).
 pub fn test_secrets() -> Vec<(String, String)> {
     let credentials = mock_services::Credentials::default();
     [
@@ -113,10 +142,10 @@ pub fn test_secrets() -> Vec<(String, String)> {
         ("EMAIL_TOKEN", credentials.email),
         ("CRM_TOKEN", credentials.crm),
         ("OPENAI_API_KEY", credentials.model_key),
-        (
-            "OAP_TEST_MULTILINE",
-            "first-line\r\nX-Injected: yes>>>???".to_owned(),
-        ),
+        ("OAP_TEST_MULTILINE", MULTILINE_SECRET.to_owned()),
+        ("OAP_TEST_BOUND", BOUND_SECRET.to_owned()),
+        ("OAP_TEST_JWT_HS256", Keys::default().hs256),
+        ("OAP_TEST_STATIC_TOKEN", Keys::default().static_token),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .to_vec()

@@ -285,6 +285,19 @@ mod tests {
     }
 
     #[test]
+    fn a_fallback_is_merged_as_what_it_is() {
+        let mut saved = step(1, "whole", json!({"o": 1}));
+        saved["result"]["attempts"] = json!([
+            {"action_name": "plain", "success": false, "output": null, "error": {}},
+            {"action_name": "whole", "success": true, "output": {"o": 1}, "error": null},
+        ]);
+        let after = replayed(&[saved]);
+        assert_eq!(after["environment"]["a"], json!({"b": {"o": 1}}));
+        let plugin = replayed(&[step(1, "tools.note", json!("x"))]);
+        assert_eq!(plugin["environment"]["tools.note"], "x");
+    }
+
+    #[test]
     fn failures_and_skips_change_only_what_the_runtime_sets() {
         for result in [
             json!({"action_name": "plain", "success": false, "output": null, "error": {}}),

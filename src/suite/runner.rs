@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::applicability::{Applicability, Capabilities, applicability};
 use super::case::Case;
+use super::clock::Clock;
 use super::event::{Event, EventSink};
 use super::execute::{Bench, execute};
 use super::judge::{Ground, Judgement, judge};
@@ -82,12 +83,24 @@ pub async fn run_on(
         (None, true) => Capabilities::of(Profile::ALL),
         (None, false) => discover(counted.as_ref(), options.times.request).await,
     };
+    let clock = match &options.clock {
+        Some(url) => Some(Arc::new(Clock::new(url).map_err(RunError::Usage)?)),
+        None => None,
+    };
+    let capabilities = Capabilities {
+        clock: clock.is_some(),
+        ..capabilities
+    };
     let secrets = Secrets::new(options.secrets.iter().cloned());
-    let bench = Bench::new(
+    let mut bench = Bench::new(
         Arc::clone(&counted) as Arc<dyn Target>,
         mocks,
         options.times,
     );
+    bench.clock = clock;
+    if capabilities.profiles.contains(&Profile::Access) {
+        bench.keys = Some(options.keys.clone());
+    }
     let mut running = Running {
         ground: Ground {
             registry,
@@ -219,12 +232,26 @@ impl Running<'_> {
 
     /// Every case once, as many at a time as there are jobs.
     async fn pass(&mut self, cases: &[Arc<Case>], iteration: usize) -> Result<(), RunError> {
-        let mut waiting = shuffled(cases, self.options.seed.wrapping_add(iteration as u64));
+        let order = shuffled(cases, self.options.seed.wrapping_add(iteration as u64));
+        // Who moves the clock moves it for everybody, so these come last and one by one.
+        let (alone, together): (Vec<_>, Vec<_>) =
+            order.into_iter().partition(|case| case.moves_clock());
+        let jobs = self.options.jobs.max(1);
+        self.at_a_time(jobs, together, iteration).await?;
+        self.at_a_time(1, alone, iteration).await
+    }
+
+    async fn at_a_time(
+        &mut self,
+        jobs: usize,
+        mut waiting: Vec<Arc<Case>>,
+        iteration: usize,
+    ) -> Result<(), RunError> {
         let mut tasks = tokio::task::JoinSet::new();
         // A task that panics takes its case's name along, so it is kept here.
         let mut names: BTreeMap<tokio::task::Id, Arc<Case>> = BTreeMap::new();
         loop {
-            while !self.stopped && tasks.len() < self.options.jobs.max(1) {
+            while !self.stopped && tasks.len() < jobs {
                 let Some(case) = waiting.pop() else { break };
                 self.sink.event(&Event::CaseStarted { id: &case.id });
                 let token = token(self.options.seed, iteration, &case.id);

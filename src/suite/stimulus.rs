@@ -6,6 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use super::case::{self, Case, Stimulus};
+use super::identity::Caller;
 use super::prepare::{self, Origins};
 use super::substitute::{self, Bindings, Unbound};
 use super::target::HttpRequest;
@@ -58,12 +59,28 @@ pub fn request(
     token: &str,
     origins: &Origins,
     bindings: &Bindings,
+    caller: &Caller,
+) -> Result<HttpRequest, Refusal> {
+    let mut request = unsigned(stimulus, case, token, origins, bindings, caller)?;
+    if let Some(authorization) = &caller.authorization {
+        request.default_header("authorization", authorization);
+    }
+    Ok(request)
+}
+
+fn unsigned(
+    stimulus: &Stimulus,
+    case: &Case,
+    token: &str,
+    origins: &Origins,
+    bindings: &Bindings,
+    caller: &Caller,
 ) -> Result<HttpRequest, Refusal> {
     match stimulus {
         Stimulus::Open(patch) => {
             let mut patch = patch.clone();
             let headers = patch.shift_remove("$headers");
-            let mut body = open_body(case);
+            let mut body = open_body(case, &caller.user);
             prepare::merge_patch(&mut body, &Value::Object(patch));
             let mut request = HttpRequest::new("POST", "/sessions");
             add_headers(&mut request, headers.as_ref(), bindings)?;
@@ -85,6 +102,26 @@ pub fn request(
             add_headers(&mut request, headers.as_ref(), bindings)?;
             Ok(request.json(&substitute::substitute(&Value::Object(body), bindings)?))
         }
+        Stimulus::Execute(own) => {
+            let body = json!({"user_id": caller.user, "manifest": "${manifest}"});
+            workflow_call("/execute", body, own, bindings)
+        }
+        Stimulus::Resume(own) => {
+            let mut own = own.clone();
+            let body = json!({
+                "open_action": bound_value(bindings, "resume")?,
+                "state": bound_value(bindings, "resumed_state")?,
+                "user_id": caller.user,
+                "manifest": "${manifest}",
+                "approval": {"id": bound(bindings, "approval")?, "decision": own.shift_remove("decision").unwrap_or_default()},
+            });
+            workflow_call("/execute", body, &own, bindings)
+        }
+        Stimulus::Plan(own) => {
+            let body = json!({"goal": GOAL, "user_id": caller.user, "manifest": "${manifest}"});
+            workflow_call("/plan", body, own, bindings)
+        }
+        Stimulus::Advance(_) => Err(Refusal::Broken("a clock is no target".to_owned())),
         Stimulus::Register(register) => registration(register, token, origins, bindings),
         Stimulus::Request(raw) => raw_request(raw, bindings),
         Stimulus::Together(_) => Err(Refusal::Broken(
@@ -93,8 +130,46 @@ pub fn request(
     }
 }
 
+/// A call of the workflow profile: the members that a case gives take the place of those that the harness makes up.
+///
+/// A goal gets the token, so that the model's requests can be told apart.
+fn workflow_call(
+    path: &str,
+    body: Value,
+    own: &Map<String, Value>,
+    bindings: &Bindings,
+) -> Result<HttpRequest, Refusal> {
+    // What an answer brought may hold `${…}` of its own; only what the case says is looked through.
+    let mut made = Map::new();
+    for (name, value) in body.as_object().into_iter().flatten() {
+        let ready = match name.as_str() {
+            "open_action" | "state" => value.clone(),
+            _ => substitute::substitute(value, bindings)?,
+        };
+        made.insert(name.clone(), ready);
+    }
+    let mut own = own.clone();
+    let headers = own.shift_remove("$headers");
+    let dropped = own.shift_remove("$drop").unwrap_or_default();
+    for (name, value) in &own {
+        made.insert(name.clone(), substitute::substitute(value, bindings)?);
+    }
+    for name in dropped.as_array().into_iter().flatten() {
+        made.shift_remove(name.as_str().unwrap_or_default());
+    }
+    let token = bound(bindings, "token")?;
+    if let Some(Value::String(goal)) = made.get_mut("goal")
+        && !goal.contains(&token)
+    {
+        goal.push_str(&format!(" [{token}]"));
+    }
+    let mut request = HttpRequest::new("POST", path);
+    add_headers(&mut request, headers.as_ref(), bindings)?;
+    Ok(request.json(&Value::Object(made)))
+}
+
 /// The body of `open` before the case's patch; `${…}` in it is replaced with the rest.
-fn open_body(case: &Case) -> Value {
+fn open_body(case: &Case, user: &str) -> Value {
     let session = &case.session;
     let mut goal = Map::new();
     let text = session.goal.as_deref().unwrap_or(GOAL);
@@ -107,7 +182,7 @@ fn open_body(case: &Case) -> Value {
         "observation": {
             "timestamp": session.timestamp.as_deref().unwrap_or(TIMESTAMP),
             "user_context": {
-                "user_id": "U-${token}",
+                "user_id": user,
                 "preferences": session.preferences.clone().unwrap_or_else(|| json!({})),
             },
             "environment": session.environment.clone().unwrap_or_else(|| json!({})),
@@ -227,6 +302,11 @@ fn add_headers(
     Ok(())
 }
 
+fn bound_value(bindings: &Bindings, name: &str) -> Result<Value, Refusal> {
+    let found = bindings.get(name).cloned();
+    found.ok_or_else(|| Refusal::Unbound(name.to_owned()))
+}
+
 fn bound(bindings: &Bindings, name: &str) -> Result<String, Refusal> {
     bindings
         .get(name)
@@ -268,6 +348,10 @@ mod tests {
             "oapt01",
             &Origins::default(),
             &bindings(),
+            &Caller {
+                user: "U-oapt01".to_owned(),
+                authorization: Some("Bearer t".to_owned()),
+            },
         )
     }
 
@@ -306,6 +390,34 @@ mod tests {
     }
 
     #[test]
+    fn workflow_calls_take_members_as_they_are() {
+        let nodes = json!([{"@type": "OpenAction:Action", "name": "x", "input": null}]);
+        let step = json!({"execute": {"open_action": nodes, "state": {"a": null}, "goal": "Do it", "$drop": ["manifest"], "$headers": {"x": "${token}"}}});
+        let request = made(step, json!({})).expect("made");
+        assert_eq!(
+            body(&request),
+            json!({"user_id": "U-oapt01", "open_action": nodes, "state": {"a": null}, "goal": "Do it [oapt01]"})
+        );
+        let header = |name: &str, value: &str| {
+            request
+                .headers
+                .contains(&(name.to_owned(), value.to_owned()))
+        };
+        assert!(header("x", "oapt01") && header("authorization", "Bearer t"));
+        assert_eq!(
+            made(json!({"resume": {"decision": "approve"}}), json!({})).expect_err("no 202 yet"),
+            Refusal::Unbound("resume".into())
+        );
+        let plan = made(json!({"plan": {}}), json!({})).expect("made");
+        assert_eq!(plan.path, "/plan");
+        assert!(
+            body(&plan)["goal"]
+                .as_str()
+                .is_some_and(|goal| goal.ends_with("[oapt01]"))
+        );
+    }
+
+    #[test]
     fn calls_on_a_session_escape_its_id() {
         let request = made(json!({"step": {"body": {"requestId": "r"}}}), json!({})).expect("made");
         assert_eq!(request.path, "/sessions/s%201%2Fx/step");
@@ -335,8 +447,8 @@ mod tests {
         let request = made(json!({"register": {"text": "{\"name\": \"${token}\", ", "headers": {"content-type": "text/plain"}}}), json!({})).expect("made");
         assert_eq!(request.body, b"{\"name\": \"oapt01\", ");
         assert_eq!(
-            request.headers,
-            [("content-type".to_owned(), "text/plain".to_owned())]
+            request.headers.first(),
+            Some(&("content-type".to_owned(), "text/plain".to_owned()))
         );
     }
 
@@ -359,7 +471,8 @@ mod tests {
             json!({}),
         )
         .expect("made");
-        assert!(request.headers.is_empty() && request.body.is_empty());
+        assert_eq!(request.headers.len(), 1, "the caller's token alone");
+        assert!(request.body.is_empty());
     }
 
     #[test]

@@ -400,3 +400,33 @@ async fn odd_bodies_are_refused_and_journalled() {
     assert_eq!(send(model).await.unwrap().status, 413);
     assert_eq!(caller.get(Email, "/v1/messages").await.status, 200);
 }
+
+#[tokio::test]
+async fn plugins_are_served_without_a_credential_and_told_apart_by_their_body() {
+    let caller = Caller::with(json!({"services": {"calendar": {"script": [
+        {"on": {"method": "POST", "path": "/p/v1/send", "saw": "scripted"}, "reply": {"status": 503, "json": {}}}
+    ]}}}))
+    .await;
+    let url = caller.mocks.service_url(Calendar);
+    let post = |path: &str, body: Value| {
+        let request = caller
+            .client
+            .post(format!("{url}{path}"))
+            .body(body.to_string());
+        async move { request.send().await.unwrap().status().as_u16() }
+    };
+    let note = |to: &str| json!({"to": to, "subject": "s", "body": "b", "ref": caller.token});
+    assert_eq!(post("/p/v1/send", note("alice@example.com")).await, 200);
+    assert_eq!(post("/p/v1/send", note("scripted@example.com")).await, 503);
+    let slots = json!({"ref": caller.token});
+    assert_eq!(post("/p/v1/free_slots", slots).await, 200);
+    assert_eq!(
+        post("/p/v1/send", json!({"to": "a@b.c"})).await,
+        401,
+        "no token"
+    );
+    assert_eq!(post("/v1/send", note("alice@example.com")).await, 401);
+    let calls = caller.mocks.calls(&caller.token);
+    let paths: Vec<&str> = calls.iter().map(|call| call.path.as_str()).collect();
+    assert_eq!(paths, ["/p/v1/send", "/p/v1/send", "/p/v1/free_slots"]);
+}

@@ -27,6 +27,8 @@ pub struct Step {
     pub setup: bool,
     /// Of simultaneous requests: whether the first goes ahead, until it has reached the model or a service or was answered.
     pub head_start: bool,
+    /// Who sends it, by the names of the case's identities; for simultaneous requests one each, in their order.
+    pub callers: Vec<Option<String>>,
 }
 
 /// What a step sends.
@@ -42,10 +44,26 @@ pub enum Stimulus {
     Close(Call),
     /// `POST /manifests`.
     Register(Register),
+    /// `POST /execute`; members that take the place of those of the body that the harness builds, `$drop` and `$headers`.
+    Execute(Map<String, Value>),
+    /// `POST /execute` with what the last 202 brought, and a decision; members as of `Execute`.
+    Resume(Map<String, Value>),
+    /// `POST /plan`; members as of `Execute`.
+    Plan(Map<String, Value>),
+    /// Moves the target's clock forward.
+    Advance(Advance),
     /// Anything else.
     Request(Request),
     /// Several at the same time.
     Together(Vec<Stimulus>),
+}
+
+/// How far the target's clock is moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Advance {
+    /// Seconds, at least one.
+    pub seconds: u32,
 }
 
 /// A call on a session.
@@ -158,6 +176,10 @@ impl Stimulus {
             Self::Answer(_) => "answer",
             Self::Close(_) => "close",
             Self::Register(_) => "register",
+            Self::Execute(_) => "execute",
+            Self::Resume(_) => "resume",
+            Self::Plan(_) => "plan",
+            Self::Advance(_) => "advance",
             Self::Request(_) => "request",
             Self::Together(_) => "together",
         }
@@ -176,6 +198,14 @@ struct RawStep {
     answer: Option<Value>,
     #[serde(default, deserialize_with = "present")]
     close: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    execute: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    resume: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    plan: Option<Value>,
+    #[serde(default)]
+    advance: Option<Advance>,
     #[serde(default)]
     register: Option<Register>,
     #[serde(default)]
@@ -194,6 +224,8 @@ struct RawStep {
     setup: bool,
     #[serde(default)]
     head_start: bool,
+    #[serde(default, rename = "as")]
+    caller: Option<String>,
 }
 
 impl TryFrom<RawStep> for Step {
@@ -205,6 +237,10 @@ impl TryFrom<RawStep> for Step {
             step,
             answer,
             close,
+            execute,
+            resume,
+            plan,
+            advance,
             register,
             request,
             together,
@@ -214,6 +250,7 @@ impl TryFrom<RawStep> for Step {
             cites,
             setup,
             head_start,
+            caller,
         } = raw;
         let mut stimuli = Vec::new();
         if let Some(value) = open {
@@ -228,26 +265,53 @@ impl TryFrom<RawStep> for Step {
         if let Some(value) = close {
             stimuli.push(Stimulus::Close(call(value, "close")?));
         }
+        if let Some(value) = execute {
+            stimuli.push(Stimulus::Execute(members(value, "execute")?));
+        }
+        if let Some(value) = resume {
+            stimuli.push(Stimulus::Resume(members(value, "resume")?));
+        }
+        if let Some(value) = plan {
+            stimuli.push(Stimulus::Plan(members(value, "plan")?));
+        }
+        stimuli.extend(advance.map(Stimulus::Advance));
         stimuli.extend(register.map(Stimulus::Register));
         stimuli.extend(request.map(Stimulus::Request));
+        let mut callers = Vec::new();
         if let Some(inner) = together {
-            let inner = inner
-                .into_iter()
-                .map(|raw| match Step::try_from(raw)?.stimulus {
+            let mut together = Vec::new();
+            for raw in inner {
+                let step = Step::try_from(raw)?;
+                match step.stimulus {
                     Stimulus::Together(_) => {
-                        Err("together stands inside together; list the requests once".to_owned())
+                        return Err(
+                            "together stands inside together; list the requests once".to_owned()
+                        );
                     }
-                    stimulus => Ok(stimulus),
-                })
-                .collect::<Result<_, _>>()?;
-            stimuli.push(Stimulus::Together(inner));
+                    Stimulus::Advance(_) => {
+                        return Err("the clock is moved in a step of its own".to_owned());
+                    }
+                    stimulus => together.push(stimulus),
+                }
+                callers.extend(
+                    step.callers
+                        .into_iter()
+                        .map(|own| own.or_else(|| caller.clone())),
+                );
+            }
+            stimuli.push(Stimulus::Together(together));
+        } else {
+            callers.push(caller);
         }
         let (Some(stimulus), None) = (stimuli.pop(), stimuli.pop()) else {
             return Err(
-                "a step has exactly one of open, step, answer, close, register, request, together"
+                "a step has exactly one of open, step, answer, close, execute, resume, plan, advance, register, request, together"
                     .to_owned(),
             );
         };
+        if matches!(stimulus, Stimulus::Advance(Advance { seconds: 0 })) {
+            return Err("advance moves the clock by at least one second".to_owned());
+        }
         if head_start && !matches!(stimulus, Stimulus::Together(_)) {
             return Err("head_start is for together; take it out".to_owned());
         }
@@ -268,6 +332,7 @@ impl TryFrom<RawStep> for Step {
             cites,
             setup,
             head_start,
+            callers,
         })
     }
 }

@@ -58,6 +58,16 @@ impl Review<'_> {
                 );
             }
         }
+        for (index, step) in case.steps.iter().enumerate() {
+            for name in step.callers.iter().flatten() {
+                if name != "user" && !case.access.contains_key(name) {
+                    self.say(
+                        &format!("/steps/{index}"),
+                        format!("there is no identity '{name}'; name it under access"),
+                    );
+                }
+            }
+        }
         self.manifest("/manifest", &case.manifest);
         if let Err(error) = mock_services::Script::from_value(case.script()) {
             self.say("/model", format!("the script cannot be used: {error}"));
@@ -228,11 +238,15 @@ impl Review<'_> {
 }
 
 /// Names that the harness binds itself.
-const BOUND: [&str; 6] = [
+const BOUND: [&str; 10] = [
     "token",
     "session",
     "intervention",
     "manifest",
     "manifest_name",
     "digest",
+    "user",
+    "approval",
+    "resume",
+    "resumed_state",
 ];
