@@ -7,19 +7,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mock_services::MockServices;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use mock_services::{MockServices, Service};
 use sha2::{Digest, Sha256};
 
 use crate::model::ModelConfig;
 use crate::mutants::{self, Mutant};
 use crate::null_targets;
-use crate::requirement::{Level, Registry};
-use crate::runtime::{self, Config, Reference, offered_profiles};
-use crate::suite::applicability::Capabilities;
+use crate::requirement::{Level, Profile, Registry};
+use crate::runtime::access::{Auth, Key, Material, Network, TableEntry};
+use crate::runtime::{self, Clock, Config, Reference, offered_profiles};
+use crate::suite::applicability::{Applicability, Capabilities, applicability};
 use crate::suite::case::Case;
 use crate::suite::matrix::{MutantRun, SelftestReport, matrix};
 use crate::suite::null::NullResult;
-use crate::suite::options::test_secrets;
+use crate::suite::identity::{Keys, ed25519_public_key};
+use crate::suite::options::{BOUND_HOST, granted_secrets, test_secrets};
 use crate::suite::report::Report;
 use crate::suite::target::HttpTarget;
 use crate::suite::{self, Options, Times};
@@ -65,24 +69,61 @@ pub struct Outcome {
 pub fn reference(mocks: &MockServices) -> Config {
     let secrets: BTreeMap<String, String> = test_secrets().into_iter().collect();
     let api_key = secrets.get("OPENAI_API_KEY").cloned().unwrap_or_default();
-    let granted = secrets
-        .into_iter()
-        .filter(|(name, _)| name != "OPENAI_API_KEY")
-        .chain([("OAP_TEST_SHORT".to_owned(), "ab12".to_owned())])
-        .collect();
     Config {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         manifests: Vec::new(),
-        secrets: granted,
-        variables: BTreeMap::from([("OAP_TEST_REGION".to_owned(), "eu".to_owned())]),
+        secrets: granted_secrets().into_iter().collect(),
+        variables: BTreeMap::from([
+            ("OAP_TEST_REGION".to_owned(), "eu".to_owned()),
+            ("OAP_TEST_PLUGIN_ORIGIN".to_owned(), mocks.service_url(Service::Calendar)),
+        ]),
         model: ModelConfig {
             base_url: mocks.model_url(),
             api_key,
             model: "scripted-model".to_owned(),
             timeout: Duration::from_secs(1),
         },
+        plugins: runtime::PluginFolder::Embedded,
         limits: runtime::Limits::default(),
         profiles: offered_profiles(),
+        auth: offered_profiles()
+            .contains(&Profile::Access)
+            .then(callers),
+        anonymous_scopes: BTreeSet::new(),
+        bound_secrets: BTreeMap::from([(
+            "OAP_TEST_BOUND".to_owned(),
+            vec![BOUND_HOST.to_owned()],
+        )]),
+        allowed_networks: vec![Network::new(Ipv4Addr::LOCALHOST.into(), 8)],
+        clock: Clock::default(),
+        test_clock: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+    }
+}
+
+/// Whose tokens the reference takes in a run (`spec/harness.md`, section 6).
+fn callers() -> Auth {
+    let keys = Keys::default();
+    let public = URL_SAFE_NO_PAD.decode(ed25519_public_key());
+    let public = public.ok().and_then(|bytes| bytes.try_into().ok());
+    let scopes = ["manifest:write", "table:use"].map(str::to_owned);
+    Auth {
+        keys: vec![
+            Key {
+                kid: "oap-hs".to_owned(),
+                material: Material::Hs256(keys.hs256.into_bytes()),
+            },
+            Key {
+                kid: "oap-ed".to_owned(),
+                material: Material::Ed25519(public.unwrap_or_default()),
+            },
+        ],
+        tokens: vec![TableEntry {
+            token: keys.static_token,
+            subject: "static-user".to_owned(),
+            scopes: scopes.into(),
+        }],
+        audience: Some("oap-conform".to_owned()),
+        issuer: None,
     }
 }
 
@@ -218,13 +259,72 @@ fn drawn(seed: u64, mutant: &str, case: &str) -> bool {
     Sha256::digest(format!("{seed}/{mutant}/{case}").as_bytes())[0] < 26
 }
 
+/// Cases about what a target refuses for want of a profile, by the profiles of the target that they are judged by: all but
+/// those that the case wants missing.
+fn lean_only(cases: &[Case]) -> BTreeMap<BTreeSet<Profile>, Vec<Case>> {
+    let registry = Registry::embedded();
+    let applies = |case: &Case, capabilities: &Capabilities| {
+        applicability(case, registry, capabilities, false) == Applicability::Applicable
+    };
+    let full = full_capabilities();
+    let mut lean: BTreeMap<_, Vec<Case>> = BTreeMap::new();
+    for case in cases.iter().filter(|case| !applies(case, &full)) {
+        let mut profiles = offered_profiles();
+        profiles.retain(|profile| !case.lacks.contains(profile));
+        if applies(case, &Capabilities::of(profiles.clone())) {
+            lean.entry(profiles).or_default().push(case.clone());
+        }
+    }
+    lean
+}
+
+fn full_capabilities() -> Capabilities {
+    Capabilities {
+        clock: true,
+        ..Capabilities::of(offered_profiles())
+    }
+}
+
+/// The reference with these profiles.
+fn lean(mut config: Config, profiles: &BTreeSet<Profile>) -> Config {
+    config.profiles = profiles.clone();
+    if !profiles.contains(&Profile::Access) {
+        config.auth = None;
+    }
+    config
+}
+
+/// Both reports as one: what the leaner target was judged by comes from there.
+fn joined(mut full: Report, lean: Report) -> Report {
+    full.cases
+        .retain(|case| lean.cases.iter().all(|other| other.id != case.id));
+    full.cases.extend(lean.cases);
+    full.cases.sort_by(|a, b| a.id.cmp(&b.id));
+    full
+}
+
 async fn good(cases: &[Case], plan: &Plan, mocks: &Arc<MockServices>) -> Result<Report, String> {
-    let running = runtime::start(reference(mocks), Arc::new(Reference))
+    let mut report = good_as(cases, reference(mocks), plan, mocks).await?;
+    for (profiles, few) in lean_only(cases) {
+        let config = lean(reference(mocks), &profiles);
+        report = joined(report, good_as(&few, config, plan, mocks).await?);
+    }
+    Ok(report)
+}
+
+async fn good_as(
+    cases: &[Case],
+    config: Config,
+    plan: &Plan,
+    mocks: &Arc<MockServices>,
+) -> Result<Report, String> {
+    let running = runtime::start(config, Arc::new(Reference))
         .await
         .map_err(|error| error.to_string())?;
     let options = Options {
         jobs: JOBS,
         seed: plan.seed,
+        clock: running.clock_url(),
         ..Options::default()
     };
     let report = judge(cases, &format!("http://{}", running.addr), mocks, &options).await;
@@ -264,12 +364,45 @@ async fn against_mutant(
     if cases.is_empty() {
         return Err("no case speaks for its requirement".to_owned());
     }
-    let standing = mutant.start(reference(mocks)).await?;
+    let few = lean_only(cases);
+    let is_lean = |case: &Case| few.values().flatten().any(|other| other.id == case.id);
+    let most: Vec<Case> = cases
+        .iter()
+        .filter(|case| !is_lean(case))
+        .cloned()
+        .collect();
+    let mut report = None;
+    if !most.is_empty() {
+        let config = reference(mocks);
+        report = Some(mutant_as(&most, mutant, config, full_capabilities(), plan, mocks).await?);
+    }
+    for (profiles, few) in &few {
+        let config = lean(reference(mocks), profiles);
+        let capabilities = Capabilities::of(profiles.clone());
+        let lean = mutant_as(few, mutant, config, capabilities, plan, mocks).await?;
+        report = Some(match report {
+            Some(full) => joined(full, lean),
+            None => lean,
+        });
+    }
+    report.ok_or_else(|| "no case applies".to_owned())
+}
+
+async fn mutant_as(
+    cases: &[Case],
+    mutant: &Mutant,
+    config: Config,
+    capabilities: Capabilities,
+    plan: &Plan,
+    mocks: &Arc<MockServices>,
+) -> Result<Report, String> {
+    let standing = mutant.start(config).await?;
     let options = Options {
         jobs: JOBS,
         seed: plan.seed,
+        clock: standing.clock_url(),
         // A mutant may lie about what it can do; what it is judged on does not depend on that.
-        capabilities: Some(Capabilities::of(offered_profiles())),
+        capabilities: Some(capabilities),
         times: Times {
             request: MUTANT_PATIENCE,
             ..Times::default()

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 mod coverage;
+mod eval;
 mod failure;
 mod harness;
 mod list;
@@ -48,6 +49,8 @@ enum Command {
     Show(list::Show),
     /// Explain one requirement: its clause, its cases, its mutants
     Explain(list::Explain),
+    /// Evaluate an expression, or resolve a template, over a state
+    Eval(eval::Eval),
     /// Run the reference interpreter
     Serve(serve::Serve),
     /// Run the scripted model and the mock services on their own
@@ -93,6 +96,7 @@ async fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::List(list) => list.execute(),
         Command::Show(show) => show.execute(),
         Command::Explain(explain) => explain.execute(),
+        Command::Eval(eval) => eval.execute(),
         Command::Serve(serve) => serve.execute().await,
         Command::Mock(mock) => mock.execute().await,
     }

@@ -2,8 +2,8 @@
 //!
 //! `spec/` is the foundation; three rooms stand on it, each a cargo feature that builds without the others:
 //!
-//! - **validator** ([`manifest`]): documents,
-//! - **runtime** ([`runtime`], [`store`], [`model`]): the reference interpreter,
+//! - **validator** ([`manifest`], [`expression`]): documents and the language in them,
+//! - **runtime** ([`runtime`], [`workflow`], [`store`], [`model`]): the reference interpreter,
 //! - **suite** ([`suite`]): the judge, which reads the wire as raw JSON and never imports the other two.
 //!
 //! [`json`], [`schema`], [`diagnostic`], [`requirement`] and [`embedded`] are the vocabulary that all rooms share.
@@ -15,6 +15,8 @@ pub mod requirement;
 pub mod schema;
 
 #[cfg(feature = "validator")]
+pub mod expression;
+#[cfg(feature = "validator")]
 pub mod manifest;
 
 #[cfg(feature = "runtime")]
@@ -23,6 +25,8 @@ pub mod model;
 pub mod runtime;
 #[cfg(feature = "runtime")]
 pub mod store;
+#[cfg(feature = "runtime")]
+pub mod workflow;
 
 #[cfg(feature = "suite")]
 pub mod suite;
@@ -31,6 +35,10 @@ pub mod suite;
 #[cfg(feature = "selftest")]
 #[path = "../conformance/mutants/mod.rs"]
 pub mod mutants;
+/// A second evaluator of expressions, and wrong ones.
+#[cfg(feature = "selftest")]
+#[path = "../conformance/naive/mod.rs"]
+pub mod naive;
 /// Targets that implement nothing.
 #[cfg(feature = "selftest")]
 #[path = "../conformance/null_targets/mod.rs"]

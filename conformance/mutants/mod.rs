@@ -14,6 +14,7 @@ pub mod actions;
 pub mod capabilities;
 pub mod documents;
 pub mod errors;
+pub mod expressions;
 pub mod human;
 pub mod idempotency;
 pub mod manifests;
@@ -28,6 +29,7 @@ pub mod secrets;
 pub mod sessions;
 pub mod steps;
 pub mod transcripts;
+pub mod workflows;
 
 /// One deliberately broken target.
 pub struct Mutant {
@@ -157,6 +159,11 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// Where its clock can be moved.
+    pub fn clock_url(&self) -> Option<String> {
+        self.running.clock_url()
+    }
+
     /// Ends it.
     pub async fn shutdown(self) {
         drop(self.proxy);
@@ -170,6 +177,7 @@ pub fn all() -> Vec<Mutant> {
         plans::mutants(),
         observations::mutants(),
         errors::mutants(),
+        expressions::mutants(),
         capabilities::mutants(),
         actions::mutants(),
         human::mutants(),
@@ -183,6 +191,7 @@ pub fn all() -> Vec<Mutant> {
         sessions::mutants(),
         steps::mutants(),
         transcripts::mutants(),
+        workflows::mutants(),
     ]
     .into_iter()
     .flatten()

@@ -10,3 +10,51 @@ macro_rules! swap {
         $crate::mutants::Mutant::part($name, $requirement, $behaviour, Swapped)
     }};
 }
+
+/// A mutant that is the reference but for these decisions about workflows.
+macro_rules! swap_workflow {
+    ($name:literal, $requirement:literal, $behaviour:literal, $($methods:item),+ $(,)?) => {{
+        struct Swapped;
+        impl $crate::workflow::parts::WorkflowParts for Swapped {
+            $($methods)+
+        }
+        impl $crate::runtime::Parts for Swapped {
+            fn workflow(&self) -> &dyn $crate::workflow::parts::WorkflowParts {
+                self
+            }
+        }
+        $crate::mutants::Mutant::part($name, $requirement, $behaviour, Swapped)
+    }};
+}
+
+/// A mutant that is the reference but for these decisions about access.
+macro_rules! swap_access {
+    ($name:literal, $requirement:literal, $behaviour:literal, $($methods:item),+ $(,)?) => {{
+        struct Swapped;
+        impl $crate::runtime::access::AccessParts for Swapped {
+            $($methods)+
+        }
+        impl $crate::runtime::Parts for Swapped {
+            fn access(&self) -> &dyn $crate::runtime::access::AccessParts {
+                self
+            }
+        }
+        $crate::mutants::Mutant::part($name, $requirement, $behaviour, Swapped)
+    }};
+}
+
+/// A mutant that is the reference but for these decisions about what workflows and access mean inside a session.
+macro_rules! swap_session {
+    ($name:literal, $requirement:literal, $behaviour:literal, $($methods:item),+ $(,)?) => {{
+        struct Swapped;
+        impl $crate::runtime::session::parts::SessionParts for Swapped {
+            $($methods)+
+        }
+        impl $crate::runtime::Parts for Swapped {
+            fn in_session(&self) -> &dyn $crate::runtime::session::parts::SessionParts {
+                self
+            }
+        }
+        $crate::mutants::Mutant::part($name, $requirement, $behaviour, Swapped)
+    }};
+}

@@ -18,6 +18,7 @@ use crate::selftest;
 use crate::suite::applicability::Capabilities;
 use crate::suite::case::Case;
 use crate::suite::describe;
+use crate::suite::identity::Keys;
 use crate::suite::report::{Progress, Report, Style, render_json, render_terminal};
 use crate::suite::target::{HttpTarget, Target, discover};
 use crate::suite::{EventSink, Options, Times};
@@ -27,8 +28,10 @@ Without --url the built-in reference is judged. With --url the runtime that list
 start it first in the whole environment of spec/harness.md (tokens, granted names, time limit of
 the model), with OPENAI_BASE_URL leading to --model-listen:
 
-  OPENAI_BASE_URL=http://127.0.0.1:9100/v1 OPENAI_API_KEY=sk-test-model-key-0001 my-runtime &
-  oap-conform run --url http://127.0.0.1:8080 --model-listen 127.0.0.1:9100";
+  OPENAI_BASE_URL=http://127.0.0.1:9100/v1 OPENAI_API_KEY=sk-test-model-key-0001 \
+    OAP_TEST_PLUGIN_ORIGIN=http://127.0.0.1:9101 my-runtime &
+  oap-conform run --url http://127.0.0.1:8080 --model-listen 127.0.0.1:9100 \
+    --calendar-listen 127.0.0.1:9101";
 
 /// The folder that remembers which cases failed last.
 const STATE_FILE: &str = ".oap-conform/last-failed";
@@ -46,6 +49,12 @@ pub(super) struct Run {
     /// Where the scripted model listens, for a runtime at --url
     #[arg(long, value_name = "ADDR", requires = "url")]
     model_listen: Option<std::net::SocketAddr>,
+    /// Where the calendar listens, which the plugins of a runtime at --url call
+    #[arg(long, value_name = "ADDR", requires = "url")]
+    calendar_listen: Option<std::net::SocketAddr>,
+    /// Where the clock of the runtime at --url can be moved; without it the cases that move it do not apply
+    #[arg(long, value_name = "URL", requires = "url")]
+    clock: Option<String>,
     /// Judge a runtime beyond loopback; the cases create, close and delete there
     #[arg(long, requires = "url")]
     allow_destructive: bool,
@@ -112,6 +121,13 @@ impl BuiltIn {
         }
     }
 
+    fn clock_url(&self) -> Option<String> {
+        match self {
+            Self::Reference(running) => running.clock_url(),
+            Self::Mutant(standing) => standing.clock_url(),
+        }
+    }
+
     async fn shutdown(self) {
         match self {
             Self::Reference(running) => running.shutdown().await,
@@ -134,6 +150,7 @@ impl Run {
         let external = self.external()?;
         let mocks = mock_services::start(mock_services::Options {
             model_listen: self.model_listen,
+            calendar_listen: self.calendar_listen,
             credentials: match external {
                 Some(_) => harness::credentials(),
                 None => mock_services::Credentials::default(),
@@ -153,7 +170,11 @@ impl Run {
             }
         };
         let target: Arc<dyn Target> = Arc::new(target);
-        let options = self.options(standing.is_none());
+        let clock = match &standing {
+            Some(standing) => standing.clock_url(),
+            None => self.clock.clone(),
+        };
+        let options = self.options(standing.is_none(), clock);
         let code = if self.dry {
             self.plan(&cases, target.as_ref(), &options).await
         } else {
@@ -281,6 +302,11 @@ impl Run {
         };
         add("--url", self.url.clone());
         add("--model-listen", self.model_listen.map(|at| at.to_string()));
+        add(
+            "--calendar-listen",
+            self.calendar_listen.map(|at| at.to_string()),
+        );
+        add("--clock", self.clock.clone());
         add("--mutant", self.mutant.clone());
         let folder = self.cases.as_ref();
         add("--cases", folder.map(|folder| folder.display().to_string()));
@@ -290,7 +316,7 @@ impl Run {
         words.join(" ")
     }
 
-    fn options(&self, external: bool) -> Options {
+    fn options(&self, external: bool, clock: Option<String>) -> Options {
         let defaults = Options::default();
         let secrets = if external {
             let from_environment = |(name, value): (String, String)| {
@@ -300,6 +326,14 @@ impl Run {
             defaults.secrets.into_iter().map(from_environment).collect()
         } else {
             defaults.secrets
+        };
+        let known = |name: &str| -> String {
+            let found = secrets.iter().find(|(own, _)| own == name);
+            found.map(|(_, value)| value.clone()).unwrap_or_default()
+        };
+        let keys = Keys {
+            hs256: known("OAP_TEST_JWT_HS256"),
+            static_token: known("OAP_TEST_STATIC_TOKEN"),
         };
         Options {
             filter: self.filter.clone(),
@@ -319,6 +353,8 @@ impl Run {
             capabilities: None,
             command: self.command(),
             secrets,
+            keys,
+            clock,
         }
     }
 }

@@ -1,5 +1,8 @@
 //! `oap-conform serve`: the reference interpreter on its own.
 
+mod access;
+mod auth_file;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,12 +15,30 @@ use super::failure::{Failure, read_file};
 use super::harness;
 use crate::manifest::{self, Manifest};
 use crate::model::ModelConfig;
-use crate::runtime::{self, Config, Reference, StartError, offered_profiles};
+use crate::runtime::secret_source::{MountedFiles, SecretSource};
+use crate::runtime::{self, Clock, Config, Reference, StartError, offered_profiles};
+use access::AccessOptions;
 
 const AFTER_HELP: &str = "\
-Secrets are taken from the environment: those named by --secret, or without it all
-variables whose names end in _TOKEN, _KEY, _SECRET or _PASSWORD. The model's key is
-never granted to a manifest. A manifest names them as ${NAME} in auth and headers.
+Secrets are those named by --secret (environment) and --secret-file (mounted file), or
+without both all environment variables whose names end in _TOKEN, _KEY, _SECRET or
+_PASSWORD. The model's key, and the keys and tokens of --auth, are never granted to a
+manifest. A manifest names secrets as ${NAME} in auth and headers.
+
+The file of --auth is TOML:
+  audience = \"my-runtime\"                 # optional, and so is issuer
+  [[key]]
+  kid = \"main\"
+  alg = \"HS256\"                           # with secret_env or secret_file
+  secret_env = \"JWT_SECRET\"
+  [[key]]
+  kid = \"portal\"
+  alg = \"EdDSA\"                           # with public_key (base64url) or public_key_file
+  public_key_file = \"portal.pem\"
+  [[token]]
+  token_env = \"OPS_TOKEN\"                 # or token_file
+  subject = \"ops\"
+  scopes = [\"manifest:write\"]
 
 Example:
   OPENAI_API_KEY=… CALENDAR_TOKEN=… CRM_TOKEN=… \\
@@ -44,6 +65,11 @@ pub(super) struct Serve {
     /// Environment variable that manifests may name as a secret; repeat for more
     #[arg(long, value_name = "NAME")]
     secret: Vec<String>,
+    /// File that holds a secret which manifests may name, as orchestrators mount them; repeat for more
+    #[arg(long, value_name = "NAME=PATH", value_parser = secret_file)]
+    secret_file: Vec<(String, PathBuf)>,
+    #[command(flatten)]
+    access: AccessOptions,
     /// Value that endpoints may name, not a secret; also from OAP_VAR_<NAME>; repeat for more
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     variable: Vec<(String, String)>,
@@ -75,17 +101,29 @@ fn variable(text: &str) -> Result<(String, String), String> {
     }
 }
 
+fn secret_file(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, path)) if !name.is_empty() && !path.is_empty() => {
+            Ok((name.to_owned(), PathBuf::from(path)))
+        }
+        _ => Err("write it as NAME=PATH".to_owned()),
+    }
+}
+
 impl Serve {
     /// Serves until it is interrupted, then drains.
     pub async fn execute(self) -> Result<u8, Failure> {
         let config = self.config()?;
-        let running =
-            runtime::start(config, Arc::new(Reference))
-                .await
-                .map_err(|error| match error {
-                    StartError::Listen { .. } => Failure::unreachable(error.to_string()),
-                    _ => Failure::usage(error.to_string()),
-                })?;
+        let failed = |error: StartError| match error {
+            StartError::Listen { .. } => Failure::unreachable(error.to_string()),
+            _ => Failure::usage(error.to_string()),
+        };
+        let running = runtime::start(config, Arc::new(Reference))
+            .await
+            .map_err(failed)?;
+        if let Some(clock) = running.clock_url() {
+            eprintln!("the clock can be moved at {clock}");
+        }
         println!("listening on http://{}", running.addr);
         harness::interrupted().await?;
         eprintln!("draining; steps in flight end first");
@@ -102,10 +140,12 @@ impl Serve {
             .iter()
             .map(|path| load(path))
             .collect::<Result<Vec<_>, _>>()?;
+        let secrets = self.secrets(&environment)?;
         Ok(Config {
             listen: self.listen,
             manifests,
-            secrets: self.secrets(&environment)?,
+            bound_secrets: self.access.bound_secrets(&secrets)?,
+            secrets,
             variables: self.variables(&environment),
             model: ModelConfig {
                 base_url: self.model_url.trim_end_matches('/').to_owned(),
@@ -113,8 +153,14 @@ impl Serve {
                 model: self.model.clone(),
                 timeout: Duration::from_millis(self.model_timeout),
             },
+            plugins: self.access.plugins(),
             limits: runtime::Limits::default(),
             profiles: offered_profiles(),
+            auth: self.access.auth()?,
+            anonymous_scopes: self.access.anonymous_scopes(),
+            allowed_networks: self.access.allowed_networks(),
+            clock: Clock::default(),
+            test_clock: self.access.test_clock(),
         })
     }
 
@@ -122,7 +168,7 @@ impl Serve {
         &self,
         environment: &BTreeMap<String, String>,
     ) -> Result<BTreeMap<String, String>, Failure> {
-        if self.secret.is_empty() {
+        if self.secret.is_empty() && self.secret_file.is_empty() {
             return Ok(environment
                 .iter()
                 .filter(|(name, _)| {
@@ -131,22 +177,33 @@ impl Serve {
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect());
         }
-        self.secret
-            .iter()
-            .map(|name| {
-                if name == MODEL_KEY {
-                    return Err(Failure::usage(format!(
-                        "{MODEL_KEY} is the model's key and cannot be granted to manifests"
-                    )));
-                }
-                let value = environment.get(name).ok_or_else(|| {
-                    Failure::usage(format!(
-                        "--secret {name}: there is no such environment variable; set it"
-                    ))
-                })?;
-                Ok((name.clone(), value.clone()))
-            })
-            .collect()
+        let mut granted = BTreeMap::new();
+        for name in &self.secret {
+            let value = environment.get(name).ok_or_else(|| {
+                Failure::usage(format!(
+                    "--secret {name}: there is no such environment variable; set it"
+                ))
+            })?;
+            granted.insert(name.clone(), value.clone());
+        }
+        let files = MountedFiles(self.secret_file.iter().cloned().collect());
+        for name in files.0.keys() {
+            let value = files
+                .read(name)
+                .map_err(|error| Failure::usage(format!("--secret-file {name}: {error}")))?;
+            let before = value.and_then(|value| granted.insert(name.clone(), value));
+            if before.is_some() {
+                return Err(Failure::usage(format!(
+                    "the secret {name} is given twice; name it with --secret or with --secret-file"
+                )));
+            }
+        }
+        if granted.contains_key(MODEL_KEY) {
+            return Err(Failure::usage(format!(
+                "{MODEL_KEY} is the model's key and cannot be granted to manifests"
+            )));
+        }
+        Ok(granted)
     }
 
     fn variables(&self, environment: &BTreeMap<String, String>) -> BTreeMap<String, String> {
@@ -211,6 +268,42 @@ mod tests {
             .expect("granted");
         assert_eq!(granted.keys().collect::<Vec<_>>(), ["CRM_TOKEN"]);
         assert!(serve(&["--secret", "ABSENT"]).secrets(&all).is_err());
+    }
+
+    #[test]
+    fn mounted_files_are_secrets_too() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("crm");
+        std::fs::write(&path, "value-in-a-file\n").expect("written");
+        let all = environment(&["CRM_TOKEN", "EMAIL_TOKEN"]);
+        let file = format!("CRM_TOKEN={}", path.display());
+        let granted = serve(&["--secret-file", &file, "--secret", "EMAIL_TOKEN"]);
+        let granted = granted.secrets(&all).expect("granted");
+        assert_eq!(granted.len(), 2);
+        assert_eq!(granted["CRM_TOKEN"], "value-in-a-file");
+        let twice = serve(&["--secret-file", &file, "--secret", "CRM_TOKEN"]);
+        assert!(twice.secrets(&all).is_err());
+        let key = format!("OPENAI_API_KEY={}", path.display());
+        assert!(serve(&["--secret-file", &key]).secrets(&all).is_err());
+    }
+
+    #[test]
+    fn only_granted_secrets_are_bound() {
+        let granted = BTreeMap::from([("A".to_owned(), "value-of-a".to_owned())]);
+        let bound = serve(&[
+            "--bind-secret",
+            "A=a.example.com",
+            "--bind-secret",
+            "A=b.example.com",
+        ]);
+        let bound = bound.access.bound_secrets(&granted).expect("bound");
+        assert_eq!(bound["A"], ["a.example.com", "b.example.com"]);
+        assert!(
+            serve(&["--bind-secret", "B=h"])
+                .access
+                .bound_secrets(&granted)
+                .is_err()
+        );
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
-use super::members::{Members, read_name, read_text};
+use super::members::{Members, read_dotted_name, read_name, read_text};
 use super::report::Report;
 use super::{
     AccessControl, Action, Effect, Fallback, FileRoot, Kind, Plugin, ResultPath, RunCode,
     Verification, invoke, schemas,
 };
+use crate::expression::{Expression, Template};
 use crate::schema::Schema;
 
 /// What `limits` may ask for; more than the operator's ceiling has the effect of the ceiling.
@@ -112,11 +113,22 @@ fn read_kind(members: &Members<'_>, report: &mut Report) -> Option<Kind> {
         "read_file" => read_root(members, report).map(Kind::ReadFile),
         "write_file" => read_root(members, report).map(Kind::WriteFile),
         "human_intervention" => {
-            let prompt = members.required_text("prompt", report)?.to_owned();
-            Some(Kind::HumanIntervention { prompt })
+            let prompt = members.required_text("prompt", report)?;
+            let template = Template::parse(prompt)
+                .map_err(|error| {
+                    let message = format!("{} (byte {})", error.message, error.offset);
+                    report.refuse(&members.place("prompt"), "invalid_template", message);
+                })
+                .ok()?;
+            Some(Kind::HumanIntervention {
+                prompt: prompt.to_owned(),
+                template,
+            })
         }
         _ => {
-            let reference = members.text("plugin_reference", report);
+            let reference = members.get("plugin_reference").and_then(|value| {
+                read_dotted_name(value, &members.place("plugin_reference"), report)
+            });
             Some(Kind::Plugin(Plugin {
                 reference: reference.map(str::to_owned),
             }))
@@ -218,18 +230,21 @@ fn read_root(members: &Members<'_>, report: &mut Report) -> Option<FileRoot> {
     })
 }
 
-/// Reads an expression's text; it is parsed where expressions are known, under profile `workflow`.
-pub(super) fn read_conditional(members: &Members<'_>, report: &mut Report) -> Option<String> {
+/// Reads an expression; one that does not parse is refused here, so that nothing is found out later.
+pub(super) fn read_conditional(members: &Members<'_>, report: &mut Report) -> Option<Expression> {
     let text = members.text("conditional", report)?;
+    let place = members.place("conditional");
     if text.len() > MAX_EXPRESSION {
-        report.refuse(
-            &members.place("conditional"),
-            "maxLength",
-            format!("write at most {MAX_EXPRESSION} bytes"),
-        );
+        let message = format!("write at most {MAX_EXPRESSION} bytes");
+        report.refuse(&place, "maxLength", message);
         return None;
     }
-    Some(text.to_owned())
+    Expression::parse(text)
+        .map_err(|error| {
+            let message = format!("{} (byte {})", error.message, error.offset);
+            report.refuse(&place, "invalid_expression", message);
+        })
+        .ok()
 }
 
 fn read_effects(

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::members::{Members, read_name, read_text};
+use super::members::{Members, read_dotted_name, read_name};
 use super::report::Report;
-use super::{AccessControl, action};
+use super::vocabulary::Vocabulary;
+use super::{AccessControl, Verification, action};
+use crate::expression::{Expression, Templates};
 use crate::json;
 
 /// What runs when an action fails.
@@ -14,8 +16,29 @@ use crate::json;
 pub enum Fallback {
     /// Another action of the manifest, with the same input.
     Action(String),
-    /// A node in the snake_case spelling; its `name`, if it has one, is an action of the manifest.
-    Node(Value),
+    /// A node; its `name`, if it has one, is an action of the manifest.
+    Node(Box<FallbackNode>),
+}
+
+/// A fallback that is a node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FallbackNode {
+    /// An action of the manifest, or with `plugin_reference` a label.
+    pub name: Option<String>,
+    /// The plugin's dotted name.
+    pub plugin_reference: Option<String>,
+    /// Its own input before templates; absent: that of the action in whose place it runs.
+    pub input: Option<Map<String, Value>>,
+    /// The templates of the input.
+    pub templates: Templates,
+    /// The expression that must hold.
+    pub conditional: Option<Expression>,
+    /// What it adds to its action's access control.
+    pub access_control: Option<AccessControl>,
+    /// The key that makes it idempotent.
+    pub request_id: Option<String>,
+    /// The node in the snake_case spelling.
+    pub source: Value,
 }
 
 const KNOWN_OF_NODE: &[&str] = &[
@@ -35,8 +58,7 @@ impl Fallback {
         match value {
             Value::String(name) => Some(Self::Action(name.clone())),
             Value::Object(_) => {
-                check_node(value, pointer, report);
-                Some(Self::Node(value.clone()))
+                read_node(value, pointer, report).map(|node| Self::Node(Box::new(node)))
             }
             other => {
                 report.wrong_type(pointer, "an action's name or a node", other);
@@ -46,42 +68,82 @@ impl Fallback {
     }
 }
 
-fn check_node(value: &Value, pointer: &str, report: &mut Report) {
-    let Some(node) = Members::of(value, pointer, report) else {
-        return;
-    };
+fn read_node(value: &Value, pointer: &str, report: &mut Report) -> Option<FallbackNode> {
+    let node = Members::of(value, pointer, report)?;
     // The JSON-LD spelling has dropped it by now; in the other one a node may carry it all the same.
+    let vocabulary = Vocabulary::default();
     if node
         .get("@type")
-        .is_some_and(|kind| kind != "OpenAction:Action")
+        .is_some_and(|kind| vocabulary.type_term(kind).as_deref() != Some("Action"))
     {
         let message = "write \"OpenAction:Action\"; a fallback is never an approval";
         report.refuse(&node.place("@type"), "enum", message);
     }
-    match (node.get("name"), node.get("plugin_reference")) {
-        (None, None) => {
-            let message = "add \"name\", the action to run instead";
-            report.refuse(pointer, "required", message);
-        }
-        (Some(name), _) => {
-            read_name(name, &node.place("name"), report);
-        }
-        (None, Some(reference)) => {
-            read_text(reference, &node.place("plugin_reference"), report);
-        }
+    let name = node
+        .get("name")
+        .and_then(|name| read_name(name, &node.place("name"), report));
+    let plugin_reference = node.get("plugin_reference").and_then(|reference| {
+        let place = node.place("plugin_reference");
+        read_dotted_name(reference, &place, report)
+    });
+    if node.get("name").is_none() && node.get("plugin_reference").is_none() {
+        let message = "add \"name\", the action to run instead";
+        report.refuse(pointer, "required", message);
     }
-    if let Some(input) = node.get("input").filter(|input| !input.is_object()) {
-        report.wrong_type(&node.place("input"), "an object", input);
+    let (input, templates) = read_input(&node, report)?;
+    let conditional = action::read_conditional(&node, report);
+    let request_id = node.text("request_id", report).map(str::to_owned);
+    let access_control = node
+        .get("access_control")
+        .and_then(|access| AccessControl::read(access, &node.place("access_control"), report));
+    if access_control
+        .as_ref()
+        .is_some_and(|access| access.verification == Verification::Approval)
+    {
+        report.refuse(
+            &json::push(&node.place("access_control"), "verification"),
+            "fallback_needs_approval",
+            "leave this out; nobody is asked while another action fails",
+        );
     }
-    action::read_conditional(&node, report);
-    node.text("request_id", report);
-    if let Some(access) = node.get("access_control") {
-        AccessControl::read(access, &node.place("access_control"), report);
-    }
+    // Read for what is wrong with it only: there is no fallback of a fallback.
     if let Some(next) = node.get("fallback_action") {
         Fallback::read(next, &node.place("fallback_action"), report);
     }
     node.warn_unknown(&[KNOWN_OF_NODE], "a node", report);
+    Some(FallbackNode {
+        name: name.map(str::to_owned),
+        plugin_reference: plugin_reference.map(str::to_owned),
+        input,
+        templates,
+        conditional,
+        access_control,
+        request_id,
+        source: value.clone(),
+    })
+}
+
+/// The input of a node with its templates; none when it is wrong, which is then reported.
+fn read_input(
+    node: &Members<'_>,
+    report: &mut Report,
+) -> Option<(Option<Map<String, Value>>, Templates)> {
+    let place = node.place("input");
+    let given = node.get("input");
+    let input = match given {
+        None => None,
+        Some(Value::Object(input)) => Some(input.clone()),
+        Some(other) => {
+            report.wrong_type(&place, "an object", other);
+            return None;
+        }
+    };
+    let templates = Templates::parse(given.unwrap_or(&Value::Null)).map_err(|found| {
+        let message = format!("{} (byte {})", found.error.message, found.error.offset);
+        let place = format!("{place}{}", found.pointer);
+        report.refuse(&place, "invalid_template", message);
+    });
+    Some((input, templates.ok()?))
 }
 
 /// A name that a fallback refers to, and where it stands.

@@ -188,6 +188,36 @@ pub(super) fn is_name(text: &str) -> bool {
         && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte))
 }
 
+/// Whether a text is a plugin's name: `[A-Za-z_][A-Za-z0-9_]*` parts with dots between, 128 characters at most.
+pub fn is_dotted_name(text: &str) -> bool {
+    let part = |part: &str| {
+        let mut bytes = part.bytes();
+        let begins = bytes
+            .next()
+            .is_some_and(|first| first.is_ascii_alphabetic() || first == b'_');
+        begins && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    text.len() <= 128 && text.split('.').all(part)
+}
+
+/// Reads a plugin's name.
+pub(super) fn read_dotted_name<'d>(
+    value: &'d Value,
+    place: &str,
+    report: &mut Report,
+) -> Option<&'d str> {
+    let name = read_text(value, place, report)?;
+    if !is_dotted_name(name) {
+        report.refuse(
+            place,
+            "pattern",
+            "write a plugin's name: letters, digits and `_` in parts with dots between, at most 128 characters",
+        );
+        return None;
+    }
+    Some(name)
+}
+
 /// Reads a name of the protocol's grammar.
 pub(super) fn read_name<'d>(value: &'d Value, place: &str, report: &mut Report) -> Option<&'d str> {
     match value {

@@ -21,6 +21,7 @@ mod result_path;
 mod schemas;
 mod spelling;
 mod text;
+pub mod vocabulary;
 
 #[cfg(test)]
 mod tests;
@@ -32,14 +33,16 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::diagnostic::Violation;
+use crate::expression::{Expression, Template};
 use crate::json::ReadError;
 use crate::schema::Schema;
 
 pub use access::{AccessControl, RateLimit, Verification};
 pub use check::parse_version;
-pub use fallback::Fallback;
+pub use fallback::{Fallback, FallbackNode};
 pub use load::{load, read};
 pub use mapping::{Mapping, Source};
+pub use members::is_dotted_name;
 pub use need::Need;
 pub use pointer::Pointer;
 pub use result_path::ResultPath;
@@ -146,8 +149,8 @@ pub struct Action {
     pub effects: Vec<Effect>,
     /// Scopes, rate and approval (profile `access`).
     pub access_control: Option<AccessControl>,
-    /// The expression that must hold (profile `workflow`), unparsed.
-    pub conditional: Option<String>,
+    /// The expression that must hold (profile `workflow`).
+    pub conditional: Option<Expression>,
     /// What runs when this fails (profile `workflow`).
     pub fallback_action: Option<Fallback>,
 }
@@ -159,8 +162,10 @@ pub enum Kind {
     InvokeApi(InvokeApi),
     /// A question to a person; the answer must satisfy the output schema.
     HumanIntervention {
-        /// What the person is asked.
+        /// What the person is asked, as it is written.
         prompt: String,
+        /// The same with its templates, which profile `workflow` knows; without that profile it holds none.
+        template: Template,
     },
     /// A piece of code run in the sandbox (profile `sandbox`).
     RunCode(RunCode),

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Kind;
 use super::check::Checked;
 use super::report::Report;
+use super::{Kind, Verification};
 use crate::requirement::Profile;
 
 /// A member that a runtime without its profile must refuse.
@@ -33,7 +33,7 @@ pub(super) fn find(checked: &Checked, document: &Value, report: &Report) -> Vec<
         let at = |member: &str| format!("/actions/{index}/{member}");
         match &action.kind {
             Kind::InvokeApi(_) => {}
-            Kind::HumanIntervention { prompt } => {
+            Kind::HumanIntervention { prompt, .. } => {
                 need(Profile::Human, at("type"), action.kind.name());
                 if prompt.contains("{{") {
                     need(Profile::Workflow, at("prompt"), "prompt");
@@ -60,6 +60,12 @@ pub(super) fn find(checked: &Checked, document: &Value, report: &Report) -> Vec<
             if declared.is_some() {
                 need(profile, at(member), member);
             }
+        }
+        // Without people in the loop nobody could ever approve.
+        let control = action.access_control.as_ref();
+        if control.is_some_and(|control| control.verification == Verification::Approval) {
+            let place = at("access_control/verification");
+            need(Profile::Human, place, "verification");
         }
     }
     for (index, intent) in checked.intents.iter().enumerate() {

@@ -2,12 +2,15 @@
 //!
 //! Everything past this module sees snake_case only; [`Places`] leads back to the document as given.
 //! Only members of the model are renamed: schemas, maps, headers, inputs, unknown and `x-` members stay as they are.
+//! In the JSON-LD spelling a member and a type go by whatever name the contexts in force give them ([`vocabulary`](super::vocabulary)).
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
 use super::report::Report;
+use super::vocabulary::Vocabulary;
 use crate::json;
 
 /// How a document is spelled.
@@ -130,12 +133,12 @@ impl Shape {
         }
     }
 
-    /// What `@type` says of such an object, where it is given.
-    fn type_name(self) -> Option<&'static str> {
+    /// The term that `@type` names for such an object, where it is given.
+    fn type_term(self) -> Option<&'static str> {
         match self {
-            Shape::Manifest => Some("OpenAction:Manifest"),
-            Shape::Action | Shape::Node => Some("OpenAction:Action"),
-            Shape::Intent => Some("OpenAction:Intent"),
+            Shape::Manifest => Some("Manifest"),
+            Shape::Action | Shape::Node => Some("Action"),
+            Shape::Intent => Some("Intent"),
             Shape::Limits | Shape::Access => None,
         }
     }
@@ -151,20 +154,18 @@ enum Inner {
 /// Mixed spellings are reported and then read as if they were spelled right, so that the other
 /// violations of the document are found in the same go.
 pub(super) fn unify(document: &Map<String, Value>, report: &mut Report) -> (Value, Places) {
-    let spelling = if document.contains_key("@type") {
+    let root = Vocabulary::default();
+    let spelling = if is_json_ld(document, &root) {
         Spelling::JsonLd
     } else {
         Spelling::Snake
     };
-    if spelling == Spelling::JsonLd {
-        check_context(document, report);
-    }
     let mut unifier = Unifier {
         spelling,
         renamed: BTreeMap::new(),
         report,
     };
-    let unified = unifier.object(document, Shape::Manifest, &At::default());
+    let unified = unifier.object(document, Shape::Manifest, &At::default(), &root);
     let places = Places {
         spelling,
         renamed: unifier.renamed,
@@ -172,12 +173,11 @@ pub(super) fn unify(document: &Map<String, Value>, report: &mut Report) -> (Valu
     (Value::Object(unified), places)
 }
 
-/// `@context` names the vocabulary; it is never fetched, so only its type is looked at.
-fn check_context(document: &Map<String, Value>, report: &mut Report) {
-    match document.get("@context") {
-        None | Some(Value::String(_) | Value::Array(_) | Value::Object(_)) => {}
-        Some(other) => report.wrong_type("/@context", "a string, an object or an array", other),
-    }
+/// `@type`, by whatever name, makes a document one of the JSON-LD spelling.
+fn is_json_ld(document: &Map<String, Value>, root: &Vocabulary<'_>) -> bool {
+    let (vocabulary, _) = root.within(document.get("@context"));
+    let mut names = document.keys();
+    names.any(|name| vocabulary.member(name) == "@type")
 }
 
 /// The same place in both documents.
@@ -202,10 +202,17 @@ struct Unifier<'r> {
     report: &'r mut Report,
 }
 
+/// A member by the name that it has in the vocabulary, and by the one that the document gives it.
+struct Member<'d> {
+    name: Cow<'d, str>,
+    original: &'d str,
+    value: &'d Value,
+}
+
 impl Unifier<'_> {
-    fn value(&mut self, value: &Value, shape: Shape, at: &At) -> Value {
+    fn value(&mut self, value: &Value, shape: Shape, at: &At, outer: &Vocabulary<'_>) -> Value {
         match value {
-            Value::Object(members) => Value::Object(self.object(members, shape, at)),
+            Value::Object(members) => Value::Object(self.object(members, shape, at, outer)),
             other => other.clone(),
         }
     }
@@ -215,17 +222,22 @@ impl Unifier<'_> {
         members: &Map<String, Value>,
         shape: Shape,
         at: &At,
+        outer: &Vocabulary<'_>,
     ) -> Map<String, Value> {
+        let vocabulary = self.context(members, at, outer);
+        let members = self.named(members, at, &vocabulary);
         if self.spelling == Spelling::JsonLd {
-            self.check_type(members, shape, at);
+            self.check_type(&members, shape, at, &vocabulary);
         }
         let mut unified = Map::with_capacity(members.len());
-        for (name, value) in members {
-            if matches!(name.as_str(), "@context" | "@type") && self.is_keyword(name, shape, at) {
+        for member in &members {
+            if matches!(member.name.as_ref(), "@context" | "@type")
+                && self.is_keyword(member, shape, at)
+            {
                 continue;
             }
-            let (snake, mixed) = self.respell(name, shape);
-            let below = at.below(snake, name);
+            let (snake, mixed) = self.respell(&member.name, shape);
+            let below = at.below(snake, member.original);
             if mixed {
                 let right = self.right_name(snake, shape);
                 let place = &below.original;
@@ -236,20 +248,20 @@ impl Unifier<'_> {
                         "spell this member \"{right}\", as the rest of the document is spelled"
                     ),
                 );
-                if members.contains_key(right) {
+                if members.iter().any(|other| other.name == right) {
                     continue;
                 }
             }
-            if snake != name {
+            if snake != member.original {
                 self.renamed
                     .insert(below.unified.clone(), below.original.clone());
             }
-            let value = match (shape.inner(snake), value) {
-                (Some(Inner::One(inner)), value) => self.value(value, inner, &below),
+            let value = match (shape.inner(snake), member.value) {
+                (Some(Inner::One(inner)), value) => self.value(value, inner, &below, &vocabulary),
                 (Some(Inner::Each(inner)), Value::Array(elements)) => {
                     let each = elements.iter().enumerate().map(|(index, element)| {
                         let index = index.to_string();
-                        self.value(element, inner, &below.below(&index, &index))
+                        self.value(element, inner, &below.below(&index, &index), &vocabulary)
                     });
                     Value::Array(each.collect())
                 }
@@ -269,6 +281,59 @@ impl Unifier<'_> {
         unified
     }
 
+    /// The names in force within an object; a document of the other spelling has no contexts.
+    fn context<'d>(
+        &mut self,
+        members: &'d Map<String, Value>,
+        at: &At,
+        outer: &'d Vocabulary<'d>,
+    ) -> Vocabulary<'d> {
+        let context = members
+            .get("@context")
+            .filter(|_| self.spelling == Spelling::JsonLd);
+        let (vocabulary, found) = outer.within(context);
+        for violation in found {
+            let place = json::push(&at.original, "@context") + &violation.pointer;
+            self.report
+                .refuse(&place, &violation.rule, violation.message);
+        }
+        vocabulary
+    }
+
+    /// The members by their names in the vocabulary; of two with one name the first stays, and the other is reported.
+    fn named<'d>(
+        &mut self,
+        members: &'d Map<String, Value>,
+        at: &At,
+        vocabulary: &Vocabulary<'_>,
+    ) -> Vec<Member<'d>> {
+        let mut named = Vec::with_capacity(members.len());
+        let mut stood_for = BTreeSet::new();
+        for (original, value) in members {
+            let name = match self.spelling {
+                Spelling::Snake => Cow::Borrowed(original.as_str()),
+                Spelling::JsonLd => vocabulary.member(original),
+            };
+            // Only a name of the vocabulary that stands for another one can meet it.
+            let is_taken = name != original.as_str()
+                && (members.contains_key(name.as_ref()) || !stood_for.insert(name.clone()));
+            if is_taken {
+                self.report.refuse(
+                    &json::push(&at.original, original),
+                    "duplicate_key",
+                    format!("leave this out; it is another name of \"{name}\", which is there too"),
+                );
+                continue;
+            }
+            named.push(Member {
+                name,
+                original,
+                value,
+            });
+        }
+        named
+    }
+
     /// The snake_case name of a member, and whether it is spelled in the other way.
     fn respell<'n>(&self, name: &'n str, shape: Shape) -> (&'n str, bool) {
         if let Some(snake) = shape.snake(name) {
@@ -286,11 +351,12 @@ impl Unifier<'_> {
     }
 
     /// Whether a member is JSON-LD's own, which is no part of the model; an action of the other spelling has none.
-    fn is_keyword(&mut self, name: &str, shape: Shape, at: &At) -> bool {
-        let stray = self.spelling == Spelling::Snake && shape == Shape::Action && name == "@type";
+    fn is_keyword(&mut self, member: &Member<'_>, shape: Shape, at: &At) -> bool {
+        let stray =
+            self.spelling == Spelling::Snake && shape == Shape::Action && member.name == "@type";
         if stray {
             self.report.refuse(
-                &json::push(&at.original, name),
+                &json::push(&at.original, member.original),
                 "mixed_spelling",
                 "leave this out, or spell the whole document as JSON-LD, with \"@type\" at its top",
             );
@@ -298,26 +364,32 @@ impl Unifier<'_> {
         stray || self.spelling == Spelling::JsonLd
     }
 
-    fn check_type(&mut self, members: &Map<String, Value>, shape: Shape, at: &At) {
-        let Some(wanted) = shape.type_name() else {
+    fn check_type(
+        &mut self,
+        members: &[Member<'_>],
+        shape: Shape,
+        at: &At,
+        vocabulary: &Vocabulary<'_>,
+    ) {
+        let Some(wanted) = shape.type_term() else {
             return;
         };
-        let place = json::push(&at.original, "@type");
-        match members.get("@type") {
-            None if matches!(shape, Shape::Action | Shape::Node) => self.report.refuse(
-                &at.original,
-                "required",
-                format!("add \"@type\": \"{wanted}\""),
-            ),
-            None => {}
-            Some(Value::String(name)) if name == wanted => {}
-            Some(Value::String(_)) => {
-                self.report
-                    .refuse(&place, "enum", format!("write \"{wanted}\" here"));
+        let wanted_name = format!("\"OpenAction:{wanted}\"");
+        let Some(member) = members.iter().find(|member| member.name == "@type") else {
+            if matches!(shape, Shape::Action | Shape::Node) {
+                let message = format!("add \"@type\": {wanted_name}");
+                self.report.refuse(&at.original, "required", message);
             }
-            Some(other) => self
-                .report
-                .wrong_type(&place, &format!("\"{wanted}\""), other),
+            return;
+        };
+        let place = json::push(&at.original, member.original);
+        match member.value {
+            value if vocabulary.type_term(value).as_deref() == Some(wanted) => {}
+            Value::String(_) | Value::Array(_) => {
+                let message = format!("write {wanted_name} here");
+                self.report.refuse(&place, "enum", message);
+            }
+            other => self.report.wrong_type(&place, &wanted_name, other),
         }
     }
 }

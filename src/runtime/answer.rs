@@ -36,11 +36,22 @@ impl Answer {
     /// The answer that an error calls for.
     pub fn error(parts: &dyn Parts, error: &ErrorObject) -> Self {
         // A code that belongs inside results has no status of its own; to answer with it would be a defect.
-        let status = match error.code.status() {
+        let status = match error.status() {
             0 => 500,
             status => status,
         };
-        Self::new(status, parts.error_answer(error))
+        let answer = Self::new(status, parts.error_answer(error));
+        let access = parts.access();
+        let headers = [
+            ("www-authenticate", access.challenge(error)),
+            ("retry-after", access.retry_after(error)),
+        ];
+        headers
+            .into_iter()
+            .fold(answer, |answer, (name, value)| match value {
+                Some(value) => answer.with_header(name, value),
+                None => answer,
+            })
     }
 
     /// The same with one more header.

@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::access::{Auth, Network};
+use super::clock::Clock;
+use super::plugins::PluginFolder;
 use crate::manifest::Manifest;
 use crate::model::ModelConfig;
 use crate::requirement::Profile;
@@ -21,15 +24,35 @@ pub struct Config {
     pub variables: BTreeMap<String, String>,
     /// The model.
     pub model: ModelConfig,
+    /// Where plugins are found.
+    pub plugins: PluginFolder,
     /// What is bounded.
     pub limits: Limits,
+    /// How tokens are checked; `None`: everybody is the same anonymous subject.
+    pub auth: Option<Auth>,
+    /// The scopes of everybody, where no auth is configured.
+    pub anonymous_scopes: BTreeSet<String>,
+    /// Hosts, or hosts with a port, that a secret may be sent to, by the secret's name. One that is not listed may go anywhere.
+    pub bound_secrets: BTreeMap<String, Vec<String>>,
+    /// Blocks of addresses that calls of services may go to besides those out on the internet.
+    pub allowed_networks: Vec<Network>,
+    /// What time it is; keep a clone to move it.
+    pub clock: Clock,
+    /// The loopback address at which a test harness may move the clock; port 0 picks a free one.
+    pub test_clock: Option<SocketAddr>,
     /// The profiles to offer; those of [`offered_profiles`] at most.
     pub profiles: BTreeSet<Profile>,
 }
 
 /// The profiles that this runtime implements.
 pub fn offered_profiles() -> BTreeSet<Profile> {
-    BTreeSet::from([Profile::Core, Profile::Session, Profile::Human])
+    BTreeSet::from([
+        Profile::Core,
+        Profile::Session,
+        Profile::Human,
+        Profile::Workflow,
+        Profile::Access,
+    ])
 }
 
 /// Bounds of everything that strangers can make grow.
@@ -53,6 +76,16 @@ pub struct Limits {
     pub transcript_bytes: usize,
     /// Most bytes of memory one session may record before no further step is taken.
     pub session_record_bytes: usize,
+    /// Most questions about workflows that wait for a person or are remembered.
+    pub questions: usize,
+    /// Most bytes of memory of these questions.
+    pub question_bytes: usize,
+    /// Most remembered results of nodes with a key.
+    pub node_results: usize,
+    /// Most bytes of memory of these results.
+    pub node_result_bytes: usize,
+    /// Most subjects and actions whose rates are counted at the same time.
+    pub rate_windows: usize,
     /// A session on which nothing is called for so long expires; not less than one hour.
     pub session_idle: Duration,
     /// Most open connections; below the 1024 files that a process commonly gets, so that calls of others find one.
@@ -78,6 +111,11 @@ impl Default for Limits {
             transcripts: 10_000,
             transcript_bytes: 512 * MIB,
             session_record_bytes: 64 * MIB,
+            questions: 10_000,
+            question_bytes: 256 * MIB,
+            node_results: 10_000,
+            node_result_bytes: 128 * MIB,
+            rate_windows: 100_000,
             session_idle: Duration::from_hours(24),
             connections: 800,
             quiet_time: Duration::from_secs(30),

@@ -11,6 +11,7 @@ use crate::manifest::{Piece, Text};
 pub struct Credentials {
     secrets: BTreeMap<String, String>,
     variables: BTreeMap<String, String>,
+    bound: BTreeMap<String, Vec<String>>,
 }
 
 impl std::fmt::Debug for Credentials {
@@ -52,7 +53,20 @@ impl Credentials {
                 .into_iter()
                 .filter(|(_, value)| granted(value))
                 .collect(),
+            bound: BTreeMap::new(),
         }
+    }
+
+    /// The same, with the hosts that the operator has bound secrets to, by the secret's name.
+    #[must_use]
+    pub fn bind(mut self, bound: BTreeMap<String, Vec<String>>) -> Self {
+        self.bound = bound;
+        self
+    }
+
+    /// The hosts that a secret may be sent to; `None` when it is bound to none in particular.
+    pub fn bound_hosts(&self, name: &str) -> Option<&[String]> {
+        self.bound.get(name).map(Vec::as_slice)
     }
 
     /// The secret of this name.

@@ -111,6 +111,34 @@ codes! {
     InterventionAnswered = "intervention_answered", 409, false;
     /// The person's answer does not satisfy what was asked.
     InvalidAnswer = "invalid_answer", 422, false;
+    /// No valid token.
+    Unauthenticated = "unauthenticated", 401, false;
+    /// The body names another user than the token.
+    UserMismatch = "user_mismatch", 403, false;
+    /// The subject lacks a scope that is needed.
+    InsufficientScope = "insufficient_scope", 403, false;
+    /// The action's rate is used up.
+    RateLimited = "rate_limited", 429, true;
+    /// The endpoint's host has an address that the operator does not allow.
+    AddressRefused = "address_refused", 0, false;
+    /// No plugin has this reference.
+    PluginNotFound = "plugin_not_found", 404, false;
+    /// The plugin's code could not be loaded, or failed.
+    PluginError = "plugin_error", 0, false;
+    /// A conditional does not parse (400) or cannot be evaluated (result).
+    ConditionalError = "conditional_error", 400, false;
+    /// A template does not parse (400) or cannot be evaluated (result).
+    TemplateError = "template_error", 400, false;
+    /// The state has, or would have, more than 1 MiB.
+    StateTooLarge = "state_too_large", 413, false;
+    /// No approval has this id, or it is another subject's.
+    ApprovalNotFound = "approval_not_found", 404, false;
+    /// The resumed call is not the one that was asked about.
+    ApprovalChanged = "approval_changed", 409, false;
+    /// The approval has been decided already.
+    ApprovalUsed = "approval_used", 409, false;
+    /// The decision came more than 24 hours after the question.
+    ApprovalExpired = "approval_expired", 410, false;
     /// The model could not be asked.
     LlmUnavailable = "llm_unavailable", 503, true;
     /// A bound of this runtime is reached.
@@ -137,6 +165,8 @@ pub struct ErrorObject {
     pub retryable: bool,
     /// Structured facts, such as `violations` or `status`.
     pub details: Map<String, Value>,
+    /// The HTTP status of an answer with it, where it is not the code's own.
+    answered: Option<u16>,
 }
 
 impl ErrorObject {
@@ -147,7 +177,20 @@ impl ErrorObject {
             message: message.into(),
             retryable: code.retryable(),
             details: Map::new(),
+            answered: None,
         }
+    }
+
+    /// The same, answered with another status that the list of codes allows.
+    #[must_use]
+    pub fn answered_with(mut self, status: u16) -> Self {
+        self.answered = Some(status);
+        self
+    }
+
+    /// The HTTP status of an answer with it; 0 for codes that stand inside results only.
+    pub fn status(&self) -> u16 {
+        self.answered.unwrap_or(self.code.status())
     }
 
     /// The same with one more detail.

@@ -1,5 +1,6 @@
 //! Calls of services and of the model: the only place of this room that opens connections.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
@@ -8,24 +9,34 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use super::StartError;
+use super::access::dial::{self, Guard};
+use super::access::refusal;
 use super::error::{Code, ErrorObject};
 use super::parts::Parts;
+use super::redact::Site;
 use super::request::{self, Rendered};
 use super::response;
 use super::runtime::Runtime;
 use super::session::transcript::SideEffect;
 use super::session::{Call, Execution};
-use crate::manifest::{InvokeApi, Kind, Method};
+use crate::manifest::{Action, InvokeApi, Kind, Method};
 use crate::model::{Message, ModelFailure, ModelReply, openai};
 
 /// A client that follows no redirect and uses no proxy of the environment: where a call goes is ours to decide.
 ///
+/// With a guard it connects only to addresses that the guard lets through.
+///
 /// # Errors
 /// When TLS cannot be set up.
-pub(super) fn client() -> Result<Client, StartError> {
+pub(super) fn client(guard: Option<Guard>) -> Result<Client, StartError> {
     // Another part of the process may have installed a provider already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
+    let builder = Client::builder();
+    let builder = match guard {
+        Some(guard) => builder.dns_resolver(Arc::new(guard)),
+        None => builder,
+    };
+    builder
         .redirect(redirect::Policy::none())
         .no_proxy()
         .connect_timeout(Duration::from_secs(10))
@@ -37,15 +48,35 @@ pub(super) fn client() -> Result<Client, StartError> {
 
 /// Executes one action.
 pub(super) async fn invoke(runtime: &Runtime, call: &Call) -> Execution {
-    let Kind::InvokeApi(api) = &call.action.kind else {
-        // Registration refuses every other type but questions, which are not executed.
-        let error = ErrorObject::new(Code::InternalError, "the action's type cannot be executed");
-        return Execution {
-            outcome: Err(error),
-            side_effects: Vec::new(),
-        };
-    };
     let parts = runtime.parts();
+    let loaded;
+    let api = match &call.action.kind {
+        Kind::InvokeApi(api) => api,
+        Kind::Plugin(_) => {
+            let rules = parts.workflow();
+            match rules.plugin_code(runtime.plugins(), rules.plugin_name(&call.action)) {
+                Ok(code) => {
+                    loaded = code;
+                    &*loaded
+                }
+                Err(error) => {
+                    return Execution {
+                        outcome: Err(error),
+                        side_effects: Vec::new(),
+                    };
+                }
+            }
+        }
+        // Registration refuses every other type but questions, which are not executed.
+        _ => {
+            let error =
+                ErrorObject::new(Code::InternalError, "the action's type cannot be executed");
+            return Execution {
+                outcome: Err(error),
+                side_effects: Vec::new(),
+            };
+        }
+    };
     let key = parts.outgoing_key(call);
     let rendered = request::render(parts, api, &call.args, runtime.credentials(), key)
         .map(|rendered| parts.finish_request(rendered, api));
@@ -58,13 +89,34 @@ pub(super) async fn invoke(runtime: &Runtime, call: &Call) -> Execution {
             };
         }
     };
-    let mut execution = send(runtime, api, call.step_number, rendered.clone()).await;
+    let mut execution = send(
+        runtime,
+        &call.action,
+        api,
+        call.step_number,
+        rendered.clone(),
+    )
+    .await;
     let mut tries = 1;
     while matches!(&execution.outcome, Err(error) if parts.tries_again(error, tries)) {
-        let again = send(runtime, api, call.step_number, rendered.clone()).await;
+        let again = send(
+            runtime,
+            &call.action,
+            api,
+            call.step_number,
+            rendered.clone(),
+        )
+        .await;
         execution.outcome = again.outcome;
         execution.side_effects.extend(again.side_effects);
         tries += 1;
+    }
+    // The map of a definition is applied where its output is read; that of a plugin is known here only.
+    if let Kind::Plugin(_) = call.action.kind {
+        execution.outcome = execution.outcome.map(|raw| {
+            let clean = parts.redact_value(Site::ServiceReply, runtime.redactor(), raw);
+            parts.response_value(api.response_map.as_ref(), clean)
+        });
     }
     execution
 }
@@ -72,17 +124,27 @@ pub(super) async fn invoke(runtime: &Runtime, call: &Call) -> Execution {
 /// Sends a request and follows what may be followed, all within the action's time limit.
 async fn send(
     runtime: &Runtime,
+    action: &Action,
     api: &InvokeApi,
     step_number: u64,
     mut rendered: Rendered,
 ) -> Execution {
     let parts = runtime.parts();
+    let allowed = parts
+        .access()
+        .allowed_networks(runtime.allowed_networks(), action);
+    if let Err(error) = dial::check_target(parts, &rendered.url, &allowed) {
+        return Execution {
+            outcome: Err(error),
+            side_effects: Vec::new(),
+        };
+    }
     let limit = parts.action_timeout(api);
     let deadline = Instant::now() + limit;
     let mut side_effects = Vec::new();
     let mut followed = 0;
     loop {
-        let at = parts.format_time(parts.now());
+        let at = parts.format_time(runtime.now());
         let exchanged = match timeout_at(deadline, exchange(runtime, &rendered)).await {
             Ok(exchanged) => exchanged,
             Err(_) => Exchanged::failed(response::timed_out(limit.as_millis())),
@@ -110,7 +172,16 @@ async fn send(
                     parts.follow_redirect(rendered.method, &rendered.url, to, followed)
                         && !request::tells_secret(to, runtime.redactor())
                 }) {
-                    Some(to) => rendered.url = to,
+                    Some(to) => {
+                        let checked = dial::check_target(parts, &to, &allowed);
+                        if let (Err(error), true) = (checked, parts.access().checks_redirects()) {
+                            return Execution {
+                                outcome: Err(error),
+                                side_effects,
+                            };
+                        }
+                        rendered.url = to;
+                    }
                     None => {
                         return Execution {
                             outcome: Err(response::redirect_refused(status)),
@@ -138,6 +209,14 @@ enum Next {
 }
 
 impl Exchanged {
+    fn not_sent(error: ErrorObject) -> Self {
+        Self {
+            sent: false,
+            status: None,
+            next: Next::Done(Err(error)),
+        }
+    }
+
     fn failed(error: ErrorObject) -> Self {
         Self {
             sent: true,
@@ -153,21 +232,21 @@ async fn exchange(runtime: &Runtime, rendered: &Rendered) -> Exchanged {
             Code::InvalidCredential,
             "a header's value cannot be sent, so nothing was sent",
         );
-        return Exchanged {
-            sent: false,
-            status: None,
-            next: Next::Done(Err(error)),
-        };
+        return Exchanged::not_sent(error);
     };
     let mut request = runtime
-        .client()
+        .services()
         .request(method(rendered.method), rendered.url.clone())
         .headers(headers);
     if let Some(body) = &rendered.body {
         request = request.body(body.clone());
     }
-    let Ok(answer) = request.send().await else {
-        return Exchanged::failed(response::unreachable());
+    let answer = match request.send().await {
+        Ok(answer) => answer,
+        Err(error) if dial::was_refused(&error) => {
+            return Exchanged::not_sent(refusal::address_refused());
+        }
+        Err(_) => return Exchanged::failed(response::unreachable()),
     };
     let status = answer.status().as_u16();
     if matches!(status, 301 | 302 | 303 | 307 | 308)

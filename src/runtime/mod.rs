@@ -1,9 +1,11 @@
-//! The reference interpreter: the profiles `core`, `session` and `human` over HTTP.
+//! The reference interpreter: the profiles `core`, `session`, `human`, `workflow` and `access` over HTTP.
 //!
 //! Read from the edge inwards: [`http`](self) takes requests and makes answers, `runtime` holds what they share and performs
 //! effects, [`session`] is the pure state machine, and [`parts`] names every decision that a requirement pins.
 
+pub mod access;
 pub mod answer;
+pub mod clock;
 pub mod config;
 pub mod credentials;
 pub mod error;
@@ -17,6 +19,7 @@ pub mod merge;
 pub mod opening;
 pub mod parts;
 pub mod plan;
+pub mod plugins;
 pub mod prompt;
 pub mod redact;
 pub mod registry;
@@ -27,10 +30,13 @@ pub mod response;
     reason = "the runtime is what the room is named for"
 )]
 mod runtime;
+pub mod secret_source;
 pub mod session;
+pub mod test_clock;
 #[cfg(test)]
 mod tests;
 pub mod wire;
+mod workflows;
 
 use std::fmt;
 use std::io;
@@ -43,13 +49,17 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::diagnostic::Violation;
+pub use access::{Auth, Caller, Network};
 pub use answer::Answer;
+pub use clock::Clock;
 pub use config::{Config, Limits, offered_profiles};
 pub use held::held_bytes;
 pub use parts::{Parts, Reference};
+pub use plugins::PluginFolder;
 pub use session::Session;
 
 use runtime::Runtime;
+use test_clock::TestClock;
 
 /// Why a runtime did not start.
 #[derive(Debug)]
@@ -77,6 +87,15 @@ pub enum StartError {
         /// Why.
         message: String,
     },
+    /// The clock would be open to others than this machine.
+    Clock(SocketAddr),
+    /// A plugin's descriptor, or the plugins folder, cannot be used.
+    Plugin {
+        /// The file, or the folder.
+        file: String,
+        /// What is wrong with it.
+        message: String,
+    },
     /// The HTTP client cannot be set up.
     Client(String),
 }
@@ -93,7 +112,7 @@ impl fmt::Display for StartError {
             StartError::Profiles(reason) => {
                 write!(
                     f,
-                    "cannot declare these profiles: {reason}; choose core, session, human"
+                    "cannot declare these profiles: {reason}; choose core, session, human, workflow, access"
                 )
             }
             StartError::Manifest { name, violations } => {
@@ -103,6 +122,11 @@ impl fmt::Display for StartError {
                     .try_for_each(|violation| write!(f, " {violation};"))
             }
             StartError::Registration { name, message } => write!(f, "manifest `{name}`: {message}"),
+            StartError::Clock(address) => write!(
+                f,
+                "{address} can be reached by others; the test clock listens on loopback addresses only, such as 127.0.0.1:0"
+            ),
+            StartError::Plugin { file, message } => write!(f, "plugin {file}: {message}"),
             StartError::Client(message) => write!(f, "cannot set up the HTTP client: {message}"),
         }
     }
@@ -122,6 +146,7 @@ pub struct Running {
     /// Where it listens, with the port that was picked.
     pub addr: SocketAddr,
     runtime: Arc<Runtime>,
+    clock: Option<TestClock>,
     stop: CancellationToken,
     server: JoinHandle<()>,
 }
@@ -140,6 +165,10 @@ impl fmt::Debug for Running {
 /// When the address is taken, a manifest cannot be registered, or the HTTP client cannot be set up.
 pub async fn start(config: Config, parts: Arc<dyn Parts>) -> Result<Running, StartError> {
     let address = config.listen;
+    let clock = match config.test_clock {
+        Some(listen) => Some(test_clock::open(listen, config.clock.clone()).await?),
+        None => None,
+    };
     let runtime = Arc::new(Runtime::new(config, parts)?);
     let listen = |source| StartError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen)?;
@@ -156,12 +185,19 @@ pub async fn start(config: Config, parts: Arc<dyn Parts>) -> Result<Running, Sta
     Ok(Running {
         addr,
         runtime,
+        clock,
         stop,
         server,
     })
 }
 
 impl Running {
+    /// Where a test harness may move the clock, if anywhere.
+    pub fn clock_url(&self) -> Option<String> {
+        let clock = self.clock.as_ref()?;
+        Some(format!("http://{}", clock.addr))
+    }
+
     /// Drains: no new connection is accepted, calls in flight end (within the configured time), then the server stops.
     pub async fn shutdown(mut self) {
         let limit = self.runtime.limits().drain_time;

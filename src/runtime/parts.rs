@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use reqwest::Url;
 use serde_json::{Map, Value};
 
+use super::access::AccessParts;
 use super::answer::Answer;
 use super::credentials::{self, Credentials, Place};
 use super::error::ErrorObject;
@@ -19,6 +20,7 @@ use super::plan::{self, Plan, Scope};
 use super::redact::{self, Redactor, Site};
 use super::registry::{self, Registered, Registry};
 use super::request::{self, Rendered};
+use super::session::parts::SessionParts;
 use super::session::people::{self, Reply};
 use super::session::status::{self, Event, Status};
 use super::session::transcript::{self, Heading, Intervention, SideEffect, Step, Turn};
@@ -29,6 +31,7 @@ use crate::json::{self, Duplicates, Limits, ReadError};
 use crate::manifest::{self, Action, InvokeApi, Manifest, Mapping, Method, Text};
 use crate::model::{Message, ModelFailure, ModelReply, openai};
 use crate::requirement::Profile;
+use crate::workflow::parts::WorkflowParts;
 
 /// Who wrote a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +46,7 @@ pub enum Author {
 pub trait Parts: Send + Sync + 'static {
     // --- time and chance: the machine has neither ---
 
-    /// The time.
+    /// The time of the system; everything asks the runtime's clock, which a test may have moved ahead of it.
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
@@ -56,6 +59,21 @@ pub trait Parts: Send + Sync + 'static {
     /// The id of a new session (sessions.md 1.3).
     fn session_id(&self) -> String {
         wire::session_id()
+    }
+
+    /// The decisions about who calls, what they may do and how often (access.md).
+    fn access(&self) -> &dyn AccessParts {
+        &Reference
+    }
+
+    /// The decisions about workflows (workflows.md).
+    fn workflow(&self) -> &dyn WorkflowParts {
+        &Reference
+    }
+
+    /// What workflows and access mean inside a session (workflows.md 15, access.md).
+    fn in_session(&self) -> &dyn SessionParts {
+        &Reference
     }
 
     // --- requests of clients (errors.md 2, 3) ---

@@ -12,7 +12,7 @@ use super::merge::place;
 use super::parts::Parts;
 use super::redact::Redactor;
 use crate::json;
-use crate::manifest::{InvokeApi, Mapping, Method, Source};
+use crate::manifest::{InvokeApi, Mapping, Method, Piece, Source, Text};
 
 /// A request that is ready to be sent.
 #[derive(Clone, PartialEq)]
@@ -51,6 +51,9 @@ pub fn render(
 ) -> Result<Rendered, ErrorObject> {
     let endpoint = parts.fill_text(&api.endpoint, credentials, Place::Endpoint)?;
     let mut url = endpoint_url(&endpoint)?;
+    for text in api.headers.iter().map(|(_, text)| text).chain(&api.auth) {
+        check_bindings(parts, text, credentials, &url)?;
+    }
     let mut headers = Vec::new();
     for (name, text) in &api.headers {
         headers.push((
@@ -82,6 +85,18 @@ pub fn render(
         url,
         headers,
         body,
+    })
+}
+
+fn check_bindings(
+    parts: &dyn Parts,
+    text: &Text,
+    credentials: &Credentials,
+    to: &Url,
+) -> Result<(), ErrorObject> {
+    text.pieces().iter().try_for_each(|piece| match piece {
+        Piece::Variable(name) => parts.access().check_binding(credentials, name, to),
+        Piece::Literal(_) => Ok(()),
     })
 }
 

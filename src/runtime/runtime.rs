@@ -4,13 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Client;
 use serde_json::Value;
 use tokio_util::task::TaskTracker;
 
 use super::StartError;
+use super::access::dial::Guard;
+use super::access::{Auth, Caller, Network, Rates, Uncharged};
 use super::answer::Answer;
+use super::clock::Clock;
 use super::config::{Config, Limits, offered_profiles};
 use super::credentials::Credentials;
 use super::error::{Code, ErrorObject};
@@ -18,12 +23,14 @@ use super::idempotency::Idempotency;
 use super::invoke;
 use super::opening::{self, Wanted};
 use super::parts::Parts;
+use super::plugins::Plugins;
 use super::redact::{Redactor, Site};
 use super::registry::{self, Registry};
 use super::session::{self, Effect, Execution, Flight, Input, Opening, Session};
+use super::workflows::Workflows;
 use crate::model::ModelConfig;
 use crate::requirement::Profile;
-use crate::store::{Full, Memory, Slot, Store};
+use crate::store::{Closed, Full, Memory, Slot, Store};
 
 /// Looking through all sessions is not worth doing more often.
 const TIDY_EVERY_SECONDS: i64 = 60;
@@ -36,7 +43,15 @@ pub(super) struct Runtime {
     registry: Mutex<Registry>,
     store: Box<dyn Store>,
     idempotency: Idempotency,
+    rates: Rates,
+    workflows: Workflows,
+    auth: Option<Auth>,
+    anonymous: Caller,
+    clock: Clock,
     client: Client,
+    services: Client,
+    allowed_networks: Arc<[Network]>,
+    plugins: Arc<Plugins>,
     model: ModelConfig,
     credentials: Credentials,
     redactor: Redactor,
@@ -49,15 +64,34 @@ pub(super) struct Runtime {
 impl Runtime {
     pub(super) fn new(config: Config, parts: Arc<dyn Parts>) -> Result<Self, StartError> {
         check_profiles(&config.profiles)?;
+        if config.auth.is_some() && !config.profiles.contains(&Profile::Access) {
+            let reason = "there is auth, which belongs to access";
+            return Err(StartError::Profiles(reason.to_owned()));
+        }
         let configured: Vec<Profile> = config.profiles.iter().copied().collect();
         let profiles = parts.profiles(&configured);
         let limits = config.limits;
-        let credentials = Credentials::new(config.secrets, config.variables, &config.model.api_key);
+        // What checks tokens is granted to no action, wherever the operator may have put it.
+        let checks_tokens: BTreeSet<String> = config
+            .auth
+            .iter()
+            .flat_map(Auth::secrets)
+            .map(str::to_owned)
+            .collect();
+        let mut secrets = config.secrets;
+        secrets.retain(|_, value| !checks_tokens.contains(value));
+        let mut variables = config.variables;
+        variables.retain(|_, value| !checks_tokens.contains(value));
+        let credentials =
+            Credentials::new(secrets, variables, &config.model.api_key).bind(config.bound_secrets);
         let forms: Vec<String> = credentials
             .secret_values()
             .chain(std::iter::once(config.model.api_key.as_str()))
+            .chain(checks_tokens.iter().map(String::as_str))
             .flat_map(|secret| parts.secret_forms(secret))
             .collect();
+        let allowed_networks: Arc<[Network]> = config.allowed_networks.into();
+        let guard = Guard::new(Arc::clone(&parts), Arc::clone(&allowed_networks));
         let runtime = Self {
             registry: Mutex::new(Registry::new(limits.manifests, limits.manifest_bytes)),
             store: Box::new(Memory::new(
@@ -67,7 +101,15 @@ impl Runtime {
                 limits.transcript_bytes,
             )),
             idempotency: Idempotency::new(limits.idempotent_answers, limits.idempotent_bytes),
-            client: invoke::client()?,
+            rates: Rates::new(limits.rate_windows),
+            workflows: Workflows::new(&limits),
+            anonymous: parts.access().anonymous(&config.anonymous_scopes),
+            auth: config.auth,
+            clock: config.clock,
+            client: invoke::client(None)?,
+            services: invoke::client(Some(guard))?,
+            allowed_networks,
+            plugins: Arc::new(parts.workflow().install(config.plugins)?),
             model: config.model,
             redactor: Redactor::new(&forms),
             credentials,
@@ -123,8 +165,23 @@ impl Runtime {
         &self.limits
     }
 
+    /// For calls of the model, whose address is the operator's own.
     pub(super) fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// For calls of services: connects to addresses that are checked.
+    pub(super) fn services(&self) -> &Client {
+        &self.services
+    }
+
+    /// The blocks of addresses that the operator allows calls of services to go to.
+    pub(super) fn allowed_networks(&self) -> &[Network] {
+        &self.allowed_networks
+    }
+
+    pub(super) fn plugins(&self) -> &Arc<Plugins> {
+        &self.plugins
     }
 
     pub(super) fn model(&self) -> &ModelConfig {
@@ -141,6 +198,41 @@ impl Runtime {
 
     pub(super) fn idempotency(&self) -> &Idempotency {
         &self.idempotency
+    }
+
+    /// How often who called what.
+    pub(super) fn workflows(&self) -> &Workflows {
+        &self.workflows
+    }
+
+    pub(super) fn rates(&self) -> &Rates {
+        &self.rates
+    }
+
+    /// Who calls, by the headers of the call.
+    ///
+    /// # Errors
+    /// `unauthenticated` where auth is configured and the token is not valid.
+    pub(super) fn caller(&self, headers: &HeaderMap) -> Result<Caller, ErrorObject> {
+        let Some(auth) = &self.auth else {
+            return Ok(self.anonymous.clone());
+        };
+        let access = self.parts.access();
+        let mut given = headers.get_all(AUTHORIZATION).iter();
+        let header = match (given.next(), given.next()) {
+            (Some(only), None) => only.to_str().ok(),
+            // Of two, either could be meant.
+            _ => None,
+        };
+        let token = header.and_then(|header| access.bearer(header));
+        access
+            .authenticate(auth, token, self.now())
+            .map_err(|defect| access.unauthenticated(token, defect))
+    }
+
+    /// The time, as this runtime's clock shows it; everything that depends on time asks here.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.shown(self.parts.now())
     }
 
     pub(super) fn tasks(&self) -> &TaskTracker {
@@ -183,12 +275,19 @@ impl Runtime {
     }
 
     /// `POST /sessions`.
-    pub(super) async fn open(&self, body: &Value) -> Result<Answer, ErrorObject> {
+    pub(super) async fn open(&self, caller: &Caller, body: &Value) -> Result<Answer, ErrorObject> {
         let parts = self.parts();
         let wanted = opening::read(parts, body)?;
         let manifest = registry::resolve(parts, &self.registry(), wanted.manifest.as_deref())?;
         parts.check_intent(&manifest, &wanted.goal)?;
-        let now = parts.now();
+        let intent = wanted.goal.get("intent").and_then(Value::as_str);
+        let intent = intent.and_then(|name| manifest.intent(name));
+        parts.in_session().check_opening(
+            parts.access(),
+            caller,
+            intent.and_then(|intent| intent.access_control.as_ref()),
+        )?;
+        let now = self.now();
         self.tidy(now);
         let Wanted {
             goal,
@@ -207,6 +306,8 @@ impl Runtime {
             flags,
             seed,
             redactor: self.redactor.clone(),
+            caller: caller.clone(),
+            plugins: session::Plugins(Arc::<Plugins>::clone(self.plugins())),
             human: self.profiles.contains(&Profile::Human),
             heaviest_record: self.limits.session_record_bytes,
         };
@@ -214,7 +315,7 @@ impl Runtime {
         let answer = parts.created_answer(&session);
         let id = session.id().to_owned();
         self.store
-            .insert(Arc::new(Slot::new(session, now)))
+            .insert(Arc::new(Slot::new(session, &caller.subject, now)))
             .map_err(|Full| {
                 ErrorObject::new(
                     Code::CapacityExceeded,
@@ -222,14 +323,15 @@ impl Runtime {
                 )
             })?;
         if parts.steps_on_open() {
-            self.advance(&id, Input::Step).await?;
+            self.advance(caller, &id, Input::Step(caller.clone()))
+                .await?;
         }
         Ok(answer)
     }
 
     /// `GET /sessions/{id}`.
-    pub(super) fn read(&self, id: &str) -> Result<Answer, ErrorObject> {
-        let slot = self.open_slot(id)?;
+    pub(super) fn read(&self, caller: &Caller, id: &str) -> Result<Answer, ErrorObject> {
+        let slot = self.open_slot(caller, id)?;
         let session = slot.session();
         let mut body = self.parts.session_answer(&session);
         if let (Some(pending), Value::Object(members)) = (session.pending(self.parts()), &mut body)
@@ -240,15 +342,15 @@ impl Runtime {
     }
 
     /// `GET /sessions/{id}/transcript`.
-    pub(super) fn transcript(&self, id: &str) -> Result<Answer, ErrorObject> {
-        if let Some(transcript) = self.store.transcript(id) {
+    pub(super) fn transcript(&self, caller: &Caller, id: &str) -> Result<Answer, ErrorObject> {
+        if let Some(closed) = self.closed(caller, id) {
             return Ok(Answer {
                 status: 200,
                 headers: Vec::new(),
-                body: transcript,
+                body: closed.transcript,
             });
         }
-        self.open_slot(id)?;
+        self.open_slot(caller, id)?;
         Err(ErrorObject::new(
             Code::Conflict,
             "the session is open; close it to get its transcript",
@@ -256,8 +358,13 @@ impl Runtime {
     }
 
     /// A step call or a person's answer: one after another within a session.
-    pub(super) async fn advance(&self, id: &str, input: Input) -> Result<Answer, ErrorObject> {
-        let slot = self.open_slot(id)?;
+    pub(super) async fn advance(
+        &self,
+        caller: &Caller,
+        id: &str,
+        input: Input,
+    ) -> Result<Answer, ErrorObject> {
+        let slot = self.open_slot(caller, id)?;
         if !self.parts.serialise_steps() {
             return Ok(self.drive(&slot, input).await);
         }
@@ -266,7 +373,7 @@ impl Runtime {
             false => None,
         };
         let _turn = slot.turn().lock().await;
-        if matches!(input, Input::Step) && self.store.full() {
+        if matches!(input, Input::Step(_)) && self.store.full() {
             return Err(ErrorObject::new(
                 Code::CapacityExceeded,
                 "the open sessions hold as much as this runtime allows; close some",
@@ -292,12 +399,12 @@ impl Runtime {
     }
 
     /// `POST /sessions/{id}/close`; waits for whoever has the turn.
-    pub(super) async fn close(&self, id: &str) -> Result<Answer, ErrorObject> {
-        if let Some(transcript) = self.store.transcript(id) {
-            let again = self.parts.second_close(id, &transcript);
+    pub(super) async fn close(&self, caller: &Caller, id: &str) -> Result<Answer, ErrorObject> {
+        if let Some(closed) = self.closed(caller, id) {
+            let again = self.parts.second_close(id, &closed.transcript);
             return again.map(Answer::ok).ok_or_else(session::not_found);
         }
-        let slot = self.open_slot(id)?;
+        let slot = self.open_slot(caller, id)?;
         if !self.parts.close_waits() {
             return Ok(self.drive(&slot, Input::Close).await);
         }
@@ -305,9 +412,18 @@ impl Runtime {
         Ok(self.drive(&slot, Input::Close).await)
     }
 
-    fn open_slot(&self, id: &str) -> Result<Arc<Slot>, ErrorObject> {
-        let slot = self.store.get(id).ok_or_else(session::not_found)?;
-        let now = self.parts.now();
+    /// What is left of a closed session, if the caller may know of it.
+    fn closed(&self, caller: &Caller, id: &str) -> Option<Closed> {
+        let seen = |closed: &Closed| self.parts.access().sees_session(caller, &closed.owner);
+        self.store.closed(id).filter(seen)
+    }
+
+    /// An open session, if the caller may know of it.
+    fn open_slot(&self, caller: &Caller, id: &str) -> Result<Arc<Slot>, ErrorObject> {
+        let seen = |slot: &Arc<Slot>| self.parts.access().sees_session(caller, slot.owner());
+        let slot = self.store.get(id).filter(seen);
+        let slot = slot.ok_or_else(session::not_found)?;
+        let now = self.now();
         if slot.touch(now) < self.idle_since(now) {
             slot.session().step(self.parts(), now, Input::LeftAlone);
         }
@@ -323,13 +439,18 @@ impl Runtime {
                 match effect {
                     Effect::Reply(answer) => return answer,
                     Effect::Archive(_) if !self.parts.close_removes() => {}
-                    Effect::Archive(transcript) => self.store.archive(slot.id(), transcript),
+                    Effect::Archive(transcript) => self.archive(slot, transcript),
                     Effect::Ask(attempt, messages) => {
                         input = Some(match invoke::ask(self, &messages).await {
                             Ok(reply) => Input::Replied(attempt, reply),
                             Err(failure) => Input::NotReplied(attempt, failure),
                         });
                     }
+                    Effect::Charge(rate, launch) => {
+                        let charged = self.charge(&rate);
+                        input = Some(Input::Charged(launch, charged));
+                    }
+                    Effect::Spare(rate, why) => self.spare(&rate, why),
                     Effect::Execute(flight) => input = Some(self.execute(flight).await),
                 }
             }
@@ -340,12 +461,26 @@ impl Runtime {
 
     /// One input for the machine, which is locked no longer than that.
     fn take(&self, slot: &Slot, input: Input) -> Vec<Effect> {
-        let now = self.parts.now();
+        let now = self.now();
         slot.touch(now);
         let mut session = slot.session();
         let effects = session.step(self.parts(), now, input);
         slot.weigh(session.held_bytes());
         effects
+    }
+
+    /// Counts one more call of an action, or tells how many seconds to wait for that.
+    fn charge(&self, rate: &session::running::Rate) -> Result<(), u64> {
+        let access = self.parts.access();
+        let key = access.rate_key(&rate.caller, &rate.manifest, &rate.version, &rate.action);
+        self.rates.charge(access, key, &rate.limits, self.now())
+    }
+
+    /// A call that was not executed: it counts for nothing.
+    fn spare(&self, rate: &session::running::Rate, why: Uncharged) {
+        let access = self.parts.access();
+        let key = access.rate_key(&rate.caller, &rate.manifest, &rate.version, &rate.action);
+        self.rates.spare(access, key, &rate.limits, why, self.now());
     }
 
     async fn execute(&self, flight: Flight) -> Input {
@@ -380,10 +515,15 @@ impl Runtime {
             };
             for effect in effects {
                 if let Effect::Archive(transcript) = effect {
-                    self.store.archive(slot.id(), transcript);
+                    self.archive(&slot, transcript);
                 }
             }
         }
+    }
+
+    fn archive(&self, slot: &Slot, transcript: Arc<Value>) {
+        let owner = Arc::clone(slot.owner());
+        self.store.archive(slot.id(), Closed { owner, transcript });
     }
 
     fn idle_since(&self, now: Timestamp) -> Timestamp {
@@ -401,8 +541,10 @@ fn check_profiles(wanted: &BTreeSet<Profile>) -> Result<(), StartError> {
     if !wanted.contains(&Profile::Core) {
         return Err(StartError::Profiles("core is missing".to_owned()));
     }
-    if wanted.contains(&Profile::Human) && !wanted.contains(&Profile::Session) {
-        return Err(StartError::Profiles("human needs session".to_owned()));
+    let asks = [Profile::Session, Profile::Workflow];
+    if wanted.contains(&Profile::Human) && !asks.iter().any(|profile| wanted.contains(profile)) {
+        let reason = "human needs session or workflow";
+        return Err(StartError::Profiles(reason.to_owned()));
     }
     Ok(())
 }

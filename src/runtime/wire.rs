@@ -138,6 +138,19 @@ pub fn action_result(action_name: &str, output: Option<&Value>, error: Option<Va
     })
 }
 
+/// The ActionResult of an action that was skipped.
+pub fn skipped_result(action_name: &str) -> Value {
+    json!({"action_name": action_name, "success": true, "output": null, "error": null, "status": "skipped"})
+}
+
+/// An ActionResult with the results of the attempts that led to it.
+pub fn with_attempts(mut result: Value, attempts: Vec<Value>) -> Value {
+    if let Value::Object(members) = &mut result {
+        members.insert("attempts".to_owned(), Value::Array(attempts));
+    }
+    result
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

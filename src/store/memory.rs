@@ -4,9 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use serde_json::Value;
 
-use super::{Full, Slot, Store};
+use super::{Closed, Full, Slot, Store};
 use crate::runtime::held_bytes;
 
 /// Sessions and transcripts in memory, bounded in number and bytes.
@@ -22,7 +21,7 @@ pub struct Memory {
 #[derive(Debug, Default)]
 struct Shelves {
     sessions: HashMap<String, Arc<Slot>>,
-    transcripts: HashMap<String, (Arc<Value>, usize)>,
+    transcripts: HashMap<String, (Closed, usize)>,
     order: VecDeque<String>,
     bytes: usize,
 }
@@ -75,13 +74,13 @@ impl Store for Memory {
         self.shelves().sessions.get(id).cloned()
     }
 
-    fn archive(&self, id: &str, transcript: Arc<Value>) {
-        let weight = held_bytes(&transcript);
+    fn archive(&self, id: &str, closed: Closed) {
+        let weight = held_bytes(&closed.transcript);
         let mut shelves = self.shelves();
         shelves.sessions.remove(id);
         if shelves
             .transcripts
-            .insert(id.to_owned(), (transcript, weight))
+            .insert(id.to_owned(), (closed, weight))
             .is_none()
         {
             shelves.order.push_back(id.to_owned());
@@ -98,11 +97,11 @@ impl Store for Memory {
         }
     }
 
-    fn transcript(&self, id: &str) -> Option<Arc<Value>> {
+    fn closed(&self, id: &str) -> Option<Closed> {
         self.shelves()
             .transcripts
             .get(id)
-            .map(|(transcript, _)| Arc::clone(transcript))
+            .map(|(closed, _)| closed.clone())
     }
 
     fn untouched_since(&self, before: Timestamp) -> Vec<Arc<Slot>> {
@@ -118,26 +117,36 @@ impl Store for Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
+
+    fn archive(store: &Memory, id: &str, transcript: Value) {
+        store.archive(
+            id,
+            Closed {
+                owner: "u".into(),
+                transcript: Arc::new(transcript),
+            },
+        );
+    }
 
     #[test]
     fn transcripts_count_for_the_memory_they_hold() {
         let store = Memory::new(1, 1, 10, 100_000);
         // 7 KB of text.
-        store.archive("dense", Arc::new(Value::Array(vec![json!({"": 1}); 1000])));
-        assert!(store.transcript("dense").is_none());
+        archive(&store, "dense", Value::Array(vec![json!({"": 1}); 1000]));
+        assert!(store.closed("dense").is_none());
     }
 
     #[test]
     fn the_oldest_transcripts_go_first() {
         let store = Memory::new(1, 1, 2, 1500);
         for id in ["a", "b", "c"] {
-            store.archive(id, Arc::new(json!(id)));
+            archive(&store, id, json!(id));
         }
-        assert!(store.transcript("a").is_none() && store.transcript("c").is_some());
-        store.archive("large", Arc::new(json!("x".repeat(1400))));
-        assert!(store.transcript("c").is_none() && store.transcript("large").is_some());
-        store.archive("too large", Arc::new(json!("x".repeat(2000))));
-        assert!(store.transcript("too large").is_none());
+        assert!(store.closed("a").is_none() && store.closed("c").is_some());
+        archive(&store, "large", json!("x".repeat(1400)));
+        assert!(store.closed("c").is_none() && store.closed("large").is_some());
+        archive(&store, "too large", json!("x".repeat(2000)));
+        assert!(store.closed("too large").is_none());
     }
 }

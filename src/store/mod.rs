@@ -28,10 +28,10 @@ pub trait Store: Send + Sync + 'static {
     fn get(&self, id: &str) -> Option<Arc<Slot>>;
 
     /// Takes a session out and keeps its transcript.
-    fn archive(&self, id: &str, transcript: Arc<Value>);
+    fn archive(&self, id: &str, closed: Closed);
 
-    /// The transcript of a closed session, while it is kept.
-    fn transcript(&self, id: &str) -> Option<Arc<Value>>;
+    /// What is left of a closed session, while it is kept.
+    fn closed(&self, id: &str) -> Option<Closed>;
 
     /// The sessions that were not touched since `before`.
     fn untouched_since(&self, before: Timestamp) -> Vec<Arc<Slot>>;
@@ -41,10 +41,20 @@ pub trait Store: Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full;
 
+/// What is left of a closed session; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Closed {
+    /// The subject that opened it.
+    pub owner: Arc<str>,
+    /// Its transcript.
+    pub transcript: Arc<Value>,
+}
+
 /// One open session with what is needed to use it from many tasks.
 #[derive(Debug)]
 pub struct Slot {
     id: String,
+    owner: Arc<str>,
     turn: TurnLock<()>,
     session: Mutex<Session>,
     touched: AtomicI64,
@@ -52,10 +62,11 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// A slot for a new session.
-    pub fn new(session: Session, now: Timestamp) -> Self {
+    /// A slot for a new session that this subject opened.
+    pub fn new(session: Session, owner: &str, now: Timestamp) -> Self {
         Self {
             id: session.id().to_owned(),
+            owner: owner.into(),
             turn: TurnLock::new(()),
             held: AtomicUsize::new(session.held_bytes()),
             session: Mutex::new(session),
@@ -66,6 +77,11 @@ impl Slot {
     /// The session's id.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The subject that opened the session.
+    pub fn owner(&self) -> &Arc<str> {
+        &self.owner
     }
 
     /// Held by whoever takes a turn, across everything that belongs to it; fair.

@@ -309,10 +309,11 @@ fn a_reference_is_one_only_where_it_is_replaced() {
     let human = with(
         json!({"actions": [typed("human_intervention", json!({"prompt": "${SECRET} and ${"}))]}),
     );
-    let Kind::HumanIntervention { prompt } = &loaded(&human).actions[0].kind else {
+    let Kind::HumanIntervention { prompt, template } = &loaded(&human).actions[0].kind else {
         panic!("no question");
     };
     assert_eq!(prompt, "${SECRET} and ${");
+    assert!(template.is_literal());
 }
 
 #[test]

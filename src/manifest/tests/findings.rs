@@ -31,7 +31,7 @@ fn fallbacks() {
         Some(Fallback::Action("b".to_owned()))
     );
     assert!(
-        matches!(&manifest.actions[3].fallback_action, Some(Fallback::Node(node)) if node["name"] == "c")
+        matches!(&manifest.actions[3].fallback_action, Some(Fallback::Node(node)) if node.name.as_deref() == Some("c"))
     );
 
     for (document, pointer, rule) in [

@@ -2,9 +2,11 @@
 
 mod actions;
 mod document;
+mod expressions;
 mod findings;
 mod fixtures;
 mod spelled;
+mod vocabulary;
 
 use serde_json::{Value, json};
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use crate::diagnostic::Violation;
+use crate::json::{self, Limits};
 use crate::runtime::error::{Code, ErrorObject};
 use crate::runtime::parts::Parts;
 
@@ -21,17 +22,22 @@ pub(in crate::runtime) fn content_type_allowed(content_type: Option<&str>) -> bo
     essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// Reads a body; `None` when it is empty.
+/// Reads a body; `None` when it is empty. `own_limit` is the largest in bytes, where it is not the usual one.
 ///
 /// # Errors
 /// `too_large`, `unsupported_media_type`, one of the codes of [`crate::json::read`], or `invalid_request` when it does not arrive.
 pub(super) async fn read(
     parts: &dyn Parts,
     limit_time: Duration,
+    own_limit: Option<usize>,
     content_type: Option<&str>,
     body: Body,
 ) -> Result<Option<Value>, ErrorObject> {
-    let limits = parts.body_limits();
+    let usual = parts.body_limits();
+    let limits = Limits {
+        bytes: own_limit.unwrap_or(usual.bytes),
+        ..usual
+    };
     let bytes = timeout(limit_time, collect(body, limits.bytes))
         .await
         .unwrap_or_else(|_| {
@@ -47,7 +53,12 @@ pub(super) async fn read(
         let message = "the body is not declared as JSON; send Content-Type: application/json";
         return Err(ErrorObject::new(Code::UnsupportedMediaType, message));
     }
-    parts.read_json(&bytes).map(Some).map_err(|error| {
+    let value = if bytes.len() <= usual.bytes {
+        parts.read_json(&bytes)
+    } else {
+        json::read(&bytes, &limits, parts.duplicate_keys())
+    };
+    value.map(Some).map_err(|error| {
         let code = Code::named(error.code).unwrap_or(Code::MalformedJson);
         let refusal = ErrorObject::new(code, error.message.clone());
         if error.pointer.is_empty() {
@@ -55,6 +66,11 @@ pub(super) async fn read(
         }
         refusal.with_violations(&[Violation::new(error.pointer, error.code, error.message)])
     })
+}
+
+/// Takes a body off the wire without keeping it, so that its sender gets to read the refusal.
+pub(super) async fn discard(limit_time: Duration, body: Body) {
+    let _ = timeout(limit_time, collect(body, 0)).await;
 }
 
 /// Refuses a body that is JSON but no object.
@@ -114,6 +130,7 @@ mod tests {
         read(
             &Reference,
             Duration::from_secs(5),
+            None,
             content_type,
             body.into(),
         )

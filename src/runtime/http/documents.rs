@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::{Outcome, Segment, Shape, keyed, plain, segment};
+use super::{Outcome, Segment, Shape, keyed, open_to_all, plain, segment};
 use crate::manifest::Manifest;
+use crate::runtime::access::Caller;
 use crate::runtime::answer::Answer;
 use crate::runtime::error::{Code, ErrorObject};
 use crate::runtime::registry::{self, Reference, Registered};
@@ -15,14 +17,14 @@ use crate::runtime::runtime::Runtime;
 type Shared = State<Arc<Runtime>>;
 
 pub(super) async fn health(State(runtime): Shared) -> Response {
-    plain(runtime, "GET /healthz", async |runtime: Arc<Runtime>| {
+    open_to_all(runtime, "GET /healthz", async |runtime: Arc<Runtime>| {
         Ok(Answer::ok(runtime.parts().health()))
     })
     .await
 }
 
 pub(super) async fn capabilities(State(runtime): Shared) -> Response {
-    plain(
+    open_to_all(
         runtime,
         "GET /capabilities",
         async |runtime: Arc<Runtime>| {
@@ -32,28 +34,33 @@ pub(super) async fn capabilities(State(runtime): Shared) -> Response {
     .await
 }
 
-pub(super) async fn list(State(runtime): Shared) -> Response {
-    plain(runtime, "GET /manifests", async |runtime: Arc<Runtime>| {
-        let all: Vec<Arc<Manifest>> = runtime.registry().all().cloned().collect();
-        Ok(Answer::ok(runtime.parts().manifest_list(&all)))
-    })
+pub(super) async fn list(State(runtime): Shared, headers: HeaderMap) -> Response {
+    plain(
+        runtime,
+        headers,
+        "GET /manifests",
+        async |runtime: Arc<Runtime>, _| {
+            let all: Vec<Arc<Manifest>> = runtime.registry().all().cloned().collect();
+            Ok(Answer::ok(runtime.parts().manifest_list(&all)))
+        },
+    )
     .await
 }
 
 pub(super) async fn register(State(runtime): Shared, request: Request) -> Response {
     // The body is the manifest, in which `requestId` is a member like any other.
     let shape = Shape {
-        route: "POST /manifests",
-        empty_allowed: false,
         key_in_body: false,
         object: false,
+        ..Shape::session("POST /manifests", false)
     };
     keyed(
         runtime,
         request,
         shape,
-        async |runtime: Arc<Runtime>, document| {
+        async |runtime: Arc<Runtime>, caller, document| {
             let parts = runtime.parts();
+            parts.access().check_manifest_writer(&caller)?;
             let shared = runtime.shared_registry();
             let (registered, manifest) = parts.register(shared, &document, runtime.profiles())?;
             let status = match registered {
@@ -66,12 +73,17 @@ pub(super) async fn register(State(runtime): Shared, request: Request) -> Respon
     .await
 }
 
-pub(super) async fn read(State(runtime): Shared, reference: Segment) -> Response {
+pub(super) async fn read(
+    State(runtime): Shared,
+    headers: HeaderMap,
+    reference: Segment,
+) -> Response {
     let reference = segment(reference);
     plain(
         runtime,
+        headers,
         "GET /manifests/{reference}",
-        async move |runtime: Arc<Runtime>| -> Outcome {
+        async move |runtime: Arc<Runtime>, _| -> Outcome {
             let Some(Reference::Exact(name, version)) = registry::parse_reference(&reference)
             else {
                 return Err(not_found());
@@ -87,12 +99,18 @@ pub(super) async fn read(State(runtime): Shared, reference: Segment) -> Response
     .await
 }
 
-pub(super) async fn delete(State(runtime): Shared, reference: Segment) -> Response {
+pub(super) async fn delete(
+    State(runtime): Shared,
+    headers: HeaderMap,
+    reference: Segment,
+) -> Response {
     let reference = segment(reference);
     plain(
         runtime,
+        headers,
         "DELETE /manifests/{reference}",
-        async move |runtime: Arc<Runtime>| -> Outcome {
+        async move |runtime: Arc<Runtime>, caller: Caller| -> Outcome {
+            runtime.parts().access().check_manifest_writer(&caller)?;
             let Some(Reference::Exact(name, version)) = registry::parse_reference(&reference)
             else {
                 return Err(not_found());

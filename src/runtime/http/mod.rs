@@ -4,6 +4,7 @@ pub(super) mod body;
 mod documents;
 pub(super) mod door;
 mod sessions;
+mod workflows;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::{Map, Value};
 
+use super::access::Caller;
 use super::answer::Answer;
 use super::error::{Code, ErrorObject};
 use super::idempotency::{Admission, Keyed, Ticket};
@@ -40,11 +42,17 @@ pub(super) fn router(runtime: Arc<Runtime>) -> Router {
             .route("/sessions/{id}/close", post(sessions::close))
             .route("/sessions/{id}/transcript", get(sessions::transcript));
     }
-    if runtime.profiles().contains(&Profile::Human) {
+    let asks = [Profile::Session, Profile::Human];
+    if asks.iter().all(|profile| runtime.profiles().contains(profile)) {
         router = router.route(
             "/sessions/{id}/interventions/{intervention}",
             post(sessions::answer),
         );
+    }
+    if runtime.profiles().contains(&Profile::Workflow) {
+        router = router
+            .route("/execute", post(workflows::execute))
+            .route("/plan", post(workflows::plan));
     }
     router
         .fallback(no_such_path)
@@ -89,7 +97,19 @@ struct Shape {
     key_in_body: bool,
     /// Whether the body must be an object.
     object: bool,
+    /// The largest body in bytes, where the call has a limit of its own.
+    limit: Option<usize>,
+    /// What is checked before anybody asks who calls: with it, a body that is wrong is refused as such whoever sends it.
+    check: Option<Check>,
+    /// The user that the body names, who has to be the caller (access.md 2.1).
+    user_of: Option<UserOf>,
 }
+
+/// A look at a body alone.
+type Check = fn(&Runtime, &Value) -> Result<(), ErrorObject>;
+
+/// Where a body names its user.
+type UserOf = fn(&Value) -> Option<&str>;
 
 impl Shape {
     const fn session(route: &'static str, empty_allowed: bool) -> Self {
@@ -98,12 +118,15 @@ impl Shape {
             empty_allowed,
             key_in_body: true,
             object: true,
+            limit: None,
+            check: None,
+            user_of: None,
         }
     }
 }
 
-/// A call without body: the key, if any, means nothing.
-async fn plain<F, Fut>(runtime: Arc<Runtime>, route: &'static str, run: F) -> Response
+/// A call that needs no token and has no body.
+async fn open_to_all<F, Fut>(runtime: Arc<Runtime>, route: &'static str, run: F) -> Response
 where
     F: FnOnce(Arc<Runtime>) -> Fut + Send + 'static,
     Fut: Future<Output = Outcome> + Send,
@@ -112,32 +135,52 @@ where
     respond(&answer)
 }
 
-/// A call with a body: read it, see whether its key is known, run it, remember the answer.
-async fn keyed<F, Fut>(runtime: Arc<Runtime>, request: Request, shape: Shape, run: F) -> Response
+/// A call without body: the key, if any, means nothing.
+async fn plain<F, Fut>(
+    runtime: Arc<Runtime>,
+    headers: HeaderMap,
+    route: &'static str,
+    run: F,
+) -> Response
 where
-    F: FnOnce(Arc<Runtime>, Value) -> Fut + Send + 'static,
+    F: FnOnce(Arc<Runtime>, Caller) -> Fut + Send + 'static,
     Fut: Future<Output = Outcome> + Send,
 {
-    let refuse = |error: &ErrorObject| {
-        respond(&runtime.finish(shape.route, Answer::error(runtime.parts(), error)))
+    let caller = match runtime.caller(&headers) {
+        Ok(caller) => caller,
+        Err(error) => return refuse(&runtime, route, &error),
     };
+    let answer = detached(&runtime, route, None, move |runtime| run(runtime, caller)).await;
+    respond(&answer)
+}
+
+fn refuse(runtime: &Runtime, route: &str, error: &ErrorObject) -> Response {
+    respond(&runtime.finish(route, Answer::error(runtime.parts(), error)))
+}
+
+/// A call with a body: read it, see who calls and whether the key is known, run it, remember the answer.
+async fn keyed<F, Fut>(runtime: Arc<Runtime>, request: Request, shape: Shape, run: F) -> Response
+where
+    F: FnOnce(Arc<Runtime>, Caller, Value) -> Fut + Send + 'static,
+    Fut: Future<Output = Outcome> + Send,
+{
     let (head, body) = request.into_parts();
-    let value = match read_value(&runtime, &head.headers, body, shape).await {
-        Ok(value) => value,
-        Err(error) => return refuse(&error),
+    let (caller, value) = match identify(&runtime, &head.headers, body, shape).await {
+        Ok(both) => both,
+        Err(error) => return refuse(&runtime, shape.route, &error),
     };
-    let ticket = match admit(&runtime, &head, &value, shape) {
+    let ticket = match admit(&runtime, &head, &caller, &value, shape) {
         Ok(Entry::Free) => None,
         Ok(Entry::Run(ticket)) => Some(ticket),
         Ok(Entry::Repeat(answer)) => return respond(&answer),
         Ok(Entry::Wait(receiver)) => {
             return respond(&first_answer(&runtime, shape.route, receiver).await);
         }
-        Err(error) => return refuse(&error),
+        Err(error) => return refuse(&runtime, shape.route, &error),
     };
     respond(
         &detached(&runtime, shape.route, ticket, move |runtime| {
-            run(runtime, value)
+            run(runtime, caller, value)
         })
         .await,
     )
@@ -178,6 +221,31 @@ where
     })
 }
 
+/// Who calls, and the body.
+///
+/// A stranger's body is not even kept, unless the call's own check has to come first (workflows.md 6).
+async fn identify(
+    runtime: &Runtime,
+    headers: &HeaderMap,
+    body: Body,
+    shape: Shape,
+) -> Result<(Caller, Value), ErrorObject> {
+    let caller = runtime.caller(headers);
+    if let (Err(error), None) = (&caller, shape.check) {
+        body::discard(runtime.limits().body_time, body).await;
+        return Err(error.clone());
+    }
+    let value = read_value(runtime, headers, body, shape).await?;
+    if let Some(check) = shape.check {
+        check(runtime, &value)?;
+    }
+    let caller = caller?;
+    if let Some(user_id) = shape.user_of.and_then(|user_of| user_of(&value)) {
+        runtime.parts().access().check_user(&caller, user_id)?;
+    }
+    Ok((caller, value))
+}
+
 async fn read_value(
     runtime: &Runtime,
     headers: &HeaderMap,
@@ -190,6 +258,7 @@ async fn read_value(
     let value = body::read(
         runtime.parts(),
         runtime.limits().body_time,
+        shape.limit,
         content_type,
         body,
     )
@@ -220,6 +289,7 @@ enum Entry {
 fn admit(
     runtime: &Runtime,
     head: &axum::http::request::Parts,
+    caller: &Caller,
     value: &Value,
     shape: Shape,
 ) -> Result<Entry, ErrorObject> {
@@ -233,14 +303,14 @@ fn admit(
         return Ok(Entry::Free);
     };
     let scope = parts.idempotency_scope(&Keyed {
-        subject: "",
+        subject: &parts.access().key_subject(caller),
         method: head.method.as_str(),
         path: head.uri.path(),
         key: &key,
     });
     match runtime
         .idempotency()
-        .admit(scope, parts.fingerprint(value), parts.now())
+        .admit(scope, parts.fingerprint(value), runtime.now())
     {
         Admission::Run(ticket) => Ok(Entry::Run(ticket)),
         Admission::Repeat(answer) if parts.repeats() => Ok(Entry::Repeat(answer)),

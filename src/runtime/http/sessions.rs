@@ -4,41 +4,60 @@ use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
+use serde_json::Value;
 
 use super::{Segment, Shape, keyed, plain, segment};
+use crate::runtime::access::Caller;
 use crate::runtime::runtime::Runtime;
 use crate::runtime::session::Input;
 
 type Shared = State<Arc<Runtime>>;
 
+/// The user that the initial observation of a session names.
+fn user_of(body: &Value) -> Option<&str> {
+    let user = body.pointer("/observation/user_context/user_id")?.as_str();
+    // An empty one names nobody; the look at the observation refuses it.
+    user.filter(|user| !user.is_empty())
+}
+
 pub(super) async fn open(State(runtime): Shared, request: Request) -> Response {
-    let shape = Shape::session("POST /sessions", false);
+    let shape = Shape {
+        user_of: Some(user_of),
+        ..Shape::session("POST /sessions", false)
+    };
     keyed(
         runtime,
         request,
         shape,
-        async |runtime: Arc<Runtime>, body| runtime.open(&body).await,
+        async |runtime: Arc<Runtime>, caller: Caller, body| runtime.open(&caller, &body).await,
     )
     .await
 }
 
-pub(super) async fn read(State(runtime): Shared, id: Segment) -> Response {
+pub(super) async fn read(State(runtime): Shared, headers: HeaderMap, id: Segment) -> Response {
     let id = segment(id);
     plain(
         runtime,
+        headers,
         "GET /sessions/{id}",
-        async move |runtime: Arc<Runtime>| runtime.read(&id),
+        async move |runtime: Arc<Runtime>, caller: Caller| runtime.read(&caller, &id),
     )
     .await
 }
 
-pub(super) async fn transcript(State(runtime): Shared, id: Segment) -> Response {
+pub(super) async fn transcript(
+    State(runtime): Shared,
+    headers: HeaderMap,
+    id: Segment,
+) -> Response {
     let id = segment(id);
     plain(
         runtime,
+        headers,
         "GET /sessions/{id}/transcript",
-        async move |runtime: Arc<Runtime>| runtime.transcript(&id),
+        async move |runtime: Arc<Runtime>, caller: Caller| runtime.transcript(&caller, &id),
     )
     .await
 }
@@ -50,7 +69,11 @@ pub(super) async fn step(State(runtime): Shared, id: Segment, request: Request) 
         runtime,
         request,
         shape,
-        async move |runtime: Arc<Runtime>, _| runtime.advance(&id, Input::Step).await,
+        async move |runtime: Arc<Runtime>, caller: Caller, _| {
+            runtime
+                .advance(&caller, &id, Input::Step(caller.clone()))
+                .await
+        },
     )
     .await
 }
@@ -62,7 +85,7 @@ pub(super) async fn close(State(runtime): Shared, id: Segment, request: Request)
         runtime,
         request,
         shape,
-        async move |runtime: Arc<Runtime>, _| runtime.close(&id).await,
+        async move |runtime: Arc<Runtime>, caller: Caller, _| runtime.close(&caller, &id).await,
     )
     .await
 }
@@ -78,11 +101,13 @@ pub(super) async fn answer(
         runtime,
         request,
         shape,
-        async move |runtime: Arc<Runtime>, body| {
+        async move |runtime: Arc<Runtime>, caller: Caller, body| {
             runtime
                 .advance(
+                    &caller,
                     &id,
                     Input::Answered {
+                        caller: caller.clone(),
                         id: intervention,
                         body,
                     },

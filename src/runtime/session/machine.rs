@@ -1,25 +1,27 @@
-//! The step call: ask, check, execute, merge (`spec/steps.md`).
-
-use std::sync::Arc;
+//! The step call: ask the model, check its plan, wait for a person (`spec/steps.md`, `spec/plans.md`).
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::status::Event;
-use super::transcript::{Intervention, Step, Turn};
-use super::{Attempt, Call, Effect, Flight, Landing, Pending, Question, Session};
-use crate::manifest::Kind;
+use super::transcript::{Intervention, Turn};
+use super::{Attempt, Effect, Landing, Origin, Pending, Question, Session};
 use crate::model::{ModelFailure, ModelReply};
+use crate::runtime::access::Caller;
 use crate::runtime::error::{Code, ErrorObject};
 use crate::runtime::parts::{Author, Parts};
 use crate::runtime::plan::{self, Plan, Wish};
 use crate::runtime::prompt;
 use crate::runtime::redact::Site;
-use crate::runtime::response;
 
 impl Session {
     /// A step call begins.
-    pub(super) fn begin(&mut self, parts: &dyn Parts, now: Timestamp) -> Vec<Effect> {
+    pub(super) fn begin(
+        &mut self,
+        parts: &dyn Parts,
+        now: Timestamp,
+        caller: &Caller,
+    ) -> Vec<Effect> {
         if let Err(error) = parts.admit_step(self.status) {
             self.change(parts, Event::StepCalled);
             return Self::refuse(parts, &error);
@@ -35,6 +37,13 @@ impl Session {
             );
             return Self::refuse(parts, &full);
         }
+        let caller = parts
+            .in_session()
+            .caller_of_step(&self.opener, caller)
+            .clone();
+        if caller.scopes != self.offered_to {
+            self.offer(parts, &caller);
+        }
         let shown = parts.observe_now(&self.observation, &parts.format_time(now));
         let question = parts.question(&self.goal, &shown);
         let question = parts.redact_text(Site::Prompt, &self.redactor, &question);
@@ -43,6 +52,7 @@ impl Session {
             asked_at: String::new(),
             number: parts.first_attempt(self.refused_so_far()),
             messages: Vec::new(),
+            caller,
             question: question.into(),
             refused: Vec::new(),
             refusals: Vec::new(),
@@ -91,7 +101,9 @@ impl Session {
         reply.text = parts.redact_text(Site::ModelReply, &self.redactor, &reply.text);
         let judged = plan::check_length(&reply.text, parts.longest_reply())
             .and_then(|()| parts.read_plan(parts.strip_fence(&reply.text)))
-            .and_then(|plan| self.check(parts, plan, attempt.started, Author::Model));
+            .and_then(|plan| {
+                self.check(parts, plan, attempt.started, &attempt.caller, Author::Model)
+            });
         let error = match judged {
             Ok(accepted) => {
                 let turn = self.remember(attempt, Some(reply), None);
@@ -119,6 +131,7 @@ impl Session {
         parts: &dyn Parts,
         plan: Plan,
         started: Timestamp,
+        caller: &Caller,
         author: Author,
     ) -> Result<Option<Landing>, ErrorObject> {
         let (name, args) = match plan.wish {
@@ -128,17 +141,29 @@ impl Session {
         let action = parts
             .find_planned(author, &self.scope(), &name)
             .ok_or_else(|| plan::undeclared(&name))?;
+        let needed = self.needed_scopes(parts, &action);
+        parts
+            .in_session()
+            .check_planned(parts.access(), caller, &needed)?;
         let violations = parts.check_arguments(&action, &args, author);
         if !violations.is_empty() {
             return Err(plan::invalid_arguments(&action, &violations));
         }
         Ok(Some(Landing {
+            label: action.name.clone(),
             action,
             args,
+            origin: match author {
+                Author::Model => Origin::Model,
+                Author::Person => Origin::Person,
+            },
+            caller: caller.clone(),
             plan: plan.raw,
             started,
             turn: None,
             intervention: None,
+            first: None,
+            note: None,
         }))
     }
 
@@ -163,22 +188,8 @@ impl Session {
             return self.outcome(parts, None);
         };
         landing.turn = turn;
-        if let Kind::HumanIntervention { prompt } = &landing.action.kind {
-            let prompt = prompt.clone();
-            let event = if turn.is_some() {
-                Event::PersonAsked
-            } else {
-                Event::PersonPlanAsked
-            };
-            return self.wait(parts, now, prompt, Question::Declared(landing), event);
-        }
-        let calls = parts.calls(Call {
-            session_id: self.id.clone(),
-            step_number: self.steps_done + 1,
-            action: Arc::clone(&landing.action),
-            args: landing.args.clone(),
-        });
-        vec![Effect::Execute(Flight { calls, landing })]
+        let way = self.way(parts, &mut landing);
+        self.go(parts, now, landing, way)
     }
 
     /// Too many replies were refused.
@@ -188,13 +199,7 @@ impl Session {
                 let prompt =
                     "the model gave no usable plan; answer with a plan, ask it again, or reject"
                         .to_owned();
-                self.wait(
-                    parts,
-                    now,
-                    prompt,
-                    Question::InvalidPlan { refusals },
-                    Event::PlanRefusedThrice,
-                )
+                self.wait(parts, now, prompt, Question::InvalidPlan { refusals })
             }
             event => {
                 self.change(parts, event);
@@ -204,21 +209,23 @@ impl Session {
     }
 
     /// Begins to wait for a person.
-    fn wait(
+    pub(super) fn wait(
         &mut self,
         parts: &dyn Parts,
         now: Timestamp,
         prompt: String,
         kind: Question,
-        event: Event,
     ) -> Vec<Effect> {
         let id = self.next_intervention_id();
+        let event = match &kind {
+            Question::Declared(landing) | Question::Approval { landing, .. } => {
+                Self::asking(landing)
+            }
+            Question::InvalidPlan { .. } => Event::PlanRefusedThrice,
+        };
         self.record.interventions.push(Intervention {
             id: id.clone(),
-            kind: match kind {
-                Question::Declared(_) => "human_intervention",
-                Question::InvalidPlan { .. } => "invalid_plan",
-            },
+            kind: kind.kind(),
             prompt: prompt.clone(),
             asked_at: parts.format_time(now),
             answered_at: None,
@@ -231,122 +238,6 @@ impl Session {
         self.outcome(parts, None)
     }
 
-    /// An attempted action has its outcome: check, merge, count.
-    pub(super) fn land(
-        &mut self,
-        parts: &dyn Parts,
-        now: Timestamp,
-        landing: Landing,
-        outcome: Result<Value, ErrorObject>,
-    ) -> Vec<Effect> {
-        let number = self.steps_done + 1;
-        let started_at = parts.format_time(landing.started);
-        let rejected = matches!(&outcome, Err(error) if error.code == Code::HumanRejected);
-        let merged = parts
-            .outcome(&landing.action, outcome)
-            .and_then(|raw| self.output(parts, &landing, raw))
-            .and_then(|output| {
-                Ok((
-                    parts.merge(&self.observation, &landing.action, &output)?,
-                    output,
-                ))
-            })
-            .map(|(environment, output)| {
-                let result = parts.action_result(&landing.action.name, &Ok(output));
-                (
-                    parts.observe_step(environment, &started_at, number, &result),
-                    result,
-                )
-            })
-            .and_then(|(observation, result)| {
-                if parts.observation_fits(&observation) {
-                    Ok((observation, result))
-                } else {
-                    Err(observation_too_large())
-                }
-            });
-        let (observation, result, success) = match merged {
-            Ok((observation, result)) => (observation, result, true),
-            Err(error) => {
-                let result = parts.action_result(&landing.action.name, &Err(error));
-                let unmerged = Value::clone(&self.observation);
-                (
-                    parts.observe_step(unmerged, &started_at, number, &result),
-                    result,
-                    false,
-                )
-            }
-        };
-        self.pending = self
-            .pending
-            .take()
-            .filter(|pending| !parts.settles_question(&pending.id));
-        let event = landing.event(parts.completes(&landing.action, success), success, rejected);
-        if parts.counts_as_step(event) {
-            self.count(parts, now, &landing, number, observation, &result);
-        }
-        self.change(parts, event);
-        self.outcome(parts, Some(result))
-    }
-
-    /// What an action gave, fit to be merged: redacted first, then mapped, then validated.
-    fn output(
-        &self,
-        parts: &dyn Parts,
-        landing: &Landing,
-        raw: Value,
-    ) -> Result<Value, ErrorObject> {
-        let Kind::InvokeApi(api) = &landing.action.kind else {
-            // A person's answer was redacted and validated when it was taken.
-            return Ok(raw);
-        };
-        let clean = parts.redact_value(Site::ServiceReply, &self.redactor, raw);
-        let output = parts.response_value(api.response_map.as_ref(), clean);
-        let violations = parts.check_output(&landing.action, &output);
-        if violations.is_empty() {
-            Ok(output)
-        } else {
-            Err(response::invalid_output(&landing.action, &violations))
-        }
-    }
-
-    fn count(
-        &mut self,
-        parts: &dyn Parts,
-        now: Timestamp,
-        landing: &Landing,
-        number: u64,
-        observation: Value,
-        result: &Value,
-    ) {
-        let elapsed = now
-            .as_millisecond()
-            .saturating_sub(landing.started.as_millisecond());
-        self.observation = Arc::new(observation);
-        let step = Step {
-            step_number: number,
-            started_at: parts.format_time(landing.started),
-            duration_ms: u64::try_from(elapsed).unwrap_or(0),
-            plan: landing.plan.clone(),
-            result: result.clone(),
-            observation: Arc::clone(&self.observation),
-        };
-        self.record.add_step(step);
-        if let Some(turn) = landing
-            .turn
-            .and_then(|index| self.record.turns.get_mut(index))
-        {
-            turn.step_number = Some(number);
-        }
-        if let Some(asked) = landing
-            .intervention
-            .as_deref()
-            .and_then(|id| self.record.intervention(id))
-        {
-            asked.step_number = Some(number);
-        }
-    }
-
     fn remember(
         &mut self,
         attempt: Attempt,
@@ -354,9 +245,7 @@ impl Session {
         refused: Option<Value>,
     ) -> usize {
         self.record
-            .contracts
-            .entry(self.contract_digest.clone())
-            .or_insert_with(|| Arc::clone(&self.contract));
+            .add_contract(&self.contract_digest, &self.contract);
         let (reply, finish_reason, usage) = match reply {
             Some(reply) => {
                 let text = Some(reply.text).filter(|text| !text.is_empty());
@@ -376,30 +265,4 @@ impl Session {
             step_number: None,
         })
     }
-}
-
-impl Landing {
-    /// What an outcome means for the session, by who planned and who acted.
-    fn event(&self, completes: bool, success: bool, rejected: bool) -> Event {
-        let asked = matches!(self.action.kind, Kind::HumanIntervention { .. });
-        match (asked, self.intervention.is_some(), completes, success) {
-            (true, ..) if rejected => Event::QuestionRejected,
-            (true, _, true, _) => Event::AnswerAcceptedGoal,
-            (true, _, false, true) => Event::AnswerAccepted,
-            (true, _, false, false) => Event::AnswerFailed,
-            (false, true, true, _) => Event::PersonPlanSucceededGoal,
-            (false, true, false, true) => Event::PersonPlanSucceeded,
-            (false, true, false, false) => Event::PersonPlanFailed,
-            (false, false, true, _) => Event::GoalActionSucceeded,
-            (false, false, false, true) => Event::ActionSucceeded,
-            (false, false, false, false) => Event::ActionFailed,
-        }
-    }
-}
-
-fn observation_too_large() -> ErrorObject {
-    ErrorObject::new(
-        Code::ObservationTooLarge,
-        "with this output the observation would be larger than 1 MiB, so nothing was merged",
-    )
 }

@@ -5,19 +5,24 @@
 //! so that the session itself is settled whenever nobody is inside `step`: an edge that dies half way loses its own call only.
 
 mod closing;
+mod landing;
 mod machine;
+pub mod parts;
 pub mod people;
+pub mod running;
 pub mod status;
 #[cfg(test)]
 mod tests;
 pub mod transcript;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::access::{Caller, Uncharged};
 use super::answer::Answer;
 use super::error::{Code, ErrorObject};
 use super::held::held_bytes;
@@ -26,6 +31,9 @@ use super::plan::Scope;
 use super::redact::{Redactor, Site};
 use crate::manifest::{Action, Manifest};
 use crate::model::{Message, ModelFailure, ModelReply};
+use crate::workflow::bound::Catalogue;
+pub use landing::{FirstAttempt, Landing, Origin};
+use running::{Errand, Rate};
 use status::{Event, Status};
 use transcript::{Record, SideEffect};
 
@@ -48,10 +56,24 @@ pub struct Opening {
     pub seed: Option<u64>,
     /// Finds the secrets that must not leave.
     pub redactor: Redactor,
+    /// Who opens it.
+    pub caller: Caller,
+    /// The plugins that fallbacks may be.
+    pub plugins: Plugins,
     /// Whether a person can be asked (profile `human`).
     pub human: bool,
     /// The most bytes the record may hold before no further step is taken.
     pub heaviest_record: usize,
+}
+
+/// The plugins that a session knows.
+#[derive(Clone)]
+pub struct Plugins(pub Arc<dyn Catalogue>);
+
+impl fmt::Debug for Plugins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Plugins")
+    }
 }
 
 /// One session. Its fields are read by the edge, and changed by [`Session::step`] alone.
@@ -67,9 +89,13 @@ pub struct Session {
     human: bool,
     heaviest_record: usize,
     redactor: Redactor,
+    opener: Caller,
+    plugins: Plugins,
     started_at: String,
     contract: Arc<str>,
     contract_digest: String,
+    /// The scopes of whom the contract was made for.
+    offered_to: Arc<BTreeSet<String>>,
     initial_observation: Arc<Value>,
     status: Status,
     steps_done: u64,
@@ -89,11 +115,18 @@ pub struct Pending {
     pub kind: Question,
 }
 
-/// The two kinds of questions to a person.
+/// The kinds of questions to a person.
 #[derive(Debug, Clone)]
 pub enum Question {
     /// An action of the type `human_intervention` asks.
     Declared(Landing),
+    /// An action must not be executed before a person approves it.
+    Approval {
+        /// The action on its way.
+        landing: Landing,
+        /// What would run in its place if it failed.
+        fallback: Option<String>,
+    },
     /// The model's replies were refused too often.
     InvalidPlan {
         /// `{reply, errors}` of each, in order.
@@ -101,36 +134,34 @@ pub enum Question {
     },
 }
 
-/// An accepted plan on its way to a result.
-#[derive(Debug, Clone)]
-pub struct Landing {
-    /// The action that runs.
-    pub action: Arc<Action>,
-    /// Its arguments.
-    pub args: Value,
-    /// The plan as it came.
-    pub plan: Value,
-    /// When the step call began.
-    pub started: Timestamp,
-    /// The exchange that brought the plan, unless a person did.
-    pub turn: Option<usize>,
-    /// The intervention that brought the plan, if a person did.
-    pub intervention: Option<String>,
+impl Question {
+    /// The kind on the wire.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Question::Declared(_) => "human_intervention",
+            Question::Approval { .. } => "approval",
+            Question::InvalidPlan { .. } => "invalid_plan",
+        }
+    }
 }
 
 /// What comes in.
 #[derive(Debug, Clone)]
 pub enum Input {
-    /// A step call.
-    Step,
+    /// A step call, and who makes it.
+    Step(Caller),
     /// The model replied to an attempt.
     Replied(Attempt, ModelReply),
     /// The model did not reply to an attempt.
     NotReplied(Attempt, ModelFailure),
+    /// A rate was charged, or the seconds after which it can be.
+    Charged(Launch, Result<(), u64>),
     /// The calls of a flight are done.
     Executed(Flight, Execution),
     /// A person answers.
     Answered {
+        /// Who answers.
+        caller: Caller,
         /// The intervention's id as the client wrote it.
         id: String,
         /// The body.
@@ -147,6 +178,10 @@ pub enum Input {
 pub enum Effect {
     /// Ask the model; comes back as [`Input::Replied`] or [`Input::NotReplied`].
     Ask(Attempt, Vec<Message>),
+    /// Charge a rate; comes back as [`Input::Charged`].
+    Charge(Rate, Launch),
+    /// A call that is not executed, and so not charged.
+    Spare(Rate, Uncharged),
     /// Execute the calls; comes back as [`Input::Executed`].
     Execute(Flight),
     /// Answer the client.
@@ -166,9 +201,17 @@ pub struct Attempt {
     pub number: u32,
     /// The messages, kept for the record.
     pub messages: Vec<Message>,
+    caller: Caller,
     question: Arc<str>,
     refused: Vec<(String, String)>,
     refusals: Vec<Value>,
+}
+
+/// An action that waits for its rate to be charged.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    landing: Landing,
+    errand: Errand,
 }
 
 /// An accepted plan whose action is being executed.
@@ -221,24 +264,7 @@ impl Session {
         let goal = clean(opening.goal.clone());
         let initial = Arc::new(clean(opening.observation.clone()));
         let flags: BTreeSet<String> = opening.flags.iter().flatten().cloned().collect();
-        let scope = Scope {
-            manifest: &opening.manifest,
-            intent: goal.get("intent").and_then(Value::as_str),
-            flags: &flags,
-        };
-        let allowed: Vec<&Action> = opening
-            .manifest
-            .actions
-            .iter()
-            .map(AsRef::as_ref)
-            .filter(|action| parts.may_use_action(&scope, action))
-            .collect();
-        let contract = parts.contract(&scope, &allowed);
-        let contract: Arc<str> = parts
-            .redact_text(Site::Prompt, &opening.redactor, &contract)
-            .into();
-        let contract_digest = transcript::text_digest(&contract);
-        Self {
+        let mut session = Self {
             id: opening.id,
             manifest: Arc::clone(&opening.manifest),
             goal,
@@ -249,29 +275,33 @@ impl Session {
             human: opening.human,
             heaviest_record: opening.heaviest_record,
             redactor: opening.redactor,
+            opener: opening.caller,
+            plugins: opening.plugins,
             started_at: parts.format_time(now),
-            contract,
-            contract_digest,
+            contract: "".into(),
+            contract_digest: String::new(),
+            offered_to: Arc::default(),
             initial_observation: Arc::clone(&initial),
             status: Status::Active,
             steps_done: 0,
             observation: initial,
             pending: None,
             record: Record::default(),
-        }
+        };
+        let opener = session.opener.clone();
+        session.offer(parts, &opener);
+        session
     }
 
     /// Takes one input; see the module.
     pub fn step(&mut self, parts: &dyn Parts, now: Timestamp, input: Input) -> Vec<Effect> {
         match input {
-            Input::Step => self.begin(parts, now),
+            Input::Step(caller) => self.begin(parts, now, &caller),
             Input::Replied(attempt, reply) => self.replied(parts, now, attempt, reply),
             Input::NotReplied(attempt, failure) => self.not_replied(parts, attempt, &failure),
-            Input::Executed(flight, execution) => {
-                self.record.side_effects.extend(execution.side_effects);
-                self.land(parts, now, flight.landing, execution.outcome)
-            }
-            Input::Answered { id, body } => self.answered(parts, now, &id, &body),
+            Input::Charged(launch, charged) => self.charged(parts, now, launch, charged),
+            Input::Executed(flight, execution) => self.executed(parts, now, flight, execution),
+            Input::Answered { caller, id, body } => self.answered(parts, now, &caller, &id, &body),
             Input::Close => self.close(parts, now),
             Input::LeftAlone => {
                 if self.status == Status::AwaitingHuman {
@@ -332,6 +362,24 @@ impl Session {
         }
     }
 
+    /// Makes the contract for what this caller may do.
+    fn offer(&mut self, parts: &dyn Parts, caller: &Caller) {
+        let scope = self.scope();
+        let offered = |action: &Action| {
+            let needed = self.needed_scopes(parts, action);
+            let access = parts.access();
+            parts.may_use_action(&scope, action)
+                && parts.in_session().offers(access, caller, &needed)
+        };
+        let actions = self.manifest.actions.iter().map(AsRef::as_ref);
+        let allowed: Vec<&Action> = actions.filter(|action| offered(action)).collect();
+        let contract = parts.contract(&scope, &allowed);
+        let contract = parts.redact_text(Site::Prompt, &self.redactor, &contract);
+        self.contract_digest = transcript::text_digest(&contract);
+        self.contract = contract.into();
+        self.offered_to = Arc::clone(&caller.scopes);
+    }
+
     /// Changes the status by the table and counts; an event that cannot happen leaves the status.
     fn change(&mut self, parts: &dyn Parts, event: Event) {
         self.steps_done = parts.steps_after(event, self.steps_done);
@@ -380,8 +428,18 @@ pub fn pending_value(pending: &Pending) -> Value {
     match &pending.kind {
         Question::Declared(landing) => json!({
             "id": pending.id, "kind": "human_intervention", "prompt": pending.prompt,
-            "action_name": landing.action.name, "args": landing.args, "output_schema": landing.action.output_schema,
+            "action_name": landing.label, "args": landing.args, "output_schema": landing.action.output_schema,
         }),
+        Question::Approval { landing, fallback } => {
+            let mut shown = json!({
+                "id": pending.id, "kind": "approval", "prompt": pending.prompt,
+                "action_name": landing.label, "args": landing.args,
+            });
+            if let Some(fallback) = fallback {
+                shown["fallback_action"] = Value::from(fallback.as_str());
+            }
+            shown
+        }
         Question::InvalidPlan { refusals } => json!({
             "id": pending.id, "kind": "invalid_plan", "prompt": pending.prompt, "refusals": refusals,
         }),

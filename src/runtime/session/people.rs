@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::running::Errand;
 use super::status::{Event, Status};
 use super::transcript::SideEffect;
-use super::{Effect, Landing, Question, Session, not_found};
+use super::{Effect, Landing, Origin, Question, Session, not_found};
 use crate::diagnostic::Violation;
-use crate::manifest::Kind;
+use crate::runtime::access::Caller;
 use crate::runtime::error::{Code, ErrorObject};
 use crate::runtime::held_bytes;
 use crate::runtime::parts::{Author, Parts};
@@ -21,6 +22,8 @@ pub enum Reply {
     Output(Value),
     /// The person declines.
     Reject,
+    /// The person lets the action run.
+    Approve,
 }
 
 /// What a person wants after refused plans.
@@ -32,25 +35,51 @@ pub enum Rescue {
     Retry,
 }
 
-/// Reads the body of an answer: exactly one of `output` and `decision: "reject"`.
+/// Reads the body of an answer: exactly one of `output` and `decision`. Which of them a question takes, [`check_reply`] says.
 ///
 /// # Errors
 /// `invalid_request` for anything else.
 pub fn read_reply(body: &Value) -> Result<Reply, ErrorObject> {
-    let invalid = |pointer: &str, rule: &str, message: &str| {
-        ErrorObject::new(Code::InvalidRequest, message)
-            .with_violations(&[Violation::new(pointer, rule, message)])
-    };
     match (body.get("output"), body.get("decision")) {
         (Some(output), None) => Ok(Reply::Output(output.clone())),
         (None, Some(Value::String(decision))) if decision == "reject" => Ok(Reply::Reject),
-        (None, Some(_)) => Err(invalid("/decision", "const", "`decision` is \"reject\"")),
+        (None, Some(Value::String(decision))) if decision == "approve" => Ok(Reply::Approve),
+        (None, Some(_)) => Err(invalid(
+            "/decision",
+            "enum",
+            "`decision` is \"reject\", or \"approve\" where an approval is asked for",
+        )),
         (Some(_), Some(_)) => Err(invalid(
             "",
             "oneOf",
             "an answer has `output` or `decision`, not both",
         )),
         (None, None) => Err(invalid("", "oneOf", "an answer has `output` or `decision`")),
+    }
+}
+
+fn invalid(pointer: &str, rule: &str, message: &str) -> ErrorObject {
+    ErrorObject::new(Code::InvalidRequest, message)
+        .with_violations(&[Violation::new(pointer, rule, message)])
+}
+
+/// Whether a question takes an answer of this form: approvals take decisions alone, and nothing else can be approved.
+///
+/// # Errors
+/// `invalid_request`; the question goes on waiting.
+pub fn check_reply(question: &Question, reply: &Reply) -> Result<(), ErrorObject> {
+    match (question, reply) {
+        (Question::Approval { .. }, Reply::Output(_)) => Err(invalid(
+            "/output",
+            "not",
+            "an approval is decided: send `decision`, \"approve\" or \"reject\"",
+        )),
+        (Question::Declared(_) | Question::InvalidPlan { .. }, Reply::Approve) => Err(invalid(
+            "/decision",
+            "const",
+            "nothing is to be approved here: send `output`, or `decision` \"reject\"",
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -82,6 +111,14 @@ pub fn invalid_answer(violations: &[Violation]) -> ErrorObject {
 /// The failure of a question that was rejected.
 pub fn rejected() -> ErrorObject {
     ErrorObject::new(Code::HumanRejected, "the person rejected the question")
+}
+
+/// The failure of an action that a person did not approve.
+pub fn disapproved() -> ErrorObject {
+    ErrorObject::new(
+        Code::HumanRejected,
+        "the person did not approve the action, so nothing was sent",
+    )
 }
 
 /// The error of a plan by a person, with its places below `/output/plan`.
@@ -119,10 +156,11 @@ impl Session {
         &mut self,
         parts: &dyn Parts,
         now: Timestamp,
+        caller: &Caller,
         id: &str,
         body: &Value,
     ) -> Vec<Effect> {
-        match self.take_answer(parts, now, id, body) {
+        match self.take_answer(parts, now, caller, id, body) {
             Ok(effects) => effects,
             Err(error) => {
                 match (
@@ -145,6 +183,7 @@ impl Session {
         &mut self,
         parts: &dyn Parts,
         now: Timestamp,
+        caller: &Caller,
         id: &str,
         body: &Value,
     ) -> Result<Vec<Effect>, ErrorObject> {
@@ -156,6 +195,15 @@ impl Session {
             .cloned();
         let pending = parts.admit_answer(self.status, known, waiting)?;
         let reply = parts.read_reply(body)?;
+        parts.in_session().check_reply(&pending.kind, &reply)?;
+        if let (Question::Approval { landing, .. }, Reply::Approve | Reply::Output(_)) =
+            (&pending.kind, &reply)
+        {
+            let needed = self.needed_scopes(parts, &landing.action);
+            parts
+                .in_session()
+                .check_approver(parts.access(), caller, &needed)?;
+        }
         if matches!(reply, Reply::Reject) {
             self.settle_question(parts, now, id, None, "rejected");
         }
@@ -163,18 +211,51 @@ impl Session {
             (Question::Declared(landing), Reply::Output(output)) => {
                 self.take_output(parts, now, id, landing, output)
             }
-            (Question::Declared(landing), Reply::Reject) => {
+            (Question::Declared(landing), Reply::Reject | Reply::Approve) => {
                 Ok(self.after_question(parts, now, id, landing, parts.rejection()))
             }
-            (Question::InvalidPlan { .. }, Reply::Output(output)) => {
-                self.rescue(parts, now, id, output)
+            (Question::Approval { landing, .. }, reply) => {
+                let approved = !matches!(reply, Reply::Reject);
+                Ok(self.decided(parts, now, caller, id, landing, approved))
             }
-            (Question::InvalidPlan { .. }, Reply::Reject) => {
+            (Question::InvalidPlan { .. }, Reply::Output(output)) => {
+                self.rescue(parts, now, caller, id, output)
+            }
+            (Question::InvalidPlan { .. }, Reply::Reject | Reply::Approve) => {
                 self.note_person(parts, now, None, "invalid_plan", "rejected");
                 self.pending = None;
                 self.change(parts, Event::PlanRejected);
                 Ok(self.outcome(parts, None))
             }
+        }
+    }
+
+    /// An approval is decided: the action is executed now, or fails.
+    fn decided(
+        &mut self,
+        parts: &dyn Parts,
+        now: Timestamp,
+        caller: &Caller,
+        id: &str,
+        landing: Landing,
+        approved: bool,
+    ) -> Vec<Effect> {
+        let how = if approved { "approved" } else { "rejected" };
+        if approved {
+            self.settle_question(parts, now, id, None, how);
+        }
+        let step_number = Some(self.steps_done + 1);
+        self.note_person(parts, now, step_number, &landing.label, how);
+        let landing = Landing {
+            origin: Origin::Approval,
+            caller: caller.clone(),
+            intervention: Some(id.to_owned()),
+            note: None,
+            ..landing
+        };
+        match parts.in_session().disapproval() {
+            Some(error) if !approved => self.finish(parts, now, &landing, Err(error)),
+            _ => self.launch(parts, now, landing, Errand::Execute),
         }
     }
 
@@ -215,6 +296,8 @@ impl Session {
         outcome: Result<Value, ErrorObject>,
     ) -> Vec<Effect> {
         landing.intervention = Some(id.to_owned());
+        landing.origin = Origin::Answer;
+        landing.note = None;
         let how = if outcome.is_ok() {
             "answered"
         } else {
@@ -227,7 +310,8 @@ impl Session {
             &landing.action.name,
             how,
         );
-        self.land(parts, now, landing, outcome)
+        let settled = self.outcome_of(parts, &landing, outcome);
+        self.finish(parts, now, &landing, settled)
     }
 
     /// A person helps out after refused plans.
@@ -235,6 +319,7 @@ impl Session {
         &mut self,
         parts: &dyn Parts,
         now: Timestamp,
+        caller: &Caller,
         id: &str,
         output: Value,
     ) -> Result<Vec<Effect>, ErrorObject> {
@@ -249,16 +334,14 @@ impl Session {
             }
             Rescue::Plan(plan) => {
                 let accepted = plan::plan_of(plan)
-                    .and_then(|plan| self.check(parts, plan, now, Author::Person))
+                    .and_then(|plan| self.check(parts, plan, now, caller, Author::Person))
                     .map_err(|error| invalid_rescue(&error))?;
                 self.settle_question(parts, now, id, Some(output.clone()), "answered");
-                let step_number = accepted
-                    .as_ref()
-                    .filter(|landing| runs_at_once(landing))
-                    .map(|_| self.steps_done + 1);
-                self.note_person(parts, now, step_number, "invalid_plan", "answered");
+                let note = self.record.side_effects.len();
+                self.note_person(parts, now, None, "invalid_plan", "answered");
                 let accepted = accepted.map(|landing| Landing {
                     intervention: Some(id.to_owned()),
+                    note: Some(note),
                     ..landing
                 });
                 Ok(self.accept(parts, now, accepted, None))
@@ -310,10 +393,6 @@ impl Session {
             asked.outcome = Some("cancelled");
         }
     }
-}
-
-fn runs_at_once(landing: &Landing) -> bool {
-    !matches!(landing.action.kind, Kind::HumanIntervention { .. })
 }
 
 /// Whether an answer to a question may be taken.

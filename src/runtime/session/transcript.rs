@@ -54,7 +54,7 @@ pub struct Step {
 pub struct Intervention {
     /// Its id.
     pub id: String,
-    /// `human_intervention` or `invalid_plan`.
+    /// `human_intervention`, `approval` or `invalid_plan`.
     pub kind: &'static str,
     /// What the person is asked.
     pub prompt: String,
@@ -64,7 +64,7 @@ pub struct Intervention {
     pub answered_at: Option<String>,
     /// What was answered.
     pub output: Option<Value>,
-    /// `answered`, `rejected` or `cancelled`; `None` while it waits.
+    /// `answered`, `approved`, `rejected` or `cancelled`; `None` while it waits.
     pub outcome: Option<&'static str>,
     /// The step that it led to.
     pub step_number: Option<u64>,
@@ -120,6 +120,17 @@ impl Record {
         self.weight += turn.refused.as_ref().map_or(0, held_bytes);
         self.turns.push(turn);
         self.turns.len() - 1
+    }
+
+    /// Remembers the text of a contract, once. The first weighs nothing: the session has it anyway.
+    pub fn add_contract(&mut self, digest: &str, text: &Arc<str>) {
+        if self.contracts.contains_key(digest) {
+            return;
+        }
+        if !self.contracts.is_empty() {
+            self.weight += text.len();
+        }
+        self.contracts.insert(digest.to_owned(), Arc::clone(text));
     }
 
     /// Remembers a step.

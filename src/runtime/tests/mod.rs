@@ -1,9 +1,12 @@
 //! The whole runtime over loopback, against a model and a service of a few lines.
 
+mod access;
 mod requests;
 mod sessions;
+mod steps;
+mod workflows;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -15,7 +18,8 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::{Config, Limits, Parts, Reference, Running, offered_profiles, start};
+use super::access::Network;
+use super::{Clock, Config, Limits, Parts, Reference, Running, offered_profiles, start};
 use crate::model::ModelConfig;
 use crate::schema;
 
@@ -42,7 +46,11 @@ async fn outside(State(world): State<Arc<World>>, request: Request) -> Response 
         .to_owned();
     let body = to_bytes(body, 1 << 24).await.expect("a body");
     let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    world.seen.lock().expect("seen").push((path.clone(), body));
+    world
+        .seen
+        .lock()
+        .expect("seen")
+        .push((path.clone(), body.clone()));
     match path.as_str() {
         "/v1/chat/completions" if authorization == format!("Bearer {MODEL_KEY}") => {
             let text = world.replies.lock().expect("replies").pop_front();
@@ -74,6 +82,13 @@ async fn outside(State(world): State<Arc<World>>, request: Request) -> Response 
             tokio::time::sleep(Duration::from_secs(30)).await;
             axum_json(&json!({}))
         }
+        "/leak" => axum_json(&json!({"token": authorization})),
+        "/mirror" => {
+            if let Some(gate) = &world.gate {
+                gate.acquire().await.expect("a permit").forget();
+            }
+            axum_json(&body)
+        }
         "/text" => "<html>".into_response(),
         "/fail" => (axum::http::StatusCode::SERVICE_UNAVAILABLE, "no").into_response(),
         _ => {
@@ -101,6 +116,18 @@ impl Stand {
     }
 
     async fn with(world: World, parts: Arc<dyn Parts>, limits: Limits) -> Self {
+        Self::set_up(world, parts, |config| config.limits = limits).await
+    }
+
+    async fn configured(world: World, change: impl FnOnce(&mut Config)) -> Self {
+        Self::set_up(world, Arc::new(Reference), change).await
+    }
+
+    async fn set_up(
+        world: World,
+        parts: Arc<dyn Parts>,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let world = Arc::new(world);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
             .await
@@ -126,7 +153,7 @@ impl Stand {
             call("fail", "/fail", json!({})), call("unset", "/echo", json!({"auth": "${UNSET}"})),
             {"type": "invoke_api", "name": "gone", "endpoint": "http://127.0.0.1:1/", "method": "GET", "input_schema": {}, "output_schema": {}},
         ]});
-        let config = Config {
+        let mut config = Config {
             listen: "127.0.0.1:0".parse().expect("an address"),
             manifests: vec![crate::manifest::load(&manifest).expect("valid")],
             secrets: BTreeMap::from([("TOKEN".to_owned(), TOKEN.to_owned())]),
@@ -137,9 +164,17 @@ impl Stand {
                 model: "m".to_owned(),
                 timeout: Duration::from_secs(5),
             },
-            limits,
+            plugins: crate::runtime::PluginFolder::Embedded,
+            limits: Limits::default(),
             profiles: offered_profiles(),
+            auth: None,
+            anonymous_scopes: BTreeSet::new(),
+            bound_secrets: BTreeMap::new(),
+            allowed_networks: Network::loopback(),
+            clock: Clock::default(),
+            test_clock: None,
         };
+        change(&mut config);
         let runtime = start(config, parts).await.expect("starts");
         Self {
             runtime,

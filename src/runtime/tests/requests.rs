@@ -216,8 +216,15 @@ async fn a_busy_port_is_a_start_error() {
             model: String::new(),
             timeout: Duration::from_secs(1),
         },
+        plugins: crate::runtime::PluginFolder::None,
         limits: Limits::default(),
         profiles: offered_profiles(),
+        auth: None,
+        anonymous_scopes: BTreeSet::new(),
+        bound_secrets: BTreeMap::new(),
+        allowed_networks: Network::loopback(),
+        clock: Clock::default(),
+        test_clock: None,
     };
     let error = start(config, Arc::new(Reference)).await.expect_err("busy");
     assert!(error.to_string().contains("choose another address"));

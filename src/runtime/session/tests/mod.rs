@@ -1,25 +1,41 @@
 //! The machine driven by hand: no clock, no model, no service.
 
-use std::collections::VecDeque;
+mod access;
+mod property;
+mod workflow;
+
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::status::Status;
-use super::{Effect, Execution, Input, Opening, Session};
-use crate::manifest::Manifest;
+use super::transcript::SideEffect;
+use super::{Effect, Execution, Input, Opening, Plugins, Session};
+use crate::manifest::{Action, Manifest};
 use crate::model::{ModelFailure, ModelReply};
+use crate::runtime::access::{Caller, Uncharged};
 use crate::runtime::answer::Answer;
 use crate::runtime::error::{Code, ErrorObject};
-use crate::runtime::fixture::{declared, manifest};
+use crate::runtime::fixture::{action, declared, manifest};
 use crate::runtime::merge;
 use crate::runtime::parts::Reference;
 use crate::runtime::redact::{Redactor, encodings};
 use crate::schema;
-use proptest::prelude::*;
+use crate::workflow::bound::Catalogue;
 
 const SECRET: &str = "cal-tok+en/3f9a1c77==";
+
+/// One plugin, `tools.note`.
+struct OnePlugin;
+
+impl Catalogue for OnePlugin {
+    fn get(&self, name: &str) -> Option<Arc<Action>> {
+        let note = || action("note", &json!({"output_schema": {"type": "string"}}));
+        (name == "tools.note").then(note)
+    }
+}
 
 /// A session with what the model and the service will say next.
 struct Stage {
@@ -27,23 +43,51 @@ struct Stage {
     now: Timestamp,
     replies: VecDeque<Result<String, ModelFailure>>,
     outcomes: VecDeque<Result<Value, ErrorObject>>,
+    caller: Caller,
+    /// What the next charges of a rate come to; admitted when there is none.
+    charges: VecDeque<Result<(), u64>>,
+    /// The actions whose rates were charged.
+    charged: Vec<String>,
+    /// The actions that were wanted and not charged.
+    spared: Vec<(String, Uncharged)>,
     prompts: Vec<String>,
     executed: usize,
+    /// The actions that were executed, with their arguments.
+    calls: Vec<(String, Value)>,
     archived: Option<Arc<Value>>,
 }
 
 impl Stage {
     fn new(max_steps: u64, human: bool) -> Self {
-        let manifest = manifest(&json!({"actions": [
-            declared("probe", &json!({"input_schema": {"type": "object", "properties": {"n": {"type": "integer"}}},
-                                      "output_schema": {"type": "object"}})),
+        let actions = [
+            declared(
+                "probe",
+                &json!({"input_schema": {"type": "object", "properties": {"n": {"type": "integer"}}},
+                                      "output_schema": {"type": "object"}}),
+            ),
             declared("finish", &json!({"completes_goal": true})),
-            {"type": "human_intervention", "name": "ask", "prompt": "Which zone?", "result_path": "/environment/zone",
-             "input_schema": {"type": "object"}, "output_schema": {"type": "string"}},
-        ]}));
+            question("ask", "Which zone?"),
+            declared("gated", &json!({"conditional": "input.n > 1"})),
+            declared("backed", &json!({"fallback_action": "probe"})),
+            declared(
+                "risky",
+                &json!({"access_control": {"verification": "approval", "rate_limit": "1/s"}}),
+            ),
+        ];
+        Self::of(
+            &manifest(&json!({"actions": actions})),
+            &[],
+            max_steps,
+            human,
+        )
+    }
+
+    /// A session of a person who holds these scopes.
+    fn of(manifest: &Manifest, scopes: &[&str], max_steps: u64, human: bool) -> Self {
+        let caller = caller(scopes);
         let opening = Opening {
             id: "00000000-0000-4000-8000-000000000000".to_owned(),
-            manifest: Arc::new(manifest),
+            manifest: Arc::new(manifest.clone()),
             goal: json!({"description": "do it"}),
             observation: json!({"timestamp": "2026-01-01T00:00:00Z", "user_context": {"user_id": "U", "preferences": {}},
                                 "environment": {"note": format!("has {SECRET}")}}),
@@ -51,6 +95,8 @@ impl Stage {
             flags: None,
             seed: None,
             redactor: Redactor::new(&encodings(SECRET)),
+            caller: caller.clone(),
+            plugins: Plugins(Arc::new(OnePlugin)),
             human,
             heaviest_record: 1 << 24,
         };
@@ -60,8 +106,13 @@ impl Stage {
             now,
             replies: VecDeque::new(),
             outcomes: VecDeque::new(),
+            caller,
+            charges: VecDeque::new(),
+            charged: Vec::new(),
+            spared: Vec::new(),
             prompts: Vec::new(),
             executed: 0,
+            calls: Vec::new(),
             archived: None,
         }
     }
@@ -106,14 +157,26 @@ impl Stage {
                             Err(failure) => Input::NotReplied(attempt, failure),
                         });
                     }
+                    Effect::Charge(rate, launch) => {
+                        self.charged.push(rate.action);
+                        let charged = self.charges.pop_front().unwrap_or(Ok(()));
+                        next = Some(Input::Charged(launch, charged));
+                    }
+                    Effect::Spare(rate, why) => self.spared.push((rate.action, why)),
                     Effect::Execute(flight) => {
                         self.executed += flight.calls.len();
+                        let mut side_effects = Vec::new();
+                        for call in &flight.calls {
+                            self.calls
+                                .push((call.action.name.clone(), call.args.clone()));
+                            side_effects.push(sent(call.step_number));
+                        }
                         let outcome = self.outcomes.pop_front().expect("a scripted outcome");
                         next = Some(Input::Executed(
                             flight,
                             Execution {
                                 outcome,
-                                side_effects: Vec::new(),
+                                side_effects,
                             },
                         ));
                     }
@@ -124,7 +187,7 @@ impl Stage {
     }
 
     fn step(&mut self) -> Answer {
-        self.call(Input::Step)
+        self.call(Input::Step(self.caller.clone()))
     }
 
     fn answer(&mut self, body: Value) -> Answer {
@@ -132,7 +195,8 @@ impl Stage {
             .session
             .pending(&Reference)
             .map_or_else(String::new, |p| p["id"].as_str().unwrap_or("").to_owned());
-        self.call(Input::Answered { id, body })
+        let caller = self.caller.clone();
+        self.call(Input::Answered { caller, id, body })
     }
 
     fn close(&mut self) -> Value {
@@ -140,6 +204,32 @@ impl Stage {
         assert_eq!(answer.status, 200);
         answer.body["transcript"].clone()
     }
+}
+
+fn caller(scopes: &[&str]) -> Caller {
+    let scopes: BTreeSet<String> = scopes.iter().map(|&scope| scope.to_owned()).collect();
+    Caller::known("U", scopes)
+}
+
+fn question(name: &str, prompt: &str) -> Value {
+    json!({"type": "human_intervention", "name": name, "prompt": prompt, "result_path": "/environment/zone",
+           "input_schema": {"type": "object"}, "output_schema": {"type": "string"}})
+}
+
+fn sent(step_number: u64) -> SideEffect {
+    SideEffect {
+        step_number: Some(step_number),
+        kind: "http",
+        method: "POST".to_owned(),
+        target: "https://service.example.com/v1/things".to_owned(),
+        status: Value::from(200),
+        at: "2026-01-01T00:00:00Z".to_owned(),
+    }
+}
+
+/// The plan of an action with these arguments.
+fn plan(action: &str, args: &Value) -> String {
+    json!({"action": action, "args": args}).to_string()
 }
 
 const PROBE: &str = r#"{"action":"probe","args":{"n":1},"why":"extra"}"#;
@@ -292,11 +382,13 @@ fn a_question_is_answered_once() {
         "Europe/Berlin"
     );
     let late = stage.call(Input::Answered {
+        caller: caller(&[]),
         id,
         body: json!({"output": "again"}),
     });
     assert_eq!(code(&late), (409, "intervention_answered".to_owned()));
     let unknown = stage.call(Input::Answered {
+        caller: caller(&[]),
         id: "iv_none".to_owned(),
         body: json!({"output": "x"}),
     });
@@ -460,7 +552,7 @@ fn replays(manifest: &Manifest, transcript: &Value) -> bool {
     for step in transcript["steps"].as_array().expect("steps") {
         let name = step["result"]["action_name"].as_str().expect("a name");
         let action = manifest.action(name).expect("declared");
-        if step["result"]["success"] == true {
+        if step["result"]["success"] == true && step["result"]["status"] != "skipped" {
             observation =
                 merge::merge(&observation, action, &step["result"]["output"]).expect("merges");
         }
@@ -472,67 +564,4 @@ fn replays(manifest: &Manifest, transcript: &Value) -> bool {
         }
     }
     observation == transcript["final_observation"]
-}
-
-/// One move of a client, with what the world answers.
-#[derive(Debug, Clone)]
-enum Move {
-    Step(Vec<usize>, usize),
-    Answer(usize),
-}
-
-fn moves() -> impl Strategy<Value = Vec<Move>> {
-    let step =
-        (prop::collection::vec(0_usize..7, 3), 0_usize..4).prop_map(|(r, o)| Move::Step(r, o));
-    let answer = (0_usize..7).prop_map(Move::Answer);
-    prop::collection::vec(prop_oneof![3 => step, 1 => answer], 0..12)
-}
-
-proptest! {
-    #[test]
-    fn whatever_happens_the_record_is_consistent(moves in moves(), max_steps in 1_u64..5, human in any::<bool>()) {
-        let replies = [PROBE, BAD, ASK, DONE, "not json", r#"{"action":"finish","args":{}}"#, r#"{"action":"ASK","args":{}}"#];
-        let bodies = [
-            json!({"output": "Europe/Berlin"}), json!({"output": 1}), json!({"decision": "reject"}), json!({}),
-            json!({"output": {"retry": true}}), json!({"output": {"plan": {"action": "probe", "args": {}}}}),
-            json!({"output": {"plan": {"finished": true}}}),
-        ];
-        let mut stage = Stage::new(max_steps, human);
-        for one in moves {
-            stage.replies.clear();
-            stage.outcomes.clear();
-            let before = stage.session.steps_done();
-            let answer = match one {
-                Move::Step(picked, outcome) => {
-                    stage.replies.extend(picked.iter().map(|index| Ok(replies[*index].to_owned())));
-                    stage.outcomes.push_back(match outcome {
-                        0 => Ok(json!({"a": 1})),
-                        1 => Ok(json!("text")),
-                        2 => Ok(json!({"zone": {"echo": SECRET}})),
-                        _ => Err(ErrorObject::new(Code::UpstreamTimeout, "late")),
-                    });
-                    stage.step()
-                }
-                Move::Answer(index) => {
-                    stage.outcomes.push_back(Ok(json!({})));
-                    stage.answer(bodies[index].clone())
-                }
-            };
-            let done = stage.session.steps_done();
-            prop_assert!(done <= max_steps && done - before <= 1);
-            prop_assert_eq!(done > before, answer.status == 200 && !answer.body["result"].is_null());
-            if answer.status == 200 {
-                prop_assert_eq!(answer.body["completed"] == true, answer.body["status"] == "completed");
-                prop_assert_eq!(answer.body.get("pending").is_some(), answer.body["status"] == "awaiting_human");
-            }
-        }
-        let manifest = Arc::clone(stage.session.manifest());
-        let done = stage.session.steps_done();
-        let transcript = stage.close();
-        prop_assert_eq!(transcript["steps"].as_array().map(Vec::len), usize::try_from(done).ok());
-        prop_assert!(replays(&manifest, &transcript));
-        prop_assert!(!transcript.to_string().contains(SECRET));
-        let violations = schema::named("transcript").expect("published").violations(&transcript);
-        prop_assert!(violations.is_empty(), "{violations:?}");
-    }
 }

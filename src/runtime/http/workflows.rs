@@ -1,0 +1,54 @@
+//! Workflows.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use serde_json::Value;
+
+use super::{Shape, keyed};
+use crate::runtime::access::Caller;
+use crate::runtime::runtime::Runtime;
+
+fn user_of(body: &Value) -> Option<&str> {
+    body.get("user_id").and_then(Value::as_str)
+}
+
+pub(super) async fn execute(State(runtime): State<Arc<Runtime>>, request: Request) -> Response {
+    let shape = Shape {
+        limit: Some(runtime.parts().workflow().largest_body()),
+        check: Some(Runtime::check_execute),
+        user_of: Some(user_of),
+        ..Shape::session("POST /execute", false)
+    };
+    let header = request.headers().get("idempotency-key");
+    let header = header.and_then(|value| value.to_str().ok().map(str::to_owned));
+    keyed(
+        runtime,
+        request,
+        shape,
+        async move |runtime: Arc<Runtime>, caller: Caller, body: Value| {
+            let member = body.get("requestId").and_then(Value::as_str);
+            let key = header.as_deref().or(member);
+            runtime.execute_workflow(caller, &body, key).await
+        },
+    )
+    .await
+}
+
+pub(super) async fn plan(State(runtime): State<Arc<Runtime>>, request: Request) -> Response {
+    let shape = Shape {
+        check: Some(Runtime::check_plan),
+        user_of: Some(user_of),
+        ..Shape::session("POST /plan", false)
+    };
+    keyed(
+        runtime,
+        request,
+        shape,
+        async move |runtime: Arc<Runtime>, caller: Caller, body: Value| {
+            runtime.plan_workflow(caller, &body).await
+        },
+    )
+    .await
+}
