@@ -20,9 +20,9 @@ use crate::runtime::access::{Auth, Key, Material, Network, TableEntry};
 use crate::runtime::{self, Clock, Config, Reference, offered_profiles};
 use crate::suite::applicability::{Applicability, Capabilities, applicability};
 use crate::suite::case::Case;
+use crate::suite::identity::{Keys, ed25519_public_key};
 use crate::suite::matrix::{MutantRun, SelftestReport, matrix};
 use crate::suite::null::NullResult;
-use crate::suite::identity::{Keys, ed25519_public_key};
 use crate::suite::options::{BOUND_HOST, granted_secrets, test_secrets};
 use crate::suite::report::Report;
 use crate::suite::target::HttpTarget;
@@ -75,7 +75,10 @@ pub fn reference(mocks: &MockServices) -> Config {
         secrets: granted_secrets().into_iter().collect(),
         variables: BTreeMap::from([
             ("OAP_TEST_REGION".to_owned(), "eu".to_owned()),
-            ("OAP_TEST_PLUGIN_ORIGIN".to_owned(), mocks.service_url(Service::Calendar)),
+            (
+                "OAP_TEST_PLUGIN_ORIGIN".to_owned(),
+                mocks.service_url(Service::Calendar),
+            ),
         ]),
         model: ModelConfig {
             base_url: mocks.model_url(),
@@ -86,14 +89,9 @@ pub fn reference(mocks: &MockServices) -> Config {
         plugins: runtime::PluginFolder::Embedded,
         limits: runtime::Limits::default(),
         profiles: offered_profiles(),
-        auth: offered_profiles()
-            .contains(&Profile::Access)
-            .then(callers),
+        auth: offered_profiles().contains(&Profile::Access).then(callers),
         anonymous_scopes: BTreeSet::new(),
-        bound_secrets: BTreeMap::from([(
-            "OAP_TEST_BOUND".to_owned(),
-            vec![BOUND_HOST.to_owned()],
-        )]),
+        bound_secrets: BTreeMap::from([("OAP_TEST_BOUND".to_owned(), vec![BOUND_HOST.to_owned()])]),
         allowed_networks: vec![Network::new(Ipv4Addr::LOCALHOST.into(), 8)],
         clock: Clock::default(),
         test_clock: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),

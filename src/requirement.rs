@@ -93,7 +93,10 @@ impl Profile {
 
     /// Whether the suite judges this profile already; `pending` is no excuse in one that it does.
     pub const fn landed(self) -> bool {
-        matches!(self, Self::Core | Self::Session | Self::Human)
+        matches!(
+            self,
+            Self::Core | Self::Session | Self::Human | Self::Workflow | Self::Access
+        )
     }
 }
 
@@ -151,6 +154,9 @@ pub struct Requirement {
     pub mission: Vec<String>,
     /// How it is judged.
     pub judged: Judged,
+    /// The test of this repository that proves it of the reference, `file: function`, where no black box shows it to a case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
     /// Why it cannot be judged at all, when it cannot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exclusion: Option<String>,
@@ -269,6 +275,26 @@ mod tests {
         let mut registry = Registry::default();
         registry.add_section("actions", ONE, "A reply outside 2xx is fine.");
         assert_eq!(registry.problems().len(), 1);
+    }
+
+    #[test]
+    fn proofs_are_tests_that_stand_where_they_are_said_to() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut proofs = 0;
+        for requirement in Registry::embedded().iter() {
+            let Some(proof) = &requirement.proof else {
+                continue;
+            };
+            let (file, function) = proof.split_once(": ").expect(proof);
+            let text = std::fs::read_to_string(root.join(file)).expect(proof);
+            assert!(text.contains(&format!("fn {function}(")), "{proof}");
+            assert!(
+                text.contains(&requirement.id),
+                "{proof} says what it proves"
+            );
+            proofs += 1;
+        }
+        assert!(proofs > 0);
     }
 
     #[test]

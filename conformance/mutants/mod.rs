@@ -10,6 +10,7 @@ use crate::suite::matrix;
 #[macro_use]
 mod swap;
 
+pub mod access;
 pub mod actions;
 pub mod capabilities;
 pub mod documents;
@@ -179,6 +180,7 @@ pub fn all() -> Vec<Mutant> {
         errors::mutants(),
         expressions::mutants(),
         capabilities::mutants(),
+        access::mutants(),
         actions::mutants(),
         human::mutants(),
         idempotency::mutants(),

@@ -15,10 +15,11 @@ use crate::runtime::error::ErrorObject;
 use crate::runtime::plan::Scope;
 use crate::runtime::redact::{self, Redactor, Site};
 use crate::runtime::{Parts, prompt, request, wire};
+use crate::workflow::parts::WorkflowParts;
 
 /// The mutants.
 pub fn mutants() -> Vec<Mutant> {
-    [references(), encodings(), redaction()]
+    [references(), encodings(), redaction(), workflows()]
         .into_iter()
         .flatten()
         .collect()
@@ -354,4 +355,133 @@ fn redaction() -> Vec<Mutant> {
             }
         ),
     ]
+}
+
+/// What is redacted for sessions only.
+fn workflows() -> Vec<Mutant> {
+    vec![
+        swap_workflow!(
+            "inputs-of-nodes-are-taken-raw",
+            "SEC-012",
+            "sends services the secrets that a client's node recites",
+            fn clean_nodes(&self, _: &Redactor, nodes: Value) -> Value {
+                nodes
+            }
+        ),
+        swap_workflow!(
+            "assembled-secrets-go-out",
+            "SEC-012",
+            "sends services the secrets that templates put together out of parts",
+            fn clean_input(&self, _: &Redactor, input: Value) -> Value {
+                input
+            }
+        ),
+        swap_workflow!(
+            "workflows-take-states-raw",
+            "SEC-012",
+            "sends services the secrets that a client's state recites",
+            fn clean_state(&self, _: &Redactor, state: Value) -> Value {
+                state
+            }
+        ),
+        Mutant::part(
+            "workflows-answer-unredacted",
+            "SEC-010",
+            "redacts in sessions, and nothing of a workflow",
+            OpenWorkflows,
+        ),
+        Mutant::part(
+            "workflow-prompts-unredacted",
+            "SEC-011",
+            "shows the model that plans again whatever a service or a client recited",
+            OpenPrompts,
+        ),
+        swap_workflow!(
+            "references-in-nodes-are-filled",
+            "SEC-013",
+            "reads `${NAME}` in the nodes of a request as a reference",
+            fn clean_nodes(&self, redactor: &Redactor, nodes: Value) -> Value {
+                let filled = |text: &str| {
+                    text.replace("${CRM_TOKEN}", "[CRM]")
+                        .replace("${EMAIL_TOKEN}", "[EMAIL]")
+                };
+                texts(&redactor.value(nodes), &filled)
+            }
+        ),
+    ]
+}
+
+/// Redacts nothing of a workflow.
+struct OpenWorkflows;
+
+impl WorkflowParts for OpenWorkflows {
+    fn clean_reply(&self, _: &Redactor, reply: Value) -> Value {
+        reply
+    }
+
+    fn clean_state(&self, _: &Redactor, state: Value) -> Value {
+        state
+    }
+}
+
+impl Parts for OpenWorkflows {
+    fn workflow(&self) -> &dyn WorkflowParts {
+        self
+    }
+
+    fn redact_value(&self, site: Site, redactor: &Redactor, value: Value) -> Value {
+        match site {
+            Site::Answer => value,
+            _ => redactor.value(value),
+        }
+    }
+
+    fn redact_text(&self, site: Site, redactor: &Redactor, text: &str) -> String {
+        match site {
+            Site::ModelReply => text.to_owned(),
+            _ => redactor.text(text).into_owned(),
+        }
+    }
+}
+
+/// Redacts no prompt, and nothing that goes into one.
+struct OpenPrompts;
+
+impl WorkflowParts for OpenPrompts {
+    fn clean_reply(&self, _: &Redactor, reply: Value) -> Value {
+        reply
+    }
+
+    fn clean_state(&self, _: &Redactor, state: Value) -> Value {
+        state
+    }
+}
+
+impl Parts for OpenPrompts {
+    fn workflow(&self) -> &dyn WorkflowParts {
+        self
+    }
+
+    fn redact_text(&self, site: Site, redactor: &Redactor, text: &str) -> String {
+        match site {
+            Site::Prompt => text.to_owned(),
+            _ => redactor.text(text).into_owned(),
+        }
+    }
+}
+
+/// A value with every text changed.
+fn texts(value: &Value, change: &dyn Fn(&str) -> String) -> Value {
+    match value {
+        Value::String(text) => Value::String(change(text)),
+        Value::Array(elements) => elements
+            .iter()
+            .map(|element| texts(element, change))
+            .collect(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, member)| (name.clone(), texts(member, change)))
+            .collect(),
+        other => other.clone(),
+    }
 }

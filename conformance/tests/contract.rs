@@ -300,6 +300,8 @@ fn serve_refuses_a_broken_manifest_with_every_violation() {
 #[test]
 fn a_runtime_that_listens_is_judged_by_its_url() {
     let model = format!("127.0.0.1:{}", free_port());
+    let clock = format!("127.0.0.1:{}", free_port());
+    let auth = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/harness/auth.toml");
     let mut server = Server::start(
         command(&[
             "serve",
@@ -307,7 +309,18 @@ fn a_runtime_that_listens_is_judged_by_its_url() {
             "127.0.0.1:0",
             "--variable",
             "OAP_TEST_REGION=eu",
+            "--auth",
+            auth,
+            "--allow-address",
+            "127.0.0.0/8",
+            "--bind-secret",
+            "OAP_TEST_BOUND=bound.example.com",
+            "--test-clock",
+            &clock,
         ])
+        .env("OAP_TEST_JWT_HS256", "oap-test-hs256-key-0123456789abcdef")
+        .env("OAP_TEST_STATIC_TOKEN", "oap-static-token-0001")
+        .env("OAP_TEST_BOUND", "bound-secret-7d1f/+a==")
         .env("OPENAI_BASE_URL", format!("http://{model}/v1"))
         .env("OPENAI_API_KEY", "sk-test-model-key-0001")
         .env("OAP_MODEL_TIMEOUT_MS", "1000")
@@ -323,8 +336,10 @@ fn a_runtime_that_listens_is_judged_by_its_url() {
         &url,
         "--model-listen",
         &model,
+        "--clock",
+        &format!("http://{clock}"),
         "--filter",
-        "sessions,human",
+        "sessions,human,ACC-00,ACC-01,ACC-027",
         "--format",
         "json",
     ]);
@@ -332,6 +347,46 @@ fn a_runtime_that_listens_is_judged_by_its_url() {
     assert_eq!(code(&output), 0, "{report:#}");
     assert_eq!(report["run"]["selection"]["partial"], true);
     assert_eq!(server.terminate(), 0);
+}
+
+#[test]
+fn expressions_are_evaluated_and_errors_point_at_their_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().join("state.json");
+    std::fs::write(&state, r#"{"slots": [{"start": "10:00"}]}"#).expect("written");
+    let state = state.display().to_string();
+    let eval = |expression: &str, more: &[&str]| {
+        let mut words = vec!["eval", expression, "--state", &state];
+        words.extend(more);
+        let output = run(&words);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (code(&output), text(&output.stdout), text(&output.stderr))
+    };
+    assert_eq!(eval("state.slots[0].start", &[]).1.trim(), "\"10:00\"");
+    let (code, shown, note) = eval("state.missing.length", &[]);
+    assert_eq!((code, shown.trim()), (0, "undefined"));
+    assert!(note.contains("state.missing"), "{note}");
+    let (code, _, error) = eval("state.slots > 1", &[]);
+    assert_eq!(code, 1);
+    let caret = error.lines().find(|line| line.trim_end().ends_with('^'));
+    let at = caret.and_then(|line| line.find('^'));
+    let shown = error.lines().find_map(|line| line.find("state.slots"));
+    assert!(
+        at.zip(shown).is_some_and(|(at, shown)| at >= shown),
+        "{error}"
+    );
+    let (code, shown, _) = eval("1 +", &["--json"]);
+    let parsed: Value = serde_json::from_str(&shown).expect("JSON");
+    assert_eq!(
+        (code, &parsed["error"]["reason"]),
+        (1, &Value::from("syntax"))
+    );
+    assert_eq!(
+        eval("at {{ state.slots[0].start }}", &["--template"])
+            .1
+            .trim(),
+        "\"at 10:00\""
+    );
 }
 
 #[test]

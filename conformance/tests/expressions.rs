@@ -211,6 +211,16 @@ fn agree(text: &str, kind: Kind, state: &Value) -> TestCaseResult {
     Ok(())
 }
 
+/// What a text comes to over a state and nothing else, in full.
+fn evaluated_apart(text: &str, kind: Kind, state: &Value) -> String {
+    let roots = expression::Roots {
+        state: Some(state),
+        ..expression::Roots::default()
+    };
+    let (outcome, offset, undefined) = real(text, kind, roots);
+    format!("{outcome} at {offset:?}, undefined {undefined:?}")
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -232,5 +242,17 @@ proptest! {
     #[test]
     fn both_agree_on_templates(text in generate::template()) {
         agree(&text, Kind::Template, &generate::state())?;
+    }
+
+    /// EXP-029: the same text over the same roots gives the same, read again and elsewhere, and the roots stay what they were.
+    #[test]
+    fn evaluation_depends_on_text_and_roots_alone(text in generate::derived(), template in generate::template()) {
+        for (text, kind) in [(&text, Kind::Expression), (&template, Kind::Template)] {
+            let state = generate::state();
+            let once = evaluated_apart(text, kind, &state);
+            prop_assert_eq!(&state, &generate::state());
+            let again = std::thread::scope(|scope| scope.spawn(|| evaluated_apart(text, kind, &generate::state())).join());
+            prop_assert_eq!(Some(once), again.ok());
+        }
     }
 }

@@ -14,8 +14,8 @@ use crate::suite::verdict::ExitCode;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 a value or undefined, 1 the expression does not parse or has no value, 2 wrong usage.
-The language is described in spec/expressions.md. Write -- before an expression that begins
-with two hyphens.
+The language is described in spec/expressions.md. Write -- before an expression that is
+spelt like an option.
 
 Examples:
   oap-conform eval 'state.lastResult.availableSlots.length > 0' --state state.json

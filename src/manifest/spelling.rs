@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::report::Report;
-use super::vocabulary::Vocabulary;
+use super::vocabulary::{self, Vocabulary};
 use crate::json;
 
 /// How a document is spelled.
@@ -236,6 +236,9 @@ impl Unifier<'_> {
             {
                 continue;
             }
+            if self.is_unreadable(member, at) {
+                continue;
+            }
             let (snake, mixed) = self.respell(&member.name, shape);
             let below = at.below(snake, member.original);
             if mixed {
@@ -281,17 +284,18 @@ impl Unifier<'_> {
         unified
     }
 
-    /// The names in force within an object; a document of the other spelling has no contexts.
+    /// The names in force within an object. In a document of the other spelling they tell what is mixed in, and no more.
     fn context<'d>(
         &mut self,
         members: &'d Map<String, Value>,
         at: &At,
         outer: &'d Vocabulary<'d>,
     ) -> Vocabulary<'d> {
-        let context = members
-            .get("@context")
-            .filter(|_| self.spelling == Spelling::JsonLd);
-        let (vocabulary, found) = outer.within(context);
+        let (vocabulary, found) = outer.within(members.get("@context"));
+        let found = match self.spelling {
+            Spelling::JsonLd => found,
+            Spelling::Snake => Vec::new(),
+        };
         for violation in found {
             let place = json::push(&at.original, "@context") + &violation.pointer;
             self.report
@@ -310,9 +314,19 @@ impl Unifier<'_> {
         let mut named = Vec::with_capacity(members.len());
         let mut stood_for = BTreeSet::new();
         for (original, value) in members {
+            let name = vocabulary.member(original);
             let name = match self.spelling {
-                Spelling::Snake => Cow::Borrowed(original.as_str()),
-                Spelling::JsonLd => vocabulary.member(original),
+                Spelling::JsonLd => name,
+                Spelling::Snake => {
+                    if name != original.as_str() {
+                        self.report.refuse(
+                            &json::push(&at.original, original),
+                            "mixed_spelling",
+                            "spell this member in snake_case, as the rest of the document is spelled",
+                        );
+                    }
+                    Cow::Borrowed(original.as_str())
+                }
             };
             // Only a name of the vocabulary that stands for another one can meet it.
             let is_taken = name != original.as_str()
@@ -362,6 +376,19 @@ impl Unifier<'_> {
             );
         }
         stray || self.spelling == Spelling::JsonLd
+    }
+
+    /// Whether a member may hold others of its object, which are not read there; it is reported.
+    fn is_unreadable(&mut self, member: &Member<'_>, at: &At) -> bool {
+        let hides = self.spelling == Spelling::JsonLd && vocabulary::hides(&member.name);
+        if hides {
+            self.report.refuse(
+                &json::push(&at.original, member.original),
+                "unsupported_keyword",
+                "write its members into the object around it; they are not read here",
+            );
+        }
+        hides
     }
 
     fn check_type(

@@ -68,6 +68,25 @@ const LONGEST_TERM: usize = 64;
 /// How long a chain of names that stand for each other may be.
 const LONGEST_CHAIN: usize = 8;
 
+/// Most things wrong with one context that are told.
+const MOST_TOLD: usize = 100;
+
+/// Keywords that stand for their contents, or put them elsewhere: what they hold would be part of the object, and is not read.
+const HIDING: [&str; 7] = [
+    "@nest",
+    "@included",
+    "@graph",
+    "@reverse",
+    "@set",
+    "@list",
+    "@value",
+];
+
+/// Whether a member by this name may hold members of the object around it, so that reading over it could drop a safeguard.
+pub fn hides(name: &str) -> bool {
+    HIDING.contains(&name)
+}
+
 /// The names that are in force at one place of a document.
 #[derive(Debug, Default)]
 pub struct Vocabulary<'d> {
@@ -121,26 +140,51 @@ impl<'d> Vocabulary<'d> {
         place: &str,
         found: &mut Vec<Violation>,
     ) {
-        for (name, value) in members {
-            if name == "@vocab" {
-                self.vocab = Some(
-                    value
-                        .as_str()
-                        .and_then(|iri| self.expanded(iri, members, LONGEST_CHAIN)),
-                );
-                continue;
+        let mut refuse = |name: &str, rule: &str, message: &str| {
+            if found.len() < MOST_TOLD {
+                found.push(Violation::new(json::push(place, name), rule, message));
             }
+        };
+        const TOO_LONG: &str = "let the name stand for an IRI itself; names that stand for each other go in a circle, or on for too long";
+        // Names without a colon depend on it, wherever it stands.
+        if let Some(value) = members.get("@vocab") {
+            let base = value
+                .as_str()
+                .map(|iri| self.expanded(iri, members, LONGEST_CHAIN));
+            match base.transpose() {
+                Ok(base) => self.vocab = Some(base.flatten()),
+                Err(Endless) => refuse("@vocab", "unsupported_context", TOO_LONG),
+            }
+        }
+        for (name, value) in members {
             if name.starts_with('@') {
                 continue;
             }
-            let iri = definition(value).and_then(|iri| self.expanded(iri, members, LONGEST_CHAIN));
+            let iri = definition(value).map(|iri| self.expanded(iri, members, LONGEST_CHAIN));
+            let iri = match iri.transpose() {
+                Ok(iri) => iri.flatten(),
+                Err(Endless) => {
+                    refuse(name, "unsupported_context", TOO_LONG);
+                    continue;
+                }
+            };
+            // What is not understood here would not be found there, and a safeguard with it.
+            let hidden = iri.as_deref().is_some_and(hides) || reverses(value);
+            if hidden || (iri.is_some() && !is_plain(value)) {
+                refuse(
+                    name,
+                    "unsupported_context",
+                    "let the name stand for an IRI and no more; contexts within a name, containers other than lists, and names for keywords that hold members are not read",
+                );
+                continue;
+            }
             if let Some(own) = protected(name) {
                 if iri.as_deref() != Some(own.as_str()) {
-                    found.push(Violation::new(
-                        json::push(place, name),
+                    refuse(
+                        name,
                         "protected_term",
                         "choose another name; the published context defines this one",
-                    ));
+                    );
                 }
                 continue;
             }
@@ -150,21 +194,44 @@ impl<'d> Vocabulary<'d> {
 
     /// The IRI of a value of a context, whose names may be declared further down in the same context; none where it can
     /// neither be a term nor become one, so that what is kept is short.
-    fn expanded(&self, text: &str, members: &'d Map<String, Value>, left: usize) -> Option<String> {
+    fn expanded(
+        &self,
+        text: &str,
+        members: &'d Map<String, Value>,
+        left: usize,
+    ) -> Result<Option<String>, Endless> {
         let (name, suffix) = match text.split_once(':') {
-            Some((_, suffix)) if suffix.starts_with("//") => return relevant(text.to_owned()),
-            Some((prefix, suffix)) => (prefix, suffix),
-            None => (text, ""),
+            Some((_, suffix)) if suffix.starts_with("//") => return Ok(relevant(text.to_owned())),
+            Some((prefix, suffix)) => (prefix, Some(suffix)),
+            None => (text, None),
         };
-        let same = members.get(name).and_then(definition);
-        let base = match (same, left.checked_sub(1)) {
-            (Some(iri), Some(left)) if iri != text => self.expanded(iri, members, left)?,
-            _ => match self.declared_iri(name) {
-                Some(iri) => iri.to_owned(),
-                None => return relevant(text.to_owned()),
+        // A published name stands for its term, whatever the context says of it besides.
+        let same = members.get(name).filter(|_| protected(name).is_none());
+        let base = match (same.and_then(definition), left.checked_sub(1), suffix) {
+            (Some(iri), _, _) if iri == text => None,
+            (Some(iri), Some(left), _) => match self.expanded(iri, members, left)? {
+                Some(iri) => Some(iri),
+                None => return Ok(None),
             },
+            (Some(_), None, _) => return Err(Endless),
+            (None, _, Some(_)) => self.declared_iri(name).map(str::to_owned),
+            (None, _, None) => self.named_iri(name),
         };
-        relevant(base + suffix)
+        Ok(match base {
+            Some(base) => relevant(base + suffix.unwrap_or_default()),
+            None => relevant(text.to_owned()),
+        })
+    }
+
+    /// The IRI that a name without a colon stands for: declared, of the published context, or by `@vocab`.
+    fn named_iri(&self, name: &str) -> Option<String> {
+        if let Some(iri) = self.declared_iri(name) {
+            return Some(iri.to_owned());
+        }
+        let keyword = name.starts_with('@');
+        let published = || MEMBERS.contains(&name).then_some(NAMESPACE);
+        let base = published().or_else(|| self.vocab())?;
+        (!keyword).then(|| format!("{base}{name}"))
     }
 
     /// The IRI or keyword that a name without a colon was declared for.
@@ -204,7 +271,7 @@ impl<'d> Vocabulary<'d> {
             return Cow::Borrowed("@type");
         }
         match self.term(name) {
-            Some(term) if MEMBERS.contains(&term.as_ref()) => term,
+            Some(term) if MEMBERS.contains(&term.as_ref()) || is_snake(&term) => term,
             _ => Cow::Borrowed(name),
         }
     }
@@ -240,7 +307,41 @@ fn relevant(iri: String) -> Option<String> {
     let is = iri
         .strip_prefix(NAMESPACE)
         .is_some_and(|term| term.len() <= LONGEST_TERM);
-    (may_be || is || iri == "@type").then_some(iri)
+    (may_be || is || iri == "@type" || hides(&iri)).then_some(iri)
+}
+
+/// Names of a context that stand for each other in a circle, or on for too long.
+struct Endless;
+
+/// Whether a term is a member in its snake_case spelling, which the vocabulary does not have: it is refused, not read over.
+fn is_snake(term: &str) -> bool {
+    let mut camel = String::with_capacity(term.len());
+    let mut parts = term.split('_');
+    camel.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let mut rest = part.chars();
+        camel.extend(rest.next().map(|first| first.to_ascii_uppercase()));
+        camel.push_str(rest.as_str());
+    }
+    term.contains('_') && MEMBERS.contains(&camel.as_str())
+}
+
+/// Whether a definition says no more than what its name stands for, and how a value is to be taken that is read as it is.
+fn is_plain(definition: &Value) -> bool {
+    let Value::Object(members) = definition else {
+        return true;
+    };
+    members.iter().all(|(name, value)| match name.as_str() {
+        "@id" | "@prefix" | "@protected" | "@type" | "@language" => true,
+        "@container" => matches!(value.as_str(), Some("@list" | "@set")),
+        _ => !name.starts_with('@'),
+    })
+}
+
+/// Whether a definition turns the relation around.
+fn reverses(definition: &Value) -> bool {
+    let members = definition.as_object();
+    members.is_some_and(|members| members.contains_key("@reverse"))
 }
 
 /// What a name of a context is declared for; none for one that is taken back, or that says nothing.
@@ -339,7 +440,6 @@ mod tests {
             json!([{"oa": NAMESPACE}, {"oa": "https://other.example/#"}]),
             json!([{"oa": NAMESPACE}, {"oa": null}]),
             json!({"oa": "oa:"}),
-            json!({"oa": "ob:", "ob": "oa:"}),
             json!({"oa": 1}),
         ] {
             assert_eq!(kind(context.clone(), json!("oa:Action")), None, "{context}");
@@ -361,10 +461,23 @@ mod tests {
             kind(json!({"@vocab": NAMESPACE}), json!("Action")).as_deref(),
             Some("Action")
         );
-        // What the vocabulary does not know keeps its name.
+        // A name of the published context stands for its term in definitions too.
+        for context in [
+            json!({"when": "conditional"}),
+            json!({"when": {"@id": "conditional", "@protected": true}}),
+            json!({"when": "conditional", "conditional": "OpenAction:conditional"}),
+            json!({"when": "once", "once": "conditional"}),
+        ] {
+            assert_eq!(member(context.clone(), "when"), "conditional", "{context}");
+        }
+        let vocab = json!({"Act": "Action", "@vocab": NAMESPACE});
+        assert_eq!(kind(vocab, json!("Act")).as_deref(), Some("Action"));
+        assert_eq!(member(json!({}), "input:Schema"), "input:Schema");
+        // What the vocabulary does not know keeps its name; the other spelling comes out as such, and is refused.
+        assert_eq!(member(json!({"oa": NAMESPACE}), "oa:colour"), "oa:colour");
         assert_eq!(
             member(json!({"oa": NAMESPACE}), "oa:input_schema"),
-            "oa:input_schema"
+            "input_schema"
         );
         assert_eq!(member(json!({}), "input_schema"), "input_schema");
     }
@@ -396,6 +509,51 @@ mod tests {
         assert_eq!(inner.member("oa:name"), "name");
         assert_eq!(inner.member("ob:name"), "ob:name");
         assert_eq!(outer.member("ob:name"), "name");
+    }
+
+    #[test]
+    fn what_would_be_read_over_is_refused() {
+        let long: serde_json::Map<_, _> = (0..12)
+            .map(|at| (format!("c{at}"), json!(format!("c{}", at + 1))))
+            .chain([("c12".to_owned(), json!("conditional"))])
+            .collect();
+        let scoped = json!({"rs": "OpenAction:requiredScopes"});
+        for (context, name) in [
+            (json!({"oa": "ob:", "ob": "oa:"}), "oa"),
+            (Value::Object(long), "c0"),
+            (
+                json!({"g": {"@id": "accessControl", "@context": scoped}}),
+                "g",
+            ),
+            (
+                json!({"Act": {"@id": "OpenAction:Action", "@context": scoped}}),
+                "Act",
+            ),
+            (
+                json!({"accessControl": {"@id": "accessControl", "@context": scoped}}),
+                "accessControl",
+            ),
+            (
+                json!({"g": {"@id": "accessControl", "@container": "@index"}}),
+                "g",
+            ),
+            (json!({"g": {"@id": "conditional", "@nest": "n"}}), "g"),
+            (json!({"n": "@nest"}), "n"),
+            (json!({"n": {"@id": "@graph"}}), "n"),
+            (json!({"n": "m", "m": "@included"}), "n"),
+            (json!({"n": {"@reverse": "OpenAction:action"}}), "n"),
+        ] {
+            let root = Vocabulary::default();
+            let (_, found) = root.within(Some(&context));
+            let told = found.iter().any(|found| {
+                found.rule == "unsupported_context" && found.pointer == format!("/{name}")
+            });
+            assert!(told, "{context}: {found:?}");
+        }
+        // What is no term may be defined as anybody likes.
+        let foreign = json!({"x": {"@id": "https://other.example/x", "@context": {"y": "x:"}, "@container": "@index"},
+                             "id": "@id", "list": {"@id": "OpenAction:actions", "@container": "@list"}});
+        assert_eq!(member(foreign, "list"), "actions");
     }
 
     #[test]

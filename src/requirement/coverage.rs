@@ -52,7 +52,7 @@ pub struct ProfileCoverage {
 pub struct LevelCoverage {
     /// All of them.
     pub total: usize,
-    /// Cited by at least one case.
+    /// Cited by at least one case, or proved by a test that the registry names.
     pub judged: usize,
     /// Excluded with a reason.
     pub excluded: usize,
@@ -122,7 +122,8 @@ fn measure(registry: &Registry, cited: &BTreeMap<String, Vec<String>>, mission: 
             Level::Should => &mut profile.should,
             Level::May => &mut profile.may,
         };
-        count(requirement, cited.contains_key(&requirement.id), level);
+        let judged = cited.contains_key(&requirement.id) || requirement.proof.is_some();
+        count(requirement, judged, level);
         if requirement.level == Level::Must
             && requirement.exclusion.is_some()
             && NEVER_EXCLUDED.contains(&requirement.section.as_str())

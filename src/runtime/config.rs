@@ -80,6 +80,8 @@ pub struct Limits {
     pub questions: usize,
     /// Most bytes of memory of these questions.
     pub question_bytes: usize,
+    /// Most bytes of memory that the calls of workflows under way hold together, beyond which no further one begins.
+    pub workflow_bytes: usize,
     /// Most remembered results of nodes with a key.
     pub node_results: usize,
     /// Most bytes of memory of these results.
@@ -113,6 +115,7 @@ impl Default for Limits {
             session_record_bytes: 64 * MIB,
             questions: 10_000,
             question_bytes: 256 * MIB,
+            workflow_bytes: 1024 * MIB,
             node_results: 10_000,
             node_result_bytes: 128 * MIB,
             rate_windows: 100_000,

@@ -1,6 +1,7 @@
 //! The edge of workflows: the checks before anything runs, and the effects that a call asks for (`spec/workflows.md`).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -10,12 +11,14 @@ use super::access::Caller;
 use super::answer::Answer;
 use super::config::Limits;
 use super::error::{Code, ErrorObject};
+use super::held_bytes;
 use super::idempotency::{Admission, Idempotency, Keyed};
 use super::invoke;
 use super::registry;
 use super::runtime::Runtime;
 use super::session::Call;
 use crate::manifest::Manifest;
+use crate::model::ModelFailure;
 use crate::workflow::approvals::{self, Approvals, Claim, Kept, Known, Repeat, RepeatKey};
 use crate::workflow::bound::Bound;
 use crate::workflow::check;
@@ -32,6 +35,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(120);
 pub(super) struct Workflows {
     approvals: Approvals,
     nodes: Idempotency,
+    under_way: UnderWay,
 }
 
 impl Workflows {
@@ -39,7 +43,63 @@ impl Workflows {
         Self {
             approvals: Approvals::new(limits.questions, limits.question_bytes),
             nodes: Idempotency::new(limits.node_results, limits.node_result_bytes),
+            under_way: UnderWay {
+                bytes: Arc::default(),
+                most: limits.workflow_bytes,
+            },
         }
+    }
+}
+
+/// What the calls under way hold together; a call lasts as long as its services let it.
+struct UnderWay {
+    bytes: Arc<AtomicUsize>,
+    most: usize,
+}
+
+impl UnderWay {
+    /// Counts a call that is about to begin.
+    ///
+    /// # Errors
+    /// `capacity_exceeded` when those under way take up all the room.
+    fn take(&self, own: usize) -> Result<Load, ErrorObject> {
+        let load = Load {
+            bytes: Arc::clone(&self.bytes),
+            own,
+            counted: own,
+        };
+        let before = self.bytes.fetch_add(own, Ordering::Relaxed);
+        // One alone always fits: its body is bounded.
+        if before > 0 && before.saturating_add(own) > self.most {
+            return Err(ErrorObject::new(
+                Code::CapacityExceeded,
+                "the workflows under way are as large as this runtime allows; send this one again later",
+            ));
+        }
+        Ok(load)
+    }
+}
+
+/// One call's share, given back when it is dropped.
+struct Load {
+    bytes: Arc<AtomicUsize>,
+    own: usize,
+    counted: usize,
+}
+
+impl Load {
+    /// The results of the call came to so many bytes.
+    fn grow_to(&mut self, results: usize) {
+        let wanted = self.own.saturating_add(results);
+        let more = wanted.saturating_sub(self.counted);
+        self.bytes.fetch_add(more, Ordering::Relaxed);
+        self.counted += more;
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.bytes.fetch_sub(self.counted, Ordering::Relaxed);
     }
 }
 
@@ -60,7 +120,10 @@ impl Runtime {
 
     /// Whether a body has the shape of its call at all: what is checked before anybody asks who calls.
     pub(super) fn check_execute(&self, body: &Value) -> Result<(), ErrorObject> {
-        request::read_execute(self.rules(), body, self.profiles()).map(|_| ())
+        request::read_execute(self.rules(), body, self.profiles())?;
+        // What the key may look like belongs to the shape too (6, row 2).
+        let key = body.get("requestId");
+        self.parts().idempotency_key(None, key).map(|_| ())
     }
 
     /// The same for `POST /plan`.
@@ -72,11 +135,14 @@ impl Runtime {
     pub(super) async fn execute_workflow(
         &self,
         caller: Caller,
-        body: &Value,
-        key: Option<&str>,
+        body: Value,
+        key: Option<String>,
     ) -> Result<Answer, ErrorObject> {
-        let request = request::read_execute(self.rules(), body, self.profiles())?;
-        let repeat = key.map(|key| self.repeat_key(&caller, body, key));
+        let repeat = key.map(|key| self.repeat_key(&caller, &body, &key));
+        let cleaned = self.without_secrets(body);
+        let request = request::read_execute(self.rules(), &cleaned, self.profiles())?;
+        // A call may last long; it keeps no more of its body than it needs.
+        drop(cleaned);
         if let Some(answer) = self.answered_before(repeat.as_ref())? {
             return Ok(answer);
         }
@@ -87,6 +153,14 @@ impl Runtime {
                     .await
             }
         }
+    }
+
+    /// A body whose nodes recite no credential to a service (secrets.md 2.5); its state is cleaned when the call opens.
+    fn without_secrets(&self, mut cleaned: Value) -> Value {
+        if let Some(nodes) = cleaned.get_mut("open_action") {
+            *nodes = self.rules().clean_nodes(self.redactor(), nodes.take());
+        }
+        cleaned
     }
 
     fn repeat_key(&self, caller: &Caller, body: &Value, key: &str) -> RepeatKey {
@@ -122,10 +196,25 @@ impl Runtime {
     async fn start_workflow(
         &self,
         caller: Caller,
-        request: ExecuteRequest,
+        mut request: ExecuteRequest,
         repeat: Option<RepeatKey>,
     ) -> Result<Answer, ErrorObject> {
-        let (manifest, nodes) = self.check_workflow(&caller, &request)?;
+        let (manifest, nodes) = self.check_workflow(&caller, &mut request)?;
+        let load = self.workflows().under_way.take(
+            approvals::weight_of(&nodes) + 2 * request.body.get("state").map_or(0, held_bytes),
+        )?;
+        let workflow = self.open_requested(caller, manifest, request);
+        Ok(self
+            .drive_workflow(workflow, Input::Begin(nodes), repeat, None, load)
+            .await)
+    }
+
+    fn open_requested(
+        &self,
+        caller: Caller,
+        manifest: Arc<Manifest>,
+        request: ExecuteRequest,
+    ) -> Workflow {
         let terms = Terms {
             members: approvals::kept_members(self.rules(), &request),
             intent: request.intent,
@@ -135,21 +224,18 @@ impl Runtime {
             prune: request.prune,
         };
         let state = Value::Object(request.state);
-        let workflow = self.open_workflow(caller, manifest, request.single, terms, state);
-        Ok(self
-            .drive_workflow(workflow, Input::Begin(nodes), repeat, None)
-            .await)
+        self.open_workflow(caller, manifest, request.single, terms, state)
     }
 
     /// Checks 4 to 6 of section 6.
     fn check_workflow(
         &self,
         caller: &Caller,
-        request: &ExecuteRequest,
+        request: &mut ExecuteRequest,
     ) -> Result<(Arc<Manifest>, Vec<Bound>), ErrorObject> {
         let rules = self.rules();
-        let intent = request.intent.as_deref();
         let found = self.bind_workflow(request);
+        let intent = request.intent.as_deref();
         for check in rules.check_order() {
             match (check, &found) {
                 (Check::Existence, Err(error)) => return Err(error.clone()),
@@ -169,13 +255,13 @@ impl Runtime {
 
     fn bind_workflow(
         &self,
-        request: &ExecuteRequest,
+        request: &mut ExecuteRequest,
     ) -> Result<(Arc<Manifest>, Vec<Bound>), ErrorObject> {
         let reference = request.manifest.as_deref();
         let manifest = registry::resolve(self.parts(), &self.registry(), reference)?;
         let nodes = check::bind(
             self.rules(),
-            request.nodes.clone(),
+            std::mem::take(&mut request.nodes),
             &manifest,
             request.intent.as_deref(),
             &**self.plugins(),
@@ -207,6 +293,10 @@ impl Runtime {
         }
         let state = Value::Object(request.state);
         rules.check_state_size(&state)?;
+        let load = self
+            .workflows()
+            .under_way
+            .take(pause.weight() + 2 * held_bytes(&state))?;
         let claim = approvals.claim(rules, &decision.id, self.now())?;
         let workflow = self.open_workflow(
             caller,
@@ -226,7 +316,13 @@ impl Runtime {
             sent_input,
         };
         let answer = self
-            .drive_workflow(workflow, Input::Decided(decided), repeat, Some(&claim))
+            .drive_workflow(
+                workflow,
+                Input::Decided(decided),
+                repeat,
+                Some(&claim),
+                load,
+            )
             .await;
         if !rules.reopens(answer.status) {
             claim.use_up();
@@ -264,11 +360,15 @@ impl Runtime {
         first: Input,
         repeat: Option<RepeatKey>,
         claim: Option<&Claim>,
+        mut load: Load,
     ) -> Answer {
         let parts = self.parts();
         let mut input = Some(first);
+        let mut executed = false;
         while let Some(taken) = input.take() {
-            for effect in workflow.step(&self.around(), taken) {
+            let effects = workflow.step(&self.around(), taken);
+            load.grow_to(workflow.held());
+            for effect in effects {
                 match effect {
                     Effect::Answer(answer) => return answer,
                     Effect::Hold(question) => {
@@ -294,12 +394,32 @@ impl Runtime {
                             .rates()
                             .charge(parts.access(), key, &limits, self.now());
                     }
+                    Effect::Rest => {
+                        tokio::task::yield_now().await;
+                        input = Some(Input::Rested);
+                    }
+                    Effect::Execute(_) if self.draining() => {
+                        let error = ErrorObject::new(
+                            Code::CapacityExceeded,
+                            "the runtime shuts down, so this was not executed; go on with another",
+                        );
+                        if !executed {
+                            return Answer::error(parts, &error);
+                        }
+                        // What was executed before is not lost: the call ends here, and is answered in time.
+                        input = Some(Input::Executed(Err(error)));
+                    }
                     Effect::Execute(call) => {
+                        executed = true;
                         // From here on the decision has acted, whatever becomes of this call.
                         if let Some(claim) = claim {
                             claim.use_up();
                         }
                         input = Some(Input::Executed(self.execute_node(call).await));
+                    }
+                    Effect::Ask(_) if self.draining() => {
+                        let why = "the runtime shuts down, so the model was not asked";
+                        input = Some(Input::NotReplied(ModelFailure::new(why)));
                     }
                     Effect::Ask(messages) => {
                         input = Some(match invoke::ask(self, &messages).await {
@@ -390,7 +510,8 @@ impl Runtime {
                         let terms = Terms::default();
                         let workflow = self.open_workflow(caller, manifest, false, terms, state);
                         let first = Input::Begin(bound);
-                        let _ = self.drive_workflow(workflow, first, None, None).await;
+                        let load = self.workflows().under_way.take(0)?;
+                        let _ = self.drive_workflow(workflow, first, None, None, load).await;
                     }
                     return Ok(rules.plan_answer(&nodes));
                 }

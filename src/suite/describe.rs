@@ -89,6 +89,9 @@ impl Explanation<'_> {
         );
         let judged = format!("{:?}", requirement.judged).to_lowercase();
         add(&mut out, format_args!("judged   {judged}"));
+        if let Some(proof) = &requirement.proof {
+            add(&mut out, format_args!("proof    {proof}"));
+        }
         if let Some(reason) = &requirement.exclusion {
             add(&mut out, format_args!("excluded {reason}"));
         }

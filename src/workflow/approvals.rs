@@ -285,7 +285,7 @@ impl Approvals {
         if !room(&book) {
             book.let_go(now, weight, self.most, self.most_bytes);
         }
-        if !room(&book) {
+        if !room(&book) || self.has_its_share(&book, &question.asker, weight, now) {
             return Err(ErrorObject::new(
                 Code::CapacityExceeded,
                 "no further question can be kept; decide some of those that wait",
@@ -308,6 +308,19 @@ impl Approvals {
         };
         book.held.insert(question.id, held);
         Ok(())
+    }
+
+    /// Whether an asker's open questions take up half of the room: the other half is for everybody else.
+    fn has_its_share(&self, book: &Book, asker: &str, weight: usize, now: Timestamp) -> bool {
+        let open = book
+            .held
+            .values()
+            .filter(|held| held.asker == asker)
+            .filter(|held| held.taken != Taken::Yes && held.expires_at >= now);
+        let (count, bytes) = open.fold((0, 0_usize), |(count, bytes), held| {
+            (count + 1, bytes.saturating_add(held.weight))
+        });
+        count >= self.most.div_ceil(2) || bytes.saturating_add(weight) > self.most_bytes.div_ceil(2)
     }
 
     /// What is known about a call with this key and body.

@@ -64,8 +64,10 @@ pub struct BoundAction {
     pub conditions: Vec<Condition>,
     /// What runs in its place when it fails (3.8); a fallback has none.
     pub fallback: Option<Box<BoundAction>>,
-    /// The definition's rate, or the plugin's where that has none.
+    /// The rate of the definition, or of the plugin.
     pub rate: Option<RateLimit>,
+    /// The other's, where a definition is bound to a plugin and both have one: both hold (section 13).
+    pub other_rate: Option<RateLimit>,
     /// The node's own rate, which holds besides the definition's (access.md 4.8).
     pub node_rate: Option<RateLimit>,
     /// Whether every call goes through a person (access.md 5).

@@ -1,7 +1,7 @@
 //! Binding nodes to definitions and plugins, and the scopes that a request needs: checks 4 and 5 of `spec/workflows.md`,
 //! section 6, for a client's nodes as for a model's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -270,7 +270,9 @@ impl Binder<'_> {
         let verification = guards
             .iter()
             .any(|guard| guard.verification == Verification::Approval);
-        let rate: Option<RateLimit> = guards.iter().find_map(|guard| guard.rate_limit);
+        let mut rates = guards.iter().filter_map(|guard| guard.rate_limit);
+        let (rate, other_rate): (Option<RateLimit>, Option<RateLimit>) =
+            (rates.next(), rates.next());
         let conditional = [Some(&action), definition.as_ref()]
             .into_iter()
             .flatten()
@@ -291,6 +293,7 @@ impl Binder<'_> {
                 .collect(),
             fallback: None,
             rate,
+            other_rate,
             node_rate: used.access.rate_limit,
             approval: self
                 .parts
@@ -473,11 +476,7 @@ pub fn check_fallback(fallback: &BoundAction) -> Result<(), ErrorObject> {
 
 /// The scopes of definition and node, each once (access.md 3.5).
 pub fn action_scopes(declared: &[String], node: &[String]) -> Vec<String> {
-    let mut scopes: Vec<String> = Vec::new();
-    for scope in declared.iter().chain(node) {
-        if !scopes.contains(scope) {
-            scopes.push(scope.clone());
-        }
-    }
-    scopes
+    let mut known = HashSet::new();
+    let both = declared.iter().chain(node);
+    both.filter(|scope| known.insert(*scope)).cloned().collect()
 }

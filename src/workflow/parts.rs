@@ -501,6 +501,16 @@ pub trait WorkflowParts: Send + Sync {
         redactor.value(reply)
     }
 
+    /// A caller's nodes without secrets, so that no service is sent one (secrets.md 2.5).
+    fn clean_nodes(&self, redactor: &Redactor, nodes: Value) -> Value {
+        redactor.value(nodes)
+    }
+
+    /// A resolved input without secrets: templates can put one together out of parts (secrets.md 2.5).
+    fn clean_input(&self, redactor: &Redactor, input: Value) -> Value {
+        redactor.value(input)
+    }
+
     /// A caller's state without secrets, so that no expression reads one (8.1.5).
     fn clean_state(&self, redactor: &Redactor, state: Value) -> Value {
         redactor.value(state)

@@ -1,5 +1,7 @@
 //! From canonical nodes to typed ones (`spec/workflows.md`, sections 2, 3 and 12): the parsing that check 2 of section 6 asks for.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::node::{ActionNode, ApprovalNode, Condition, Node, NodeAccess, NodeFallback, NodeType};
@@ -294,13 +296,13 @@ impl Failure {
 /// The scopes of an `accessControl`, each once.
 pub fn scopes(access: &Value) -> Vec<String> {
     let listed = access.get("requiredScopes").and_then(Value::as_array);
-    let mut scopes: Vec<String> = Vec::new();
-    for scope in listed.into_iter().flatten().filter_map(Value::as_str) {
-        if !scopes.iter().any(|known| known == scope) {
-            scopes.push(scope.to_owned());
-        }
-    }
-    scopes
+    let listed = listed.into_iter().flatten().filter_map(Value::as_str);
+    // A stranger may list as many as fit into a body.
+    let mut known = HashSet::new();
+    listed
+        .filter(|scope| known.insert(*scope))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// A member that is text.

@@ -12,7 +12,7 @@ use super::node::NodeType;
 use super::parts::WorkflowParts;
 use crate::diagnostic::Violation;
 use crate::json;
-use crate::manifest::vocabulary::Vocabulary;
+use crate::manifest::vocabulary::{self, Vocabulary};
 use crate::schema;
 
 /// Most things wrong with names that are told.
@@ -181,6 +181,8 @@ impl<'p> Finder<'p> {
                     self.node(value, &below, &vocabulary)
                 }
                 ("accessControl", Value::Object(access)) => {
+                    let (vocabulary, found) = vocabulary.within(access.get("@context"));
+                    self.tell(found, &json::push(&below.original, "@context"));
                     let each = self.named(access, &below, &vocabulary).into_iter();
                     let each = each.map(|(name, _, value)| (name.into_owned(), value.clone()));
                     Value::Object(each.collect())
@@ -203,6 +205,12 @@ impl<'p> Finder<'p> {
         let mut named = Vec::with_capacity(members.len());
         let mut stood_for = BTreeSet::new();
         for (original, value) in members {
+            if vocabulary::hides(original) {
+                let message = "write its members into the object around it; they are not read here";
+                let hidden = Violation::new("", "unsupported_keyword", message);
+                self.tell(vec![hidden], &json::push(&at.original, original));
+                continue;
+            }
             let name = self.parts.member_name(vocabulary, original);
             if name != original.as_str() {
                 if members.contains_key(name.as_ref()) || !stood_for.insert(name.clone()) {

@@ -174,6 +174,7 @@ fn once_more(action: &Action) -> Option<BoundAction> {
         conditions: Vec::new(),
         fallback: None,
         rate: None,
+        other_rate: None,
         node_rate: None,
         approval: false,
         scopes: Vec::new(),

@@ -226,6 +226,48 @@ fn warnings_refuse_nothing() {
     assert_eq!(loaded(&document).document["owner"], "us");
 }
 
+/// ACC-040: effects that cost or are critical, and no person in between.
+#[test]
+fn costly_effects_without_approval_are_reported() {
+    let reported = |action: Value| -> Vec<String> {
+        let found = warnings(&with_action(action)).into_iter();
+        found
+            .filter(|(_, rule)| rule == "effect_without_approval")
+            .map(|(pointer, _)| pointer)
+            .collect()
+    };
+    for effects in [json!(["cost"]), json!(["critical"])] {
+        for control in [
+            json!({}),
+            json!({"verification": "none"}),
+            json!({"required_scopes": ["pay"], "rate_limit": "1/day"}),
+        ] {
+            let action = json!({"effects": effects, "access_control": control});
+            assert_eq!(
+                reported(action.clone()),
+                ["/actions/0/effects/0"],
+                "{action}"
+            );
+        }
+        let approved = json!({"effects": effects, "access_control": {"verification": "approval"}});
+        assert_eq!(
+            reported(approved.clone()),
+            Vec::<String>::new(),
+            "{approved}"
+        );
+    }
+    assert_eq!(
+        reported(json!({"effects": ["cost", "critical"]})),
+        ["/actions/0/effects/0", "/actions/0/effects/1"]
+    );
+    let names = crate::manifest::Effect::ALL.map(crate::manifest::Effect::as_str);
+    let harmless = names
+        .into_iter()
+        .filter(|name| !["cost", "critical"].contains(name));
+    let harmless: Vec<&str> = harmless.collect();
+    assert_eq!(reported(json!({"effects": harmless})), Vec::<String>::new());
+}
+
 #[test]
 fn long_fallback_chains_end() {
     let actions: Vec<Value> = (0..1000)

@@ -109,11 +109,39 @@ fn plain_json_is_not_expanded() {
         manifest.document["actions"][0]["request_map"],
         document["actions"][0]["requestMap"]
     );
-    // Without the JSON-LD spelling there are no prefixes.
+}
+
+#[test]
+fn no_member_of_the_vocabulary_is_read_over() {
+    let guard = json!({"requiredScopes": ["calendar:read"]});
+    // Prefixes belong to the other spelling, which nothing may be mixed in of.
     let mut snake = plain();
     snake["@context"] = json!({"oa": NAMESPACE});
-    snake["oa:name"] = json!("other");
+    for name in ["oa:accessControl", "OpenAction:accessControl"] {
+        let mut document = snake.clone();
+        document["actions"][0][name] = guard.clone();
+        assert_refused(&document, &format!("/actions/0/{name}"), "mixed_spelling");
+    }
+    snake["x:name"] = json!("other");
     assert_eq!(loaded(&snake).name, "Plain");
+
+    let named = |context: Value| spelled(&context, "", |term| json!(format!("OpenAction:{term}")));
+    let mut document = named(json!({"guard": "accessControl"}));
+    document["actions"][0]["guard"] = guard.clone();
+    let access = loaded(&document).actions[0].access_control.clone();
+    assert_eq!(access.expect("is there").required_scopes, ["calendar:read"]);
+    for keyword in ["@nest", "@included", "@graph", "@reverse", "@set"] {
+        let mut document = named(json!({}));
+        document["actions"][0][keyword] = json!({"accessControl": guard});
+        let place = format!("/actions/0/{keyword}");
+        assert_refused(&document, &place, "unsupported_keyword");
+    }
+    let mut document = named(json!({"oa": NAMESPACE}));
+    document["actions"][0]["oa:access_control"] = guard.clone();
+    assert_refused(&document, "/actions/0/oa:access_control", "mixed_spelling");
+    let mut document = named(json!({"g": {"@id": "accessControl", "@container": "@index"}}));
+    document["actions"][0]["g"] = json!({"x": guard});
+    assert_refused(&document, "/@context/g", "unsupported_context");
 }
 
 #[test]

@@ -176,6 +176,53 @@ mod tests {
         assert!(!was_refused(&tried.expect_err("nobody listens")));
     }
 
+    /// Notes which addresses were looked at.
+    #[derive(Default)]
+    struct Noting(std::sync::Mutex<Vec<std::net::IpAddr>>);
+
+    impl super::super::AccessParts for Noting {
+        fn address_allowed(&self, address: std::net::IpAddr, _: &[Network]) -> bool {
+            self.0.lock().expect("a lock").push(address);
+            address.is_ipv4()
+        }
+    }
+
+    impl Parts for Noting {
+        fn access(&self) -> &dyn super::super::AccessParts {
+            self
+        }
+    }
+
+    /// ACC-042: a host is resolved once, and the connection goes to the very address that was checked.
+    #[tokio::test]
+    async fn the_address_that_was_checked_is_the_one_that_is_called() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let noting = Arc::new(Noting::default());
+        let parts: Arc<dyn Parts> = Arc::clone(&noting) as Arc<dyn Parts>;
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .dns_resolver(Arc::new(Guard::new(parts, Vec::new().into())))
+            .build()
+            .expect("a client");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let call = tokio::spawn(client.get(format!("http://localhost:{port}/")).send());
+        let (connection, _) = listener.accept().await.expect("a connection");
+        let reached = connection.local_addr().expect("an address").ip();
+        drop(connection);
+        let _ = call.await.expect("no panic");
+        let checked = noting.0.lock().expect("a lock").clone();
+        assert!(checked.contains(&reached), "{reached} of {checked:?}");
+        let once: std::collections::BTreeSet<_> = checked.iter().collect();
+        assert_eq!(
+            once.len(),
+            checked.len(),
+            "resolved more than once: {checked:?}"
+        );
+    }
+
     #[test]
     fn bound_secrets_stay_with_their_hosts() {
         let secrets = ["BOUND", "FREE"].map(|name| (name.to_owned(), "long-enough".to_owned()));

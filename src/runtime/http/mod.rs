@@ -15,6 +15,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use super::access::Caller;
 use super::answer::Answer;
@@ -43,7 +45,10 @@ pub(super) fn router(runtime: Arc<Runtime>) -> Router {
             .route("/sessions/{id}/transcript", get(sessions::transcript));
     }
     let asks = [Profile::Session, Profile::Human];
-    if asks.iter().all(|profile| runtime.profiles().contains(profile)) {
+    if asks
+        .iter()
+        .all(|profile| runtime.profiles().contains(profile))
+    {
         router = router.route(
             "/sessions/{id}/interventions/{intervention}",
             post(sessions::answer),
@@ -221,6 +226,10 @@ where
     })
 }
 
+/// How many bodies of strangers are looked at at the same time: each may take up a hundred times its size in memory, and a
+/// thread for a while, when it is checked. Strangers wait for each other only.
+static STRANGERS: Semaphore = Semaphore::const_new(1);
+
 /// Who calls, and the body.
 ///
 /// A stranger's body is not even kept, unless the call's own check has to come first (workflows.md 6).
@@ -235,7 +244,16 @@ async fn identify(
         body::discard(runtime.limits().body_time, body).await;
         return Err(error.clone());
     }
+    // Whoever gets no place in time learns what a look at the body would end with anyway.
+    let place = match &caller {
+        Ok(_) => None,
+        Err(error) => {
+            let place = timeout(runtime.limits().body_time, STRANGERS.acquire()).await;
+            Some(place.map_err(|_| error.clone())?)
+        }
+    };
     let value = read_value(runtime, headers, body, shape).await?;
+    let _place = place;
     if let Some(check) = shape.check {
         check(runtime, &value)?;
     }

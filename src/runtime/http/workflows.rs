@@ -29,8 +29,8 @@ pub(super) async fn execute(State(runtime): State<Arc<Runtime>>, request: Reques
         shape,
         async move |runtime: Arc<Runtime>, caller: Caller, body: Value| {
             let member = body.get("requestId").and_then(Value::as_str);
-            let key = header.as_deref().or(member);
-            runtime.execute_workflow(caller, &body, key).await
+            let key = header.or_else(|| member.map(str::to_owned));
+            runtime.execute_workflow(caller, body, key).await
         },
     )
     .await

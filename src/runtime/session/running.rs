@@ -402,6 +402,7 @@ impl Session {
             action,
             label,
             rate,
+            other_rate,
             node_rate,
             ..
         } = fallback;
@@ -420,7 +421,8 @@ impl Session {
             landing: next,
             errand: Errand::Execute,
         };
-        let limits = parts.access().limits(rate, node_rate);
+        let mut limits = parts.access().limits(rate, node_rate);
+        limits.extend(parts.access().limits(other_rate, None));
         self.launch_within(parts, now, launch, limits)
     }
 
@@ -450,6 +452,7 @@ impl Session {
         let mut args = workflow.fallback_input(own, &landing.args);
         if own.is_some() {
             args = workflow.resolve_templates(&fallback.templates, &args, &roots)?;
+            args = workflow.clean_input(&self.redactor, args);
         }
         let violations = workflow.check_fallback_input(action, &args);
         if violations.is_empty() {

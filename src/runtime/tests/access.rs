@@ -127,6 +127,16 @@ async fn everything_but_two_paths_needs_a_token() {
     );
 }
 
+/// WFL 6.2: what a key may look like belongs to the shape of a request, which is looked at before the token.
+#[tokio::test]
+async fn a_key_that_is_none_is_refused_before_anybody_asks_who_calls() {
+    let stand = stand().await;
+    let node = json!({"@type": "OpenAction:Action", "name": "probe"});
+    let body = json!({"user_id": "alice", "open_action": node, "requestId": "k".repeat(256)});
+    let answer = call(&stand, None, "POST", "/execute", Some(&body)).await;
+    assert_eq!(answer.code(), (400, "invalid_request"));
+}
+
 #[tokio::test]
 async fn a_session_belongs_to_its_subject() {
     let stand = stand().await;
@@ -370,6 +380,53 @@ async fn calls_go_only_where_the_operator_lets_them() {
         assert_eq!(stand.seen("/echo"), reached, "{body}");
         if reached == 0 {
             assert_eq!(body["result"]["error"]["errorCode"], "missing_credential");
+        }
+    }
+}
+
+/// ACC-013: without auth there is one subject, who holds what the operator gave to everybody and nothing else.
+#[tokio::test]
+async fn without_auth_everybody_is_the_same_subject() {
+    for granted in [&[][..], &["a:b"], &["a:b", "c"]] {
+        let stand = Stand::configured(World::default(), |config| {
+            config.anonymous_scopes = granted.iter().map(|scope| (*scope).to_owned()).collect();
+        })
+        .await;
+        for needed in ["a:b", "c", "A:B", "a", "*", "manifest:write"] {
+            let body = json!({"user_id": "whoever", "accessControl": {"requiredScopes": [needed]},
+                "open_action": {"@type": "OpenAction:Action", "name": "echo"}});
+            let before = stand.seen("/echo");
+            let answer = call(&stand, None, "POST", "/execute", Some(&body)).await;
+            let expected = if granted.contains(&needed) { 200 } else { 403 };
+            assert_eq!(answer.status, expected, "{needed} of {granted:?}");
+            let executed = stand.seen("/echo") - before;
+            assert_eq!(executed, usize::from(expected == 200));
+        }
+        // A token changes nothing, and neither does the user that a body names.
+        let opened = call(&stand, None, "POST", "/sessions", Some(&session("alice"))).await;
+        assert_eq!(opened.status, 201, "{}", opened.body);
+        let path = format!(
+            "/sessions/{}",
+            opened.body["session_id"].as_str().expect("an id")
+        );
+        for authorization in [None, Some(bearer(BOB)), Some("Basic YTpi".to_owned())] {
+            let seen = call(&stand, authorization.as_deref(), "GET", &path, None).await;
+            assert_eq!(seen.status, 200, "{authorization:?}");
+        }
+        for (user, who) in [("alice", None), ("bob", Some(bearer(BOB)))] {
+            let key = Some("k-1");
+            let body = session("alice");
+            let again = keyed(
+                &stand,
+                who.as_deref(),
+                key,
+                "POST",
+                "/sessions",
+                Some(&body),
+            )
+            .await;
+            let first = keyed(&stand, None, key, "POST", "/sessions", Some(&body)).await;
+            assert_eq!(again.body["session_id"], first.body["session_id"], "{user}");
         }
     }
 }

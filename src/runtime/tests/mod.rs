@@ -123,11 +123,7 @@ impl Stand {
         Self::set_up(world, Arc::new(Reference), change).await
     }
 
-    async fn set_up(
-        world: World,
-        parts: Arc<dyn Parts>,
-        change: impl FnOnce(&mut Config),
-    ) -> Self {
+    async fn set_up(world: World, parts: Arc<dyn Parts>, change: impl FnOnce(&mut Config)) -> Self {
         let world = Arc::new(world);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
             .await

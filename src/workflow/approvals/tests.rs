@@ -193,11 +193,21 @@ fn an_identical_call_is_known_by_its_key_and_body() {
 
 #[test]
 fn room_is_made_by_decided_questions_and_never_by_open_ones() {
-    let store = Approvals::new(2, 1 << 20);
+    let store = Approvals::new(4, 1 << 20);
+    let of_bob = |id: &str| Question {
+        asker: "bob".to_owned(),
+        ..question(id)
+    };
     for id in ["a", "b"] {
         store.hold(question(id), None, NOW).expect("room");
     }
-    let full = store.hold(question("c"), None, NOW).map_err(|e| e.code);
+    // Half of the room is nobody's alone.
+    let more = store.hold(question("c"), None, NOW).map_err(|e| e.code);
+    assert_eq!(more, Err(Code::CapacityExceeded));
+    for id in ["x", "y"] {
+        store.hold(of_bob(id), None, NOW).expect("room for others");
+    }
+    let full = store.hold(of_bob("z"), None, NOW).map_err(|e| e.code);
     assert_eq!(full, Err(Code::CapacityExceeded));
     store.claim(&Reference, "b", NOW).expect("open").use_up();
     store.hold(question("c"), None, NOW).expect("room now");

@@ -49,13 +49,15 @@ impl Workflow {
         };
         let entry = self.entry(around, &current, happened, Some(&output), None);
         let own = around.parts.action_result(&label, &Ok(output));
+        if let Some(ticket) = current.substitute_ticket.take() {
+            let record = json!({"result": own, "entries": [by_itself(entry.clone())]});
+            self.aside.push(Effect::Keep(ticket, record));
+        }
         let (result, mut entries) = with_failures(around, &mut current, own);
         entries.push(entry);
-        if !current.tickets.is_empty() {
+        if let Some(ticket) = current.ticket.take() {
             let record = json!({"result": result, "entries": entries});
-            for ticket in current.tickets.drain(..) {
-                self.aside.push(Effect::Keep(ticket, record.clone()));
-            }
+            self.aside.push(Effect::Keep(ticket, record));
         }
         self.settle(around, &label, result, entries)
     }
@@ -67,18 +69,35 @@ impl Workflow {
         mut current: Current,
         record: &Value,
     ) -> Flow {
-        let own = record.get("result").cloned().unwrap_or_default();
+        let mut own = record.get("result").cloned().unwrap_or_default();
         // The fallback's, where one ran then.
         let label = own.get("action_name").and_then(Value::as_str);
         let label = label.unwrap_or(&current.action().label).to_owned();
-        let (result, mut entries) = with_failures(around, &mut current, own);
         let known = record.get("entries").and_then(Value::as_array);
-        for entry in known.into_iter().flatten() {
-            let mut entry = entry.clone();
-            if let Value::Object(members) = &mut entry {
+        let mut known = known.cloned().unwrap_or_default();
+        if current.substitute.is_some() {
+            // What it gave stands in another's place now, and no attempt before it was one of this node.
+            if let Value::Object(members) = &mut own {
+                members.shift_remove("attempts");
+            }
+            let first = &current.node.action().label;
+            known = known
+                .pop()
+                .map(|entry| in_place_of(entry, first))
+                .into_iter()
+                .collect();
+        }
+        for entry in &mut known {
+            if let Value::Object(members) = entry {
                 members.insert("at".to_owned(), json!(around.at()));
             }
-            entries.push(entry);
+        }
+        let ticket = current.ticket.take();
+        let (result, mut entries) = with_failures(around, &mut current, own);
+        entries.append(&mut known);
+        if let Some(ticket) = ticket {
+            let record = json!({"result": result, "entries": entries});
+            self.aside.push(Effect::Keep(ticket, record));
         }
         self.settle(around, &label, result, entries)
     }
@@ -259,6 +278,24 @@ fn output(around: &Around<'_>, action: &Action, raw: Value) -> Value {
         _ => None,
     };
     around.parts.response_value(map, clean)
+}
+
+/// The entry of an execution as it is when nothing ran before it in its node.
+fn by_itself(mut entry: Value) -> Value {
+    if let Value::Object(members) = &mut entry {
+        members.shift_remove("fallback_of");
+        members.insert("status".to_owned(), json!(Happened::Executed.name()));
+    }
+    entry
+}
+
+/// The entry of an execution in the place of another action.
+fn in_place_of(mut entry: Value, first: &str) -> Value {
+    if let Value::Object(members) = &mut entry {
+        members.insert("status".to_owned(), json!(Happened::Fallback.name()));
+        members.insert("fallback_of".to_owned(), json!(first));
+    }
+    entry
 }
 
 /// The node's result with the attempts that failed before, and their entries.

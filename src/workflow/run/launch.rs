@@ -41,7 +41,10 @@ impl Workflow {
         match recollection {
             Recollection::Fresh(ticket) => {
                 if let Some(current) = &mut self.current {
-                    current.tickets.push(ticket);
+                    match current.substitute {
+                        Some(_) => current.substitute_ticket = Some(ticket),
+                        None => current.ticket = Some(ticket),
+                    }
                 }
                 self.charge(around)
             }
@@ -86,8 +89,13 @@ impl Workflow {
             return super::ON;
         };
         self.executed = true;
+        // The fallback may be the first action once more, and is another call all the same (idempotency.md 3.1).
+        let session_id = match current.substitute {
+            Some(_) => format!("{}/fallback", self.id),
+            None => self.id.clone(),
+        };
         Flow::Break(Effect::Execute(Call {
-            session_id: self.id.clone(),
+            session_id,
             step_number: u64::try_from(self.results.len())
                 .unwrap_or(u64::MAX)
                 .saturating_add(1),

@@ -190,8 +190,10 @@ struct Current {
     approval: Option<Value>,
     /// Results and entries of the attempts that failed.
     failures: Vec<Failure>,
-    /// The keys under which the result will be found again.
-    tickets: Vec<Ticket>,
+    /// The key under which the whole node's result will be found again.
+    ticket: Option<Ticket>,
+    /// The fallback's own key, for what it gives by itself.
+    substitute_ticket: Option<Ticket>,
 }
 
 impl Current {
@@ -203,7 +205,8 @@ impl Current {
             foreseen: None,
             approval: None,
             failures: Vec::new(),
-            tickets: Vec::new(),
+            ticket: None,
+            substitute_ticket: None,
         }
     }
 
@@ -259,6 +262,8 @@ pub enum Input {
     Replied(ModelReply),
     /// The model did not reply.
     NotReplied(ModelFailure),
+    /// Others had their turn.
+    Rested,
 }
 
 /// What is known under a node's `requestId`.
@@ -296,6 +301,8 @@ pub enum Effect {
     Hold(Box<Question>),
     /// Ask the model; comes back as [`Input::Replied`] or [`Input::NotReplied`].
     Ask(Vec<Message>),
+    /// Let others have a turn; comes back as [`Input::Rested`].
+    Rest,
     /// Answer the client.
     Answer(Answer),
 }
@@ -344,6 +351,7 @@ impl Workflow {
             Input::NotHeld(error) => self.not_held(around, error),
             Input::Replied(reply) => self.replied(around, &reply.text),
             Input::NotReplied(failure) => self.not_replied(around, &failure),
+            Input::Rested => ON,
         };
         let last = match flow {
             ControlFlow::Break(effect) => effect,
@@ -354,16 +362,21 @@ impl Workflow {
         effects
     }
 
-    /// Enters one node after the other until there is something to do outside.
+    /// Enters the next node. One that is over without anything done outside is followed by a rest: a hundred such nodes, each
+    /// with an expression as costly as its limits allow, would hold up everybody else.
     fn go_on(&mut self, around: &Around<'_>) -> Effect {
-        loop {
-            let flow = match self.rest.pop_front() {
-                Some(node) => self.enter(around, node),
-                None => self.end(around),
-            };
-            if let ControlFlow::Break(effect) = flow {
-                return effect;
-            }
+        let flow = match self.rest.pop_front() {
+            Some(node) => self.enter(around, node),
+            None => self.end(around),
+        };
+        match flow {
+            ControlFlow::Break(effect) => effect,
+            ControlFlow::Continue(()) => Effect::Rest,
         }
+    }
+
+    /// Roughly the bytes of memory of the results so far.
+    pub fn held(&self) -> usize {
+        self.held
     }
 }

@@ -163,6 +163,8 @@ impl Workflow {
             ),
             _ => Vec::new(),
         };
+        // Templates can put together what no reply and no node held whole.
+        let input = rules.clean_input(around.redactor, input);
         let violations = match place {
             Place::First => rules.check_input(&action.action, &input),
             Place::Fallback => rules.check_fallback_input(&action.action, &input),
@@ -197,5 +199,8 @@ fn fill(
 
 /// The limits that hold for an action.
 pub(super) fn limits(around: &Around<'_>, action: &BoundAction) -> Vec<RateLimit> {
-    around.access().limits(action.rate, action.node_rate)
+    let access = around.access();
+    let mut limits = access.limits(action.rate, action.node_rate);
+    limits.extend(access.limits(action.other_rate, None));
+    limits
 }

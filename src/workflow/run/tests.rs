@@ -45,6 +45,8 @@ struct Bench<'a> {
     executed: Vec<(String, Value)>,
     asked: usize,
     held: Option<Question>,
+    rested: usize,
+    call_ids: Vec<String>,
 }
 
 impl<'a> Bench<'a> {
@@ -72,6 +74,8 @@ impl<'a> Bench<'a> {
             executed: Vec::new(),
             asked: 0,
             held: None,
+            rested: 0,
+            call_ids: Vec::new(),
         }
     }
 
@@ -141,6 +145,10 @@ impl<'a> Bench<'a> {
                         ticket.complete(self.parts, &Answer::ok(record));
                         continue;
                     }
+                    Effect::Rest => {
+                        self.rested += 1;
+                        Input::Rested
+                    }
                     Effect::ChargeInVain(..) => panic!("nothing is charged in vain"),
                     Effect::Recall { scope, fingerprint } => {
                         let known = self.nodes_known.admit(scope, fingerprint, around.now);
@@ -173,6 +181,7 @@ impl<'a> Bench<'a> {
                             None => Ok(output),
                         };
                         self.executed.push((name, call.args));
+                        self.call_ids.push(call.session_id);
                         Input::Executed(outcome)
                     }
                     Effect::Ask(messages) => {
@@ -631,4 +640,81 @@ fn a_part_can_charge_early_and_the_rest_stays() {
         "completed"
     );
     assert_eq!(call.executed.len(), 1);
+}
+
+#[test]
+fn a_fallbacks_own_key_keeps_what_it_gave_by_itself() {
+    let mut bench = Bench::new();
+    bench.fails = vec![
+        ("rare", Code::UpstreamStatus),
+        ("secret", Code::UpstreamTimeout),
+    ];
+    bench.scopes = &["s:use"];
+    let other = node("other", &json!({"requestId": "o", "input": {"to": "a"}}));
+    let saved = |name: &str, patch: &Value| {
+        let mut saved = node(name, patch);
+        saved["fallbackAction"] = other.clone();
+        json!([saved])
+    };
+    let first = bench.run(&saved("rare", &json!({"requestId": "r"})));
+    assert_eq!(
+        first.body["results"][0]["attempts"][0]["action_name"],
+        "rare"
+    );
+    // In its own place it is an execution without a history.
+    let alone = bench.run(&json!([other]));
+    assert_eq!(
+        alone.body["results"],
+        json!([{"action_name": "other", "success": true, "output": {"to": "a"}, "error": null}])
+    );
+    let entries = alone.body["state"]["history"].as_array().expect("a list");
+    assert_eq!(entries.len(), 1);
+    assert_eq!(
+        (&entries[0]["status"], entries[0].get("fallback_of")),
+        (&json!("executed"), None)
+    );
+    // In another's place it saves that one, and the first node's failure is not told again.
+    let again = bench.run(&saved("secret", &json!({})));
+    let result = &again.body["results"][0];
+    let names: Vec<&Value> = result["attempts"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|a| &a["action_name"])
+        .collect();
+    assert_eq!(names, [&json!("secret"), &json!("other")]);
+    assert_eq!(result["attempts"][1].get("attempts"), None);
+    let entries = again.body["state"]["history"].as_array().expect("a list");
+    assert_eq!(entries.len(), 2);
+    assert_eq!(
+        (&entries[1]["status"], &entries[1]["fallback_of"]),
+        (&json!("fallback"), &json!("secret"))
+    );
+    let names: Vec<&str> = bench
+        .executed
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(names, ["rare", "other", "secret"]);
+}
+
+#[test]
+fn a_fallback_to_the_same_action_is_another_call() {
+    let mut bench = Bench::new();
+    bench.fails = vec![("give", Code::UpstreamStatus)];
+    bench.run(&node(
+        "give",
+        &json!({"fallbackAction": node("give", &json!({"input": {"n": 1}}))}),
+    ));
+    assert_eq!(bench.call_ids.len(), 2);
+    assert_ne!(bench.call_ids[0], bench.call_ids[1]);
+}
+
+#[test]
+fn nodes_that_do_nothing_outside_let_others_have_a_turn() {
+    let mut bench = Bench::new();
+    let skipped = node("give", &json!({"conditional": "false"}));
+    let answer = bench.run(&Value::Array(vec![skipped; 5]));
+    assert_eq!(answer.body["results"].as_array().map(Vec::len), Some(5));
+    assert_eq!(bench.rested, 5);
 }

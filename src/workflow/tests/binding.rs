@@ -55,6 +55,7 @@ fn manifest() -> Manifest {
             plugin("tool", &json!({})),
             plugin("other_tool", &json!({"plugin_reference": "kit.tool", "access_control": {"required_scopes": ["o"]}})),
             plugin("nowhere", &json!({})),
+            plugin("quick_tool", &json!({"plugin_reference": "tool", "access_control": {"rate_limit": "20/s"}})),
         ],
         "intents": [
             {"name": "looking", "actions": ["look", "write"], "access_control": {"required_scopes": ["i"]}},
@@ -225,6 +226,10 @@ fn wfl_100_and_105_plugins() {
     assert_eq!(tool.action.name, "tool");
     assert_eq!(tool.scopes, ["t"]);
     assert_eq!(tool.rate.expect("is there").count, 9);
+    // The definition's rate does not lift the plugin's: both hold.
+    let quick = bound(&node("quick_tool", &json!({})));
+    let counts = [quick.rate, quick.other_rate].map(|rate| rate.expect("is there").count);
+    assert_eq!(counts, [20, 9]);
     let other = bound(&node("other_tool", &json!({})));
     assert_eq!(other.scopes, ["o", "k"]);
     assert!(bind_all(&reference("tool", &json!({})), Some("tools")).is_ok());

@@ -237,3 +237,69 @@ fn wfl_101_names_of_plugins() {
         );
     }
 }
+
+#[test]
+fn no_member_of_a_node_is_read_over() {
+    let guard = json!({"requiredScopes": ["calendar:read"]});
+    let with = |context: Value, member: &str, value: Value| {
+        let mut given = node("look", &json!({}));
+        given["@context"] = context;
+        given[member] = value;
+        second(given)
+    };
+    for (context, member) in [
+        (json!({"when": "conditional"}), "when"),
+        (
+            json!({"@vocab": NAMESPACE, "when": {"@id": "conditional"}}),
+            "when",
+        ),
+    ] {
+        let request = read(&with(context, member, json!("false"))).expect("reads");
+        assert!(request.nodes[1].action().conditional.is_some());
+    }
+    let inner = json!({"@context": {"rs": "requiredScopes"}, "rs": ["calendar:read"]});
+    let request = read(&with(json!({}), "accessControl", inner)).expect("reads");
+    assert_eq!(
+        request.nodes[1].action().access.required_scopes,
+        ["calendar:read"]
+    );
+    for keyword in ["@nest", "@included", "@graph", "@reverse", "@set"] {
+        let hidden = with(json!({}), keyword, json!({"conditional": "false"}));
+        let place = format!("/open_action/1/{keyword}");
+        assert_refused(&hidden, "invalid_request", &place);
+        let hidden = with(json!({}), "accessControl", json!({keyword: guard.clone()}));
+        let place = format!("/open_action/1/accessControl/{keyword}");
+        assert_refused(&hidden, "invalid_request", &place);
+    }
+    for (context, member, place) in [
+        (json!({"n": "@nest"}), "n", "@context/n"),
+        (
+            json!({"g": {"@id": "accessControl", "@context": {"rs": "requiredScopes"}}}),
+            "g",
+            "@context/g",
+        ),
+        (
+            json!({}),
+            "OpenAction:access_control",
+            "OpenAction:access_control",
+        ),
+    ] {
+        let place = format!("/open_action/1/{place}");
+        assert_refused(
+            &with(context, member, guard.clone()),
+            "invalid_request",
+            &place,
+        );
+    }
+}
+
+#[test]
+fn many_scopes_are_quickly_read() {
+    let many: Vec<String> = (0..200_000).map(|at| format!("s{at}")).collect();
+    let begun = std::time::Instant::now();
+    let read = super::super::reading::scopes(&json!({"requiredScopes": many}));
+    assert_eq!(read, many);
+    let both = super::super::check::action_scopes(&many, &many);
+    assert_eq!(both.len(), many.len());
+    assert!(begun.elapsed().as_secs() < 20);
+}
