@@ -301,6 +301,8 @@ fn serve_refuses_a_broken_manifest_with_every_violation() {
 fn a_runtime_that_listens_is_judged_by_its_url() {
     let model = format!("127.0.0.1:{}", free_port());
     let clock = format!("127.0.0.1:{}", free_port());
+    let calendar = format!("127.0.0.1:{}", free_port());
+    let plugins = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/plugins");
     let auth = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/harness/auth.toml");
     let mut server = Server::start(
         command(&[
@@ -309,10 +311,22 @@ fn a_runtime_that_listens_is_judged_by_its_url() {
             "127.0.0.1:0",
             "--variable",
             "OAP_TEST_REGION=eu",
+            "--variable",
+            &format!("OAP_TEST_PLUGIN_ORIGIN=http://{calendar}"),
+            "--plugins",
+            plugins,
             "--auth",
             auth,
             "--allow-address",
             "127.0.0.0/8",
+            "--secret",
+            "CALENDAR_TOKEN",
+            "--secret",
+            "EMAIL_TOKEN",
+            "--secret",
+            "CRM_TOKEN",
+            "--secret",
+            "OAP_TEST_BOUND",
             "--bind-secret",
             "OAP_TEST_BOUND=bound.example.com",
             "--test-clock",
@@ -336,6 +350,8 @@ fn a_runtime_that_listens_is_judged_by_its_url() {
         &url,
         "--model-listen",
         &model,
+        "--calendar-listen",
+        &calendar,
         "--clock",
         &format!("http://{clock}"),
         "--filter",

@@ -177,6 +177,15 @@ impl Serve {
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect());
         }
+        let mut named = self
+            .secret
+            .iter()
+            .chain(self.secret_file.iter().map(|(name, _)| name));
+        if named.any(|name| name == MODEL_KEY) {
+            return Err(Failure::usage(format!(
+                "{MODEL_KEY} is the model's key and cannot be granted to manifests"
+            )));
+        }
         let mut granted = BTreeMap::new();
         for name in &self.secret {
             let value = environment.get(name).ok_or_else(|| {
@@ -197,11 +206,6 @@ impl Serve {
                     "the secret {name} is given twice; name it with --secret or with --secret-file"
                 )));
             }
-        }
-        if granted.contains_key(MODEL_KEY) {
-            return Err(Failure::usage(format!(
-                "{MODEL_KEY} is the model's key and cannot be granted to manifests"
-            )));
         }
         Ok(granted)
     }

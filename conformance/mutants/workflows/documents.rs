@@ -78,6 +78,18 @@ fn types() -> Vec<Mutant> {
             }
         ),
         swap_workflow!(
+            "aliases-are-foreign",
+            "WFL-003",
+            "takes a node's member under an alias of the context for one that nobody defined",
+            fn member_name<'n>(&self, vocabulary: &Vocabulary<'_>, name: &'n str) -> Cow<'n, str> {
+                if name.contains(':') {
+                    vocabulary.member(name)
+                } else {
+                    Cow::Borrowed(name)
+                }
+            }
+        ),
+        swap_workflow!(
             "prefixed-members-are-foreign",
             "WFL-003",
             "takes a node's member with a prefix for one that nobody defined",
