@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::target::{HttpRequest, HttpTarget, Target};
 
@@ -24,6 +24,20 @@ impl Clock {
             door: HttpTarget::new(url, Vec::new())?,
             moved: AtomicI64::new(0),
         })
+    }
+
+    /// Asks the clock where it stands: an earlier run may have moved it. One that does not say was not moved.
+    pub async fn look(&self, patience: Duration) {
+        let request = HttpRequest::new("GET", "/now");
+        let Ok(answer) = self.door.send(request, patience).await.outcome else {
+            return;
+        };
+        let body = answer.json().unwrap_or_default();
+        let told = body.get("now").and_then(Value::as_str);
+        if let Some(now) = told.and_then(|now| now.parse::<jiff::Timestamp>().ok()) {
+            let ahead = now.as_second().saturating_sub(seconds(0));
+            self.moved.store(ahead.max(0), Ordering::Relaxed);
+        }
     }
 
     /// Moves the clock forward.

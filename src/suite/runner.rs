@@ -84,7 +84,11 @@ pub async fn run_on(
         (None, false) => discover(counted.as_ref(), options.times.request).await,
     };
     let clock = match &options.clock {
-        Some(url) => Some(Arc::new(Clock::new(url).map_err(RunError::Usage)?)),
+        Some(url) => {
+            let clock = Clock::new(url).map_err(RunError::Usage)?;
+            clock.look(options.times.request).await;
+            Some(Arc::new(clock))
+        }
         None => None,
     };
     let capabilities = Capabilities {
