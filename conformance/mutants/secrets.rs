@@ -336,25 +336,43 @@ fn redaction() -> Vec<Mutant> {
                 text.to_owned()
             }
         ),
-        swap!(
+        Mutant::part(
             "plans-unredacted",
             "SEC-012",
             "sends services the secrets that a model or a person recites",
-            fn redact_value(&self, site: Site, redactor: &Redactor, value: Value) -> Value {
-                if site == Site::HumanAnswer {
-                    value
-                } else {
-                    redactor.value(value)
-                }
-            },
-            fn redact_text(&self, site: Site, redactor: &Redactor, text: &str) -> String {
-                match site {
-                    Site::ModelReply => text.to_owned(),
-                    _ => redactor.text(text).into_owned(),
-                }
-            }
+            RecitesOn,
         ),
     ]
+}
+
+/// Takes what a model or a person says as it is, and passes it on.
+struct RecitesOn;
+
+impl WorkflowParts for RecitesOn {
+    fn clean_input(&self, _: &Redactor, input: Value) -> Value {
+        input
+    }
+}
+
+impl Parts for RecitesOn {
+    fn workflow(&self) -> &dyn WorkflowParts {
+        self
+    }
+
+    fn redact_value(&self, site: Site, redactor: &Redactor, value: Value) -> Value {
+        if site == Site::HumanAnswer {
+            value
+        } else {
+            redactor.value(value)
+        }
+    }
+
+    fn redact_text(&self, site: Site, redactor: &Redactor, text: &str) -> String {
+        match site {
+            Site::ModelReply => text.to_owned(),
+            _ => redactor.text(text).into_owned(),
+        }
+    }
 }
 
 /// What is redacted for sessions only.
@@ -366,6 +384,9 @@ fn workflows() -> Vec<Mutant> {
             "sends services the secrets that a client's node recites",
             fn clean_nodes(&self, _: &Redactor, nodes: Value) -> Value {
                 nodes
+            },
+            fn clean_input(&self, _: &Redactor, input: Value) -> Value {
+                input
             }
         ),
         swap_workflow!(
@@ -382,6 +403,9 @@ fn workflows() -> Vec<Mutant> {
             "sends services the secrets that a client's state recites",
             fn clean_state(&self, _: &Redactor, state: Value) -> Value {
                 state
+            },
+            fn clean_input(&self, _: &Redactor, input: Value) -> Value {
+                input
             }
         ),
         Mutant::part(

@@ -53,6 +53,9 @@ fn order() -> Vec<Mutant> {
             "validates and keeps replies as they came, credentials and all",
             fn clean_reply(&self, _: &Redactor, reply: Value) -> Value {
                 reply
+            },
+            fn clean_input(&self, _: &Redactor, input: Value) -> Value {
+                input
             }
         ),
         swap_workflow!(
