@@ -20,7 +20,9 @@ use crate::runtime::access::{Auth, Key, Material, Network, TableEntry};
 use crate::runtime::{self, Clock, Config, Reference, offered_profiles};
 use crate::suite::applicability::{Applicability, Capabilities, applicability};
 use crate::suite::case::Case;
-use crate::suite::identity::{Keys, ed25519_public_key};
+use crate::suite::identity::{
+    AUDIENCE, ED25519_KID, HS256_KID, Keys, STATIC_SUBJECT, ed25519_public_key,
+};
 use crate::suite::matrix::{MutantRun, SelftestReport, matrix};
 use crate::suite::null::NullResult;
 use crate::suite::options::{BOUND_HOST, granted_secrets, test_secrets};
@@ -107,20 +109,20 @@ fn callers() -> Auth {
     Auth {
         keys: vec![
             Key {
-                kid: "oap-hs".to_owned(),
+                kid: HS256_KID.to_owned(),
                 material: Material::Hs256(keys.hs256.into_bytes()),
             },
             Key {
-                kid: "oap-ed".to_owned(),
+                kid: ED25519_KID.to_owned(),
                 material: Material::Ed25519(public.unwrap_or_default()),
             },
         ],
         tokens: vec![TableEntry {
             token: keys.static_token,
-            subject: "static-user".to_owned(),
+            subject: STATIC_SUBJECT.to_owned(),
             scopes: scopes.into(),
         }],
-        audience: Some("oap-conform".to_owned()),
+        audience: Some(AUDIENCE.to_owned()),
         issuer: None,
     }
 }

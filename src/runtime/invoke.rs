@@ -60,10 +60,7 @@ pub(super) async fn invoke(runtime: &Runtime, call: &Call) -> Execution {
                     &*loaded
                 }
                 Err(error) => {
-                    return Execution {
-                        outcome: Err(error),
-                        side_effects: Vec::new(),
-                    };
+                    return Execution::refused(error);
                 }
             }
         }
@@ -71,10 +68,7 @@ pub(super) async fn invoke(runtime: &Runtime, call: &Call) -> Execution {
         _ => {
             let error =
                 ErrorObject::new(Code::InternalError, "the action's type cannot be executed");
-            return Execution {
-                outcome: Err(error),
-                side_effects: Vec::new(),
-            };
+            return Execution::refused(error);
         }
     };
     let key = parts.outgoing_key(call);
@@ -83,10 +77,7 @@ pub(super) async fn invoke(runtime: &Runtime, call: &Call) -> Execution {
     let rendered = match rendered {
         Ok(rendered) => rendered,
         Err(error) => {
-            return Execution {
-                outcome: Err(error),
-                side_effects: Vec::new(),
-            };
+            return Execution::refused(error);
         }
     };
     let mut execution = send(

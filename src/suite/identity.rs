@@ -9,13 +9,13 @@ use serde_json::{Map, Value, json};
 use super::case::{Case, Identity, Signer};
 
 /// Key id of the shared key.
-const HS256_KID: &str = "oap-hs";
+pub const HS256_KID: &str = "oap-hs";
 /// Key id of the Ed25519 key.
-const ED25519_KID: &str = "oap-ed";
+pub const ED25519_KID: &str = "oap-ed";
 /// What the tokens are for.
-const AUDIENCE: &str = "oap-conform";
+pub const AUDIENCE: &str = "oap-conform";
 /// The subject of the static token.
-const STATIC_SUBJECT: &str = "static-user";
+pub const STATIC_SUBJECT: &str = "static-user";
 /// A key that no target has.
 const WRONG_KEY: &[u8] = b"not-the-key-of-any-target-0123456789";
 /// How long a good token is valid, in seconds.

@@ -244,6 +244,16 @@ pub struct Execution {
     pub side_effects: Vec<SideEffect>,
 }
 
+impl Execution {
+    /// An execution that was refused before anything was sent.
+    pub fn refused(error: ErrorObject) -> Self {
+        Self {
+            outcome: Err(error),
+            side_effects: Vec::new(),
+        }
+    }
+}
+
 /// What a step call, or a person's answer, led to.
 #[derive(Debug, Clone)]
 pub struct Outcome {
