@@ -17,15 +17,19 @@ use crate::mutants::{self, Mutant};
 use crate::null_targets;
 use crate::requirement::{Level, Profile, Registry};
 use crate::runtime::access::{Auth, Key, Material, Network, TableEntry};
+use crate::runtime::files::{S3, S3Keys, Storage};
 use crate::runtime::{self, Clock, Config, Reference, offered_profiles};
 use crate::suite::applicability::{Applicability, Capabilities, applicability};
 use crate::suite::case::Case;
+use crate::suite::files::{Files, Temporary};
 use crate::suite::identity::{
     AUDIENCE, ED25519_KID, HS256_KID, Keys, STATIC_SUBJECT, ed25519_public_key,
 };
 use crate::suite::matrix::{MutantRun, SelftestReport, matrix};
+use crate::suite::measure::Process;
 use crate::suite::null::NullResult;
 use crate::suite::options::{BOUND_HOST, granted_secrets, test_secrets};
+use crate::suite::prepare::OBJECT_ROOT;
 use crate::suite::report::Report;
 use crate::suite::target::HttpTarget;
 use crate::suite::{self, Options, Times};
@@ -35,6 +39,12 @@ const MUTANT_PATIENCE: Duration = Duration::from_secs(4);
 
 /// Longest wait for an answer of a null target.
 const NULL_PATIENCE: Duration = Duration::from_millis(150);
+
+/// The limit of a file in a run.
+pub const FILE_BYTES: usize = 64 * 1024;
+
+/// How long the reference waits for a store in a run.
+const STORE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Cases that run at the same time against one mutant.
 const JOBS: usize = 4;
@@ -90,6 +100,8 @@ pub fn reference(mocks: &MockServices) -> Config {
         },
         plugins: runtime::PluginFolder::Embedded,
         limits: runtime::Limits::default(),
+        sandbox: runtime::SandboxSettings::default(),
+        storage: runtime::Storage::default(),
         profiles: offered_profiles(),
         auth: offered_profiles().contains(&Profile::Access).then(callers),
         anonymous_scopes: BTreeSet::new(),
@@ -98,6 +110,30 @@ pub fn reference(mocks: &MockServices) -> Config {
         clock: Clock::default(),
         test_clock: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
     }
+}
+
+/// The same with the roots of `spec/harness.md`, section 9: this folder, and the bucket of the mock object store.
+pub fn with_roots(mut config: Config, files: &Files, mocks: &MockServices) -> Config {
+    let credentials = mock_services::Credentials::default();
+    config.storage = Storage {
+        allowed_roots: [files.prefix().as_str(), OBJECT_ROOT]
+            .iter()
+            .filter_map(|root| root.parse().ok())
+            .collect(),
+        s3: Some(S3 {
+            endpoint: Some(mocks.service_url(Service::Objects)),
+            region: "us-east-1".to_owned(),
+            keys: S3Keys {
+                id: credentials.object_key_id,
+                secret: credentials.object_key,
+                session_token: None,
+            },
+        }),
+        patience: STORE_PATIENCE,
+        file_bytes: FILE_BYTES,
+        ..config.storage
+    };
+    config
 }
 
 /// Whose tokens the reference takes in a run (`spec/harness.md`, section 6).
@@ -160,26 +196,31 @@ pub async fn selftest(
         step(null.name);
     }
 
-    let next = AtomicUsize::new(0);
-    let lane = || async {
-        let mocks = self::mocks().await?;
-        let mut runs = Vec::new();
-        while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let met = met(mutant, all, plan);
-            let report = against_mutant(&met, mutant, plan, &mocks)
-                .await
-                .map_err(|error| format!("mutant {}: {error}", mutant.name))?;
-            runs.push(MutantRun {
-                mutant: mutant.summary(),
-                report,
-            });
-            step(mutant.name);
-        }
-        Ok::<_, String>(runs)
-    };
+    let (solo, shared): (Vec<&Mutant>, Vec<&Mutant>) = mutants
+        .iter()
+        .partition(|mutant| all.iter().any(|case| measures(case, mutant)));
     let mut runs = Vec::new();
-    for lane in join_all((0..plan.lanes.max(1)).map(|_| lane())).await {
-        runs.extend(lane?);
+    for (lanes, mutants) in [(plan.lanes.max(1), shared), (1, solo)] {
+        let next = AtomicUsize::new(0);
+        let lane = || async {
+            let mocks = self::mocks().await?;
+            let mut runs = Vec::new();
+            while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let met = met(mutant, all, plan);
+                let report = against_mutant(&met, mutant, plan, &mocks)
+                    .await
+                    .map_err(|error| format!("mutant {}: {error}", mutant.name))?;
+                runs.push(MutantRun {
+                    mutant: mutant.summary(),
+                    report,
+                });
+                step(mutant.name);
+            }
+            Ok::<_, String>(runs)
+        };
+        for lane in join_all((0..lanes).map(|_| lane())).await {
+            runs.extend(lane?);
+        }
     }
     runs.sort_by(|a, b| a.mutant.name.cmp(&b.mutant.name));
     let count = runs.iter().map(|run| run.report.cases.len()).sum();
@@ -244,11 +285,21 @@ fn speaks_for(case: &Case, mutant: &Mutant) -> bool {
     case.cited().contains(mutant.requirement) || case.kills.iter().any(|name| name == mutant.name)
 }
 
+/// Whether a case measures what a mutant breaks. Nothing else may run then: all targets of a self-test are one process.
+fn measures(case: &Case, mutant: &Mutant) -> bool {
+    let promises = case.kills.iter().any(|name| name == mutant.name);
+    let main = case.requirements.first().map(String::as_str);
+    case.measures() && (promises || main == Some(mutant.requirement))
+}
+
 /// The cases that a mutant meets: those of its requirement, those that promise to kill it, and a seeded tenth of the others.
 fn met(mutant: &Mutant, cases: &[Case], plan: &Plan) -> Vec<Case> {
     cases
         .iter()
         .filter(|case| {
+            if case.measures() {
+                return measures(case, mutant);
+            }
             plan.full || speaks_for(case, mutant) || drawn(plan.seed, mutant.name, &case.id)
         })
         .cloned()
@@ -270,7 +321,8 @@ fn lean_only(cases: &[Case]) -> BTreeMap<BTreeSet<Profile>, Vec<Case>> {
     let mut lean: BTreeMap<_, Vec<Case>> = BTreeMap::new();
     for case in cases.iter().filter(|case| !applies(case, &full)) {
         let mut profiles = offered_profiles();
-        profiles.retain(|profile| !case.lacks.contains(profile));
+        let lacks = |profile: Profile| case.lacks.contains(&profile);
+        profiles.retain(|profile| !lacks(*profile) && !profile.part_of().is_some_and(lacks));
         if applies(case, &Capabilities::of(profiles.clone())) {
             lean.entry(profiles).or_default().push(case.clone());
         }
@@ -281,6 +333,7 @@ fn lean_only(cases: &[Case]) -> BTreeMap<BTreeSet<Profile>, Vec<Case>> {
 fn full_capabilities() -> Capabilities {
     Capabilities {
         clock: true,
+        files: true,
         ..Capabilities::of(offered_profiles())
     }
 }
@@ -318,13 +371,17 @@ async fn good_as(
     plan: &Plan,
     mocks: &Arc<MockServices>,
 ) -> Result<Report, String> {
+    let folder = Temporary::new()?;
+    let config = with_roots(config, folder.files(), mocks);
     let running = runtime::start(config, Arc::new(Reference))
         .await
         .map_err(|error| error.to_string())?;
     let options = Options {
+        files: Some(folder.files().clone()),
         jobs: JOBS,
         seed: plan.seed,
         clock: running.clock_url(),
+        process: Some(Process::Own),
         ..Options::default()
     };
     let report = judge(cases, &format!("http://{}", running.addr), mocks, &options).await;
@@ -396,11 +453,15 @@ async fn mutant_as(
     plan: &Plan,
     mocks: &Arc<MockServices>,
 ) -> Result<Report, String> {
+    let folder = Temporary::new()?;
+    let config = with_roots(config, folder.files(), mocks);
     let standing = mutant.start(config).await?;
     let options = Options {
+        files: Some(folder.files().clone()),
         jobs: JOBS,
         seed: plan.seed,
         clock: standing.clock_url(),
+        process: Some(Process::Own),
         // A mutant may lie about what it can do; what it is judged on does not depend on that.
         capabilities: Some(capabilities),
         times: Times {

@@ -11,6 +11,7 @@ mod harness;
 mod list;
 mod mock;
 mod run;
+mod sandbox;
 mod selftest;
 mod serve;
 
@@ -53,6 +54,8 @@ enum Command {
     Eval(eval::Eval),
     /// Run the reference interpreter
     Serve(serve::Serve),
+    /// Show what runs code of manifests, and try it
+    Sandbox(sandbox::SandboxCommand),
     /// Run the scripted model and the mock services on their own
     Mock(mock::Mock),
 }
@@ -98,6 +101,7 @@ async fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Explain(explain) => explain.execute(),
         Command::Eval(eval) => eval.execute(),
         Command::Serve(serve) => serve.execute().await,
+        Command::Sandbox(sandbox) => sandbox.execute(),
         Command::Mock(mock) => mock.execute().await,
     }
 }

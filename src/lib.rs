@@ -19,6 +19,9 @@ pub mod expression;
 #[cfg(feature = "validator")]
 pub mod manifest;
 
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+
 #[cfg(feature = "runtime")]
 pub mod model;
 #[cfg(feature = "runtime")]

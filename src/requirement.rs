@@ -53,6 +53,18 @@ pub enum Profile {
     Access,
     /// `run_code`.
     Sandbox,
+    /// `run_code` in Python.
+    #[serde(rename = "sandbox.python")]
+    SandboxPython,
+    /// `run_code` in JavaScript.
+    #[serde(rename = "sandbox.javascript")]
+    SandboxJavascript,
+    /// `run_code` with modules of the caller's own.
+    #[serde(rename = "sandbox.wasm")]
+    SandboxWasm,
+    /// Granted network inside `run_code`.
+    #[serde(rename = "sandbox.network")]
+    SandboxNetwork,
     /// `read_file` and `write_file`.
     Storage,
     /// Log lines, traces, metrics.
@@ -64,13 +76,17 @@ pub enum Profile {
 
 impl Profile {
     /// Every profile, in the order reports print them.
-    pub const ALL: [Profile; 9] = [
+    pub const ALL: [Profile; 13] = [
         Self::Core,
         Self::Session,
         Self::Human,
         Self::Workflow,
         Self::Access,
         Self::Sandbox,
+        Self::SandboxPython,
+        Self::SandboxJavascript,
+        Self::SandboxWasm,
+        Self::SandboxNetwork,
         Self::Storage,
         Self::Observability,
         Self::Draft21,
@@ -85,9 +101,24 @@ impl Profile {
             Self::Workflow => "workflow",
             Self::Access => "access",
             Self::Sandbox => "sandbox",
+            Self::SandboxPython => "sandbox.python",
+            Self::SandboxJavascript => "sandbox.javascript",
+            Self::SandboxWasm => "sandbox.wasm",
+            Self::SandboxNetwork => "sandbox.network",
             Self::Storage => "storage",
             Self::Observability => "observability",
             Self::Draft21 => "draft-2.1",
+        }
+    }
+
+    /// The profile that this one is a part of, and that is declared with it.
+    pub const fn part_of(self) -> Option<Profile> {
+        match self {
+            Self::SandboxPython
+            | Self::SandboxJavascript
+            | Self::SandboxWasm
+            | Self::SandboxNetwork => Some(Self::Sandbox),
+            _ => None,
         }
     }
 
@@ -95,7 +126,17 @@ impl Profile {
     pub const fn landed(self) -> bool {
         matches!(
             self,
-            Self::Core | Self::Session | Self::Human | Self::Workflow | Self::Access
+            Self::Core
+                | Self::Session
+                | Self::Human
+                | Self::Workflow
+                | Self::Access
+                | Self::Sandbox
+                | Self::SandboxPython
+                | Self::SandboxJavascript
+                | Self::SandboxWasm
+                | Self::SandboxNetwork
+                | Self::Storage
         )
     }
 }

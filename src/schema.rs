@@ -166,9 +166,9 @@ pub fn named(name: &str) -> Option<&'static Schema> {
 }
 
 impl Schema {
-    /// Whether the value satisfies the schema.
+    /// Whether the value satisfies the schema; one that would take too much work to check does not.
     pub fn is_valid(&self, value: &Value) -> bool {
-        self.0.validator.is_valid(value)
+        self.0.weight.allows_checking(value) && self.0.validator.is_valid(value)
     }
 
     /// How large the schema is: its subschemas, each counted as often as references lead to it.
@@ -181,6 +181,13 @@ impl Schema {
         if self.is_valid(value) {
             return Vec::new();
         }
+        if !self.0.weight.allows_checking(value) {
+            return vec![Violation::new(
+                "",
+                "schema",
+                "takes too much work to check; make the value smaller or the schema simpler",
+            )];
+        }
         if !places_can_be_told(value) {
             return vec![Violation::new(
                 "",
@@ -192,7 +199,7 @@ impl Schema {
             return vec![Violation::new(
                 "",
                 "schema",
-                "does not satisfy the schema, which is too recursive to say where",
+                "does not satisfy the schema, which has too many branches to say where",
             )];
         }
         let mut told = Told::default();

@@ -42,7 +42,7 @@ pub fn mutants() -> Vec<Mutant> {
             "names-a-runtime-without-its-sandbox",
             "CAP-002",
             "Names a code runtime among its profiles and not the sandbox.",
-            |said| push(said, "sandbox.python"),
+            |said| remove(said, "sandbox"),
         ),
         Mutant::part(
             "people-without-sessions",
@@ -60,7 +60,11 @@ pub fn mutants() -> Vec<Mutant> {
             "offers-code-without-a-sandbox",
             "CAP-003",
             "Offers a code runtime although it declares no sandbox.",
-            |said| said["runtimes"] = json!(["python3.11"]),
+            |said| {
+                if let Some(profiles) = said["profiles"].as_array_mut() {
+                    profiles.retain(|name| !name.as_str().unwrap_or("").starts_with("sandbox"));
+                }
+            },
         ),
         said(
             "says-nothing-of-its-limits",

@@ -25,10 +25,12 @@ pub mod plans;
 pub mod proxy;
 pub mod registration;
 pub mod replies;
+pub mod sandbox;
 pub mod schemas;
 pub mod secrets;
 pub mod sessions;
 pub mod steps;
+pub mod storage;
 pub mod transcripts;
 pub mod workflows;
 
@@ -188,10 +190,12 @@ pub fn all() -> Vec<Mutant> {
         model::mutants(),
         registration::mutants(),
         replies::mutants(),
+        sandbox::mutants(),
         schemas::mutants(),
         secrets::mutants(),
         sessions::mutants(),
         steps::mutants(),
+        storage::mutants(),
         transcripts::mutants(),
         workflows::mutants(),
     ]

@@ -43,6 +43,38 @@ macro_rules! swap_access {
     }};
 }
 
+/// A mutant that is the reference but for these decisions about sandboxed code.
+macro_rules! swap_sandbox {
+    ($name:literal, $requirement:literal, $behaviour:literal, $($methods:item),+ $(,)?) => {{
+        struct Swapped;
+        impl $crate::runtime::sandbox::SandboxParts for Swapped {
+            $($methods)+
+        }
+        impl $crate::runtime::Parts for Swapped {
+            fn sandbox(&self) -> &dyn $crate::runtime::sandbox::SandboxParts {
+                self
+            }
+        }
+        $crate::mutants::Mutant::part($name, $requirement, $behaviour, Swapped)
+    }};
+}
+
+/// A mutant that is the reference but for these decisions about files.
+macro_rules! swap_storage {
+    ($name:literal, $requirement:literal, $behaviour:literal, $($methods:item),+ $(,)?) => {{
+        struct Swapped;
+        impl $crate::runtime::files::StorageParts for Swapped {
+            $($methods)+
+        }
+        impl $crate::runtime::Parts for Swapped {
+            fn storage(&self) -> &dyn $crate::runtime::files::StorageParts {
+                self
+            }
+        }
+        $crate::mutants::Mutant::part($name, $requirement, $behaviour, Swapped)
+    }};
+}
+
 /// A mutant that is the reference but for these decisions about what workflows and access mean inside a session.
 macro_rules! swap_session {
     ($name:literal, $requirement:literal, $behaviour:literal, $($methods:item),+ $(,)?) => {{

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::journal::Service;
+use crate::objects::BUCKET;
 use crate::router::Router;
 use crate::script::Script;
 use crate::wire::{Answer, Incoming, MAX_BODY};
@@ -94,7 +95,12 @@ fn load(router: &Router, token: &str, body: &[u8]) -> Answer {
     };
     match Script::from_value(value).and_then(|script| router.load(token, script)) {
         Ok(()) => {
-            let address = |service: Service| json!(format!("{}/t/{token}", router.origin(service)));
+            let address = |service: Service| match service {
+                Service::Objects => {
+                    json!(format!("{}/{BUCKET}/{token}", router.origin(service)))
+                }
+                _ => json!(format!("{}/t/{token}", router.origin(service))),
+            };
             let services = Service::ALL
                 .into_iter()
                 .filter(|&service| service != Service::Model);

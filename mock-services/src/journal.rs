@@ -13,7 +13,7 @@ const MAX_CALLS: usize = 10_000;
 /// Bytes of bodies kept for one token; later bodies are replaced by a remark.
 const MAX_BODY_BYTES: usize = 64 << 20;
 
-/// One of the four mocks; each listens on its own port and so is its own origin.
+/// One of the mocks; each listens on its own port and so is its own origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Service {
@@ -25,15 +25,18 @@ pub enum Service {
     Email,
     /// Meetings and contacts.
     Crm,
+    /// Objects of a bucket, as S3 keeps them.
+    Objects,
 }
 
 impl Service {
-    /// All four, the model first.
-    pub const ALL: [Service; 4] = [
+    /// All of them, the model first.
+    pub const ALL: [Service; 5] = [
         Service::Model,
         Service::Calendar,
         Service::Email,
         Service::Crm,
+        Service::Objects,
     ];
 
     /// The name used in scripts, journals and addresses.
@@ -43,6 +46,7 @@ impl Service {
             Service::Calendar => "calendar",
             Service::Email => "email",
             Service::Crm => "crm",
+            Service::Objects => "objects",
         }
     }
 }
@@ -60,11 +64,13 @@ impl FromStr for Service {
         Service::ALL
             .into_iter()
             .find(|service| service.name() == text)
-            .ok_or_else(|| format!("unknown service `{text}`: use model, calendar, email or crm"))
+            .ok_or_else(|| {
+                format!("unknown service `{text}`: use model, calendar, email, crm or objects")
+            })
     }
 }
 
-/// What the bearer check found in a call's `Authorization` header.
+/// What the check of credentials found in a call's `Authorization` header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Auth {
@@ -89,7 +95,7 @@ pub struct Call {
     pub service: Service,
     /// HTTP method.
     pub method: String,
-    /// Path as sent, without `/t/<token>` and query.
+    /// Path as sent, without query and without `/t/<token>`, or bucket and token.
     pub path: String,
     /// Decoded query pairs in order.
     pub query: Vec<(String, String)>,
@@ -97,7 +103,7 @@ pub struct Call {
     pub headers: BTreeMap<String, String>,
     /// The body: its JSON value, else its text; null when there was none.
     pub body: Value,
-    /// Result of the bearer check.
+    /// Result of the check of credentials.
     pub auth: Auth,
     /// The status answered; 0 when a fault left the caller without a whole answer (timeout, disconnect, truncated).
     pub status: u16,

@@ -1,8 +1,10 @@
 //! Scripted model and stateful mock services for judging Open-Action Protocol runtimes.
 //!
-//! Four mocks (model, calendar, email, CRM) listen on a port each. Every call carries a correlation token: the services
-//! find it in the path (`/t/<token>/…`), the model anywhere in the request's text. A token owns a script, the state of
+//! Five mocks (model, calendar, email, CRM, object store) listen on a port each. Every call carries a correlation token: the
+//! services find it in the path (`/t/<token>/…`, the object store at the head of the key), the model anywhere in the request's text. A token owns a script, the state of
 //! its services and a journal of its calls, so hundreds of cases share one process without seeing each other.
+
+#![forbid(unsafe_code)]
 
 mod calendar;
 mod clock;
@@ -12,6 +14,7 @@ mod email;
 mod entry;
 mod journal;
 mod model;
+mod objects;
 mod reply;
 mod router;
 mod script;
@@ -32,7 +35,7 @@ pub use script::{Script, ScriptError};
 use router::{Origins, Router};
 use server::Servers;
 
-/// The credentials that the mocks expect after `Bearer `.
+/// The credentials that the mocks expect: all but the object store's after `Bearer `.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// Of the calendar, `CALENDAR_TOKEN` in a target's environment.
@@ -43,6 +46,10 @@ pub struct Credentials {
     pub crm: String,
     /// Of the model, `OPENAI_API_KEY`.
     pub model_key: String,
+    /// Names the key that signs requests to the object store, `AWS_ACCESS_KEY_ID`.
+    pub object_key_id: String,
+    /// That key, `AWS_SECRET_ACCESS_KEY`. It is told, not expected: signatures are not checked.
+    pub object_key: String,
 }
 
 impl Default for Credentials {
@@ -53,11 +60,13 @@ impl Default for Credentials {
             email: "eml-tok+en/8b2d4e01==".into(),
             crm: "crm-tok+en/5c7e9a22==".into(),
             model_key: "sk-test-model-key-0001".into(),
+            object_key_id: "OAPTESTACCESSKEY0001".into(),
+            object_key: "obj-key+en/9d4c6b20==".into(),
         }
     }
 }
 
-/// How to start the mocks. The default: four free loopback ports, test credentials, no default token, no control door.
+/// How to start the mocks. The default: five free loopback ports, test credentials, no default token, no control door.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Where the model listens; `None` is a free port on 127.0.0.1.
@@ -68,7 +77,9 @@ pub struct Options {
     pub email_listen: Option<SocketAddr>,
     /// Where the CRM listens.
     pub crm_listen: Option<SocketAddr>,
-    /// What the bearer checks expect.
+    /// Where the object store listens.
+    pub objects_listen: Option<SocketAddr>,
+    /// What the checks of credentials expect.
     pub credentials: Credentials,
     /// The token under which calls that carry none are served, for standalone use; it is loaded with an empty script.
     pub default_token: Option<String>,
@@ -86,6 +97,7 @@ impl Options {
             Service::Calendar => self.calendar_listen,
             Service::Email => self.email_listen,
             Service::Crm => self.crm_listen,
+            Service::Objects => self.objects_listen,
         }
     }
 }
@@ -159,7 +171,7 @@ impl std::error::Error for StartError {
     }
 }
 
-/// Starts the four mocks; they answer when this returns.
+/// Starts the mocks; they answer when this returns.
 ///
 /// # Errors
 /// A busy or forbidden address, an unusable default token or credential; see [`StartError`].
@@ -179,7 +191,7 @@ pub async fn start(options: Options) -> Result<MockServices, StartError> {
     Ok(MockServices { router, servers })
 }
 
-/// The running mocks. Dropping them stops all four; answers that are held back are cut off.
+/// The running mocks. Dropping them stops all five; answers that are held back are cut off.
 #[derive(Debug)]
 pub struct MockServices {
     router: Arc<Router>,
@@ -220,8 +232,8 @@ impl MockServices {
         self.router.unused(token).unwrap_or_default()
     }
 
-    /// The state of a service under a token: `{events}`, `{messages}`, `{meetings, contacts}`, or `{calls}` for the
-    /// model; null for an unknown token.
+    /// The state of a service under a token: `{events}`, `{messages}`, `{meetings, contacts}`, `{objects}`, or `{calls}` for
+    /// the model; null for an unknown token.
     pub fn state(&self, token: &str, service: Service) -> Value {
         self.router.state(token, service).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! From a call to its answer: find the token, check the bearer, ask the script, then the service's state; journal it all.
+//! From a call to its answer: find the token, check the credential, ask the script, then the service's state; journal it all.
 
 use std::collections::HashMap;
 use std::net::TcpListener;
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::journal::{Auth, Call, Journal, Service, UnusedEntry};
 use crate::model;
+use crate::objects;
 use crate::script::{Script, ScriptError};
 use crate::token::{is_token, tokens};
 use crate::wire::{Answer, Incoming, MAX_BODY};
@@ -85,6 +86,7 @@ impl Router {
             &credentials.email,
             &credentials.crm,
             &credentials.model_key,
+            &credentials.object_key_id,
         ];
         if all.iter().any(|credential| {
             credential.is_empty() || !credential.bytes().all(|byte| byte.is_ascii_graphic())
@@ -166,12 +168,14 @@ impl Router {
             calendar,
             email,
             crm,
+            objects,
             ..
         } = &room.script;
         let services = [
             (calendar, Service::Calendar),
             (email, Service::Email),
             (crm, Service::Crm),
+            (objects, Service::Objects),
         ];
         let services = services
             .into_iter()
@@ -187,6 +191,7 @@ impl Router {
             Service::Calendar => room.script.calendar_state.state(),
             Service::Email => room.script.email_state.state(),
             Service::Crm => room.script.crm_state.state(),
+            Service::Objects => room.script.objects_state.state(),
         })
     }
 
@@ -199,7 +204,7 @@ impl Router {
         let address = self.address(service, &mut incoming);
         let auth = self.auth(service, &incoming);
         // Plugins are installed once for all cases, without a credential of a case.
-        let open = is_plugin_call(&incoming) && incoming.body.len() <= MAX_BODY;
+        let open = is_plugin_call(service, &incoming) && incoming.body.len() <= MAX_BODY;
         let size = incoming.body.len();
         let call = Call {
             seq: 0,
@@ -274,6 +279,7 @@ impl Router {
             Service::Calendar => &mut script.calendar,
             Service::Email => &mut script.email,
             Service::Crm => &mut script.crm,
+            Service::Objects => &mut script.objects,
         };
         if let Some((index, entry)) = entries.take(incoming) {
             // The same origin is left to the caller to resolve, so that a redirect also holds behind a forwarder.
@@ -289,7 +295,7 @@ impl Router {
             };
         }
         let answer = match service {
-            _ if is_plugin_call(incoming) => {
+            _ if is_plugin_call(service, incoming) => {
                 let plain = Incoming {
                     path: incoming.path[PLUGIN_PREFIX.len() - 1..].to_owned(),
                     ..incoming.clone()
@@ -303,6 +309,7 @@ impl Router {
             Service::Calendar => script.calendar_state.answer(incoming),
             Service::Email => script.email_state.answer(incoming),
             Service::Crm => script.crm_state.answer(incoming),
+            Service::Objects => script.objects_state.answer(incoming),
             Service::Model => None,
         };
         match answer {
@@ -315,13 +322,17 @@ impl Router {
                 let nearest = match service {
                     Service::Calendar => script.calendar.nearest(incoming),
                     Service::Email => script.email.nearest(incoming),
+                    Service::Objects => script.objects.nearest(incoming),
                     _ => script.crm.nearest(incoming),
                 };
                 let why = format!(
                     "the {service} mock has no {} {}, and {}",
                     incoming.method, incoming.path, nearest.1
                 );
-                let answer = Answer::error(404, "no_such_endpoint", &why);
+                let answer = match service {
+                    Service::Objects => objects::error(501, "NotImplemented", &why),
+                    _ => Answer::error(404, "no_such_endpoint", &why),
+                };
                 Outcome {
                     answer,
                     entry: None,
@@ -354,8 +365,14 @@ impl Router {
                 }
                 token.get_or_insert(found);
             }
-        } else if is_plugin_call(incoming) {
+        } else if is_plugin_call(service, incoming) {
             token = tokens(incoming).find(|found| self.room(found).is_some());
+        } else if service == Service::Objects {
+            if let Some((found, key)) = objects::locate(&incoming.path) {
+                prefix = format!("/{}/{found}", objects::BUCKET);
+                token = Some(found.to_owned());
+                incoming.path = key.to_owned();
+            }
         } else if let Some(rest) = incoming.path.strip_prefix("/t/") {
             let (found, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
             let path = if path.is_empty() {
@@ -382,6 +399,9 @@ impl Router {
             Service::Calendar => &self.credentials.calendar,
             Service::Email => &self.credentials.email,
             Service::Crm => &self.credentials.crm,
+            Service::Objects => {
+                return objects::auth(incoming, &self.credentials.object_key_id);
+            }
         };
         match incoming.bearer() {
             Some(found) if found == expected => Auth::Ok,
@@ -394,28 +414,34 @@ impl Router {
 /// Where the calls of plugins begin: these are installed before any token is known, so their calls carry it in the body.
 const PLUGIN_PREFIX: &str = "/p/";
 
-fn is_plugin_call(incoming: &Incoming) -> bool {
-    incoming.path.starts_with(PLUGIN_PREFIX)
+fn is_plugin_call(service: Service, incoming: &Incoming) -> bool {
+    service != Service::Objects && incoming.path.starts_with(PLUGIN_PREFIX)
 }
 
 /// What is refused before any script is asked.
 fn barred(service: Service, auth: Auth, size: usize) -> Option<Outcome> {
-    let is_model = service == Service::Model;
     let (answer, unmatched) = if size > MAX_BODY {
         let why = format!("the body has {size} bytes: at most {MAX_BODY} are read");
-        let answer = match is_model {
-            true => model::error(413, "invalid_request_error", "too_large", &why),
-            false => Answer::error(413, "too_large", &why),
+        let answer = match service {
+            Service::Model => model::error(413, "invalid_request_error", "too_large", &why),
+            Service::Objects => objects::error(400, "EntityTooLarge", &why),
+            _ => Answer::error(413, "too_large", &why),
         };
         (answer, Some(why))
+    } else if service == Service::Objects && auth != Auth::Ok {
+        let answer = match auth {
+            Auth::Missing => objects::error(403, "AccessDenied", "sign the request"),
+            _ => objects::error(403, "InvalidAccessKeyId", "the key is not this mock's"),
+        };
+        (answer, None)
     } else if auth != Auth::Ok {
         let why = match auth {
             Auth::Missing => "send `Authorization: Bearer` with this mock's credential",
             _ => "the credential is not this mock's",
         };
-        let answer = match is_model {
-            true => model::error(401, "invalid_request_error", "invalid_api_key", why),
-            false => Answer::error(401, "unauthorized", why),
+        let answer = match service {
+            Service::Model => model::error(401, "invalid_request_error", "invalid_api_key", why),
+            _ => Answer::error(401, "unauthorized", why),
         };
         (answer.with_header("www-authenticate", "Bearer"), None)
     } else {
@@ -436,11 +462,15 @@ fn stray(service: Service, token: Option<&str>) -> Outcome {
             token.chars().take(64).collect::<String>()
         ),
         None if service == Service::Model => "no token is in the request's text".to_owned(),
+        None if service == Service::Objects => {
+            format!("no `/{}/<token>/` is in the path", objects::BUCKET)
+        }
         None => "no `/t/<token>` is in the path".to_owned(),
     };
     let why = format!("this call belongs to no script: {found}");
     let answer = match service {
         Service::Model => model::error(500, "mock_error", "unknown_token", &why),
+        Service::Objects => objects::error(404, "NoSuchBucket", &why),
         _ => Answer::error(404, "unknown_token", &why),
     };
     Outcome {

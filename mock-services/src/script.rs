@@ -17,6 +17,7 @@ use crate::email::Email;
 use crate::entry::{Sequence, Terms, Times};
 use crate::journal::Service;
 use crate::model::{ModelAnswer, ModelEntry, ModelFault};
+use crate::objects::Objects;
 use crate::reply::{self, Reply, ReplyBody, ServiceAnswer, ServiceEntry, ServiceFault};
 
 use shape::{
@@ -58,13 +59,15 @@ pub struct Script {
     pub(crate) calendar: Sequence<ServiceEntry>,
     pub(crate) email: Sequence<ServiceEntry>,
     pub(crate) crm: Sequence<ServiceEntry>,
+    pub(crate) objects: Sequence<ServiceEntry>,
     pub(crate) calendar_state: Calendar,
     pub(crate) email_state: Email,
     pub(crate) crm_state: Crm,
+    pub(crate) objects_state: Objects,
 }
 
 impl Script {
-    /// Reads `{model: [...], services: {calendar | email | crm: {seed, script}}}`; null is the empty script.
+    /// Reads `{model: [...], services: {calendar | email | crm | objects: {seed, script}}}`; null is the empty script.
     ///
     /// # Errors
     /// The first member that is unknown, of the wrong type or makes no sense, with its pointer.
@@ -86,6 +89,9 @@ impl Script {
         }
         if let Some(raw) = member(services.crm, "/services", "crm")? {
             (script.crm, script.crm_state) = service(raw, "/services/crm")?;
+        }
+        if let Some(raw) = member(services.objects, "/services", "objects")? {
+            (script.objects, script.objects_state) = service(raw, "/services/objects")?;
         }
         Ok(script)
     }

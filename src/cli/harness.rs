@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::failure::Failure;
 use crate::requirement::Registry;
+use crate::runtime;
 use crate::suite::case::Case;
 use crate::suite::load;
 
@@ -50,6 +51,8 @@ pub(super) fn credentials() -> Credentials {
         email: or("EMAIL_TOKEN", defaults.email),
         crm: or("CRM_TOKEN", defaults.crm),
         model_key: or("OPENAI_API_KEY", defaults.model_key),
+        object_key_id: or("AWS_ACCESS_KEY_ID", defaults.object_key_id),
+        object_key: or("AWS_SECRET_ACCESS_KEY", defaults.object_key),
     }
 }
 
@@ -63,6 +66,25 @@ pub(super) fn mocks_failed(error: StartError) -> Failure {
             Failure::usage(error.to_string())
         }
         StartError::System(_) => Failure::harness(error.to_string()),
+    }
+}
+
+/// Makes the interpreters of the sandbox ready before cases run, so that none of them waits for a compiler; tells of it on
+/// standard error where it takes a while.
+pub(super) async fn prepare_sandbox() -> Result<(), Failure> {
+    let prepared = tokio::task::spawn_blocking(|| {
+        let compiling = std::cell::Cell::new(false);
+        runtime::prepare_sandbox(&|line| {
+            compiling.set(compiling.get() || line.starts_with("compiling"));
+            if compiling.get() {
+                eprintln!("{line}");
+            }
+        })
+    });
+    match prepared.await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(Failure::harness(error.to_string())),
+        Err(error) => Err(Failure::harness(format!("the sandbox: {error}"))),
     }
 }
 

@@ -36,6 +36,9 @@ pub(super) struct Mock {
     /// Where the CRM listens
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     crm_listen: SocketAddr,
+    /// Where the object store listens
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    objects_listen: SocketAddr,
     /// Model and services script, YAML or JSON, for calls without a token
     #[arg(long, value_name = "FILE")]
     script: Option<PathBuf>,
@@ -61,6 +64,7 @@ impl Mock {
             calendar_listen: Some(self.calendar_listen),
             email_listen: Some(self.email_listen),
             crm_listen: Some(self.crm_listen),
+            objects_listen: Some(self.objects_listen),
             credentials: harness::credentials(),
             default_token: Some(DEFAULT_TOKEN.to_owned()),
             control_door: true,
@@ -74,7 +78,7 @@ impl Mock {
                 .map_err(|error| Failure::usage(error.to_string()))?;
         }
         println!("model    {}", mocks.model_url());
-        for service in [Service::Calendar, Service::Email, Service::Crm] {
+        for service in Service::ALL.into_iter().skip(1) {
             println!("{:<8} {}", service.to_string(), mocks.service_url(service));
         }
         println!("ready");

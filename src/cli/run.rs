@@ -18,7 +18,9 @@ use crate::selftest;
 use crate::suite::applicability::Capabilities;
 use crate::suite::case::Case;
 use crate::suite::describe;
+use crate::suite::files::{Files, Temporary};
 use crate::suite::identity::Keys;
+use crate::suite::measure::Process;
 use crate::suite::report::{Progress, Report, Style, render_json, render_terminal};
 use crate::suite::target::{HttpTarget, Target, discover};
 use crate::suite::{EventSink, Options, Times};
@@ -52,9 +54,18 @@ pub(super) struct Run {
     /// Where the calendar listens, which the plugins of a runtime at --url call
     #[arg(long, value_name = "ADDR", requires = "url")]
     calendar_listen: Option<std::net::SocketAddr>,
+    /// Where the object store listens, for a runtime at --url; without it the cases about S3 do not apply
+    #[arg(long, value_name = "ADDR", requires = "url")]
+    objects_listen: Option<std::net::SocketAddr>,
+    /// A folder that the runtime at --url sees under the same path and allows as a root; without it the cases about files do not apply
+    #[arg(long, value_name = "DIR", requires = "url")]
+    files: Option<PathBuf>,
     /// Where the clock of the runtime at --url can be moved; without it the cases that move it do not apply
     #[arg(long, value_name = "URL", requires = "url")]
     clock: Option<String>,
+    /// Process of the runtime at --url, whose processor time is then measured; without it that limit is not observed
+    #[arg(long, value_name = "PID", requires = "url")]
+    pid: Option<u32>,
     /// Judge a runtime beyond loopback; the cases create, close and delete there
     #[arg(long, requires = "url")]
     allow_destructive: bool,
@@ -151,6 +162,7 @@ impl Run {
         let mocks = mock_services::start(mock_services::Options {
             model_listen: self.model_listen,
             calendar_listen: self.calendar_listen,
+            objects_listen: self.objects_listen,
             credentials: match external {
                 Some(_) => harness::credentials(),
                 None => mock_services::Credentials::default(),
@@ -160,10 +172,19 @@ impl Run {
         .await
         .map_err(harness::mocks_failed)?;
         let mocks = Arc::new(mocks);
+        let own = match external {
+            Some(_) => None,
+            None => Some(Temporary::new().map_err(Failure::harness)?),
+        };
+        let files = match (&own, &self.files) {
+            (Some(own), _) => Some(own.files().clone()),
+            (None, Some(folder)) => Some(Files::at(folder).map_err(Failure::usage)?),
+            (None, None) => None,
+        };
         let (target, standing) = match external {
             Some(target) => (target, None),
             None => {
-                let standing = self.built_in(&mocks).await?;
+                let standing = self.built_in(&mocks, files.as_ref()).await?;
                 let target =
                     HttpTarget::new(&standing.url(), Vec::new()).map_err(Failure::harness)?;
                 (target, Some(standing))
@@ -174,7 +195,10 @@ impl Run {
             Some(standing) => standing.clock_url(),
             None => self.clock.clone(),
         };
-        let options = self.options(standing.is_none(), clock);
+        let options = Options {
+            files,
+            ..self.options(standing.is_none(), clock)
+        };
         let code = if self.dry {
             self.plan(&cases, target.as_ref(), &options).await
         } else {
@@ -193,8 +217,17 @@ impl Run {
     }
 
     /// Starts the reference, or the mutant that was asked for.
-    async fn built_in(&self, mocks: &MockServices) -> Result<BuiltIn, Failure> {
+    async fn built_in(
+        &self,
+        mocks: &MockServices,
+        files: Option<&Files>,
+    ) -> Result<BuiltIn, Failure> {
+        harness::prepare_sandbox().await?;
         let config = selftest::reference(mocks);
+        let config = match files {
+            Some(files) => selftest::with_roots(config, files, mocks),
+            None => config,
+        };
         let Some(name) = &self.mutant else {
             return runtime::start(config, Arc::new(Reference))
                 .await
@@ -306,7 +339,14 @@ impl Run {
             "--calendar-listen",
             self.calendar_listen.map(|at| at.to_string()),
         );
+        add(
+            "--objects-listen",
+            self.objects_listen.map(|at| at.to_string()),
+        );
+        let shared = self.files.as_ref();
+        add("--files", shared.map(|folder| folder.display().to_string()));
         add("--clock", self.clock.clone());
+        add("--pid", self.pid.map(|pid| pid.to_string()));
         add("--mutant", self.mutant.clone());
         let folder = self.cases.as_ref();
         add("--cases", folder.map(|folder| folder.display().to_string()));
@@ -355,6 +395,12 @@ impl Run {
             secrets,
             keys,
             clock,
+            process: match self.url {
+                Some(_) => self.pid.map(Process::Tree),
+                None => Some(Process::Own),
+            },
+            files: None,
+            objects: self.url.is_none() || self.objects_listen.is_some(),
         }
     }
 }

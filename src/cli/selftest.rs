@@ -85,6 +85,7 @@ impl Selftest {
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
             bar.set_style(style);
         }
+        harness::prepare_sandbox().await?;
         let outcome = selftest(&chosen, &all, &plan, &|done, of, name| {
             bar.set_length(of as u64);
             bar.set_position(done as u64);

@@ -2,6 +2,8 @@
 
 mod access;
 mod auth_file;
+mod sandbox;
+mod storage;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,12 +20,14 @@ use crate::model::ModelConfig;
 use crate::runtime::secret_source::{MountedFiles, SecretSource};
 use crate::runtime::{self, Clock, Config, Reference, StartError, offered_profiles};
 use access::AccessOptions;
+use sandbox::SandboxOptions;
+use storage::StorageOptions;
 
 const AFTER_HELP: &str = "\
 Secrets are those named by --secret (environment) and --secret-file (mounted file), or
 without both all environment variables whose names end in _TOKEN, _KEY, _SECRET or
-_PASSWORD. The model's key, and the keys and tokens of --auth, are never granted to a
-manifest. A manifest names secrets as ${NAME} in auth and headers.
+_PASSWORD. The model's key, the keys and tokens of --auth, and the keys of the object store
+are never granted to a manifest. A manifest names secrets as ${NAME} in auth and headers.
 
 The file of --auth is TOML:
   audience = \"my-runtime\"                 # optional, and so is issuer
@@ -39,6 +43,10 @@ The file of --auth is TOML:
   token_env = \"OPS_TOKEN\"                 # or token_file
   subject = \"ops\"
   scopes = [\"manifest:write\"]
+
+Actions read and write files below memory: roots, and below those of --allow-root. An object
+store is reached by the variables that tools of AWS read: AWS_ACCESS_KEY_ID,
+AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL.
 
 Example:
   OPENAI_API_KEY=… CALENDAR_TOKEN=… CRM_TOKEN=… \\
@@ -70,6 +78,10 @@ pub(super) struct Serve {
     secret_file: Vec<(String, PathBuf)>,
     #[command(flatten)]
     access: AccessOptions,
+    #[command(flatten)]
+    sandbox: SandboxOptions,
+    #[command(flatten)]
+    storage: StorageOptions,
     /// Value that endpoints may name, not a secret; also from OAP_VAR_<NAME>; repeat for more
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     variable: Vec<(String, String)>,
@@ -118,6 +130,8 @@ impl Serve {
             StartError::Listen { .. } => Failure::unreachable(error.to_string()),
             _ => Failure::usage(error.to_string()),
         };
+        // Code in the manifests is looked at before anybody is answered, so whoever starts this sees what is waited for.
+        sandbox::prepare();
         let running = runtime::start(config, Arc::new(Reference))
             .await
             .map_err(failed)?;
@@ -155,6 +169,8 @@ impl Serve {
             },
             plugins: self.access.plugins(),
             limits: runtime::Limits::default(),
+            sandbox: self.sandbox.settings(),
+            storage: self.storage.settings(&environment)?,
             profiles: offered_profiles(),
             auth: self.access.auth()?,
             anonymous_scopes: self.access.anonymous_scopes(),

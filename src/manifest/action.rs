@@ -205,8 +205,8 @@ fn is_runtime(name: &str) -> bool {
         || name.strip_prefix("python3.").is_some_and(python)
 }
 
-/// A name that is a function's in each of the languages.
-fn is_function(name: &str) -> bool {
+/// Whether a name is a function's in each of the languages.
+pub fn is_function(name: &str) -> bool {
     let mut bytes = name.bytes();
     let begins = bytes
         .next()
@@ -227,6 +227,7 @@ fn read_root(members: &Members<'_>, report: &mut Report) -> Option<FileRoot> {
     }
     Some(FileRoot {
         root: root.to_owned(),
+        pointer: report.original(&members.place("root")),
     })
 }
 

@@ -53,6 +53,7 @@ fn convert(document: &Value, report: &mut Report) -> Option<Manifest> {
     let checked = checked?;
     Some(Manifest {
         needs: need::find(&checked, &unified, report),
+        codes: need::codes(&checked, report),
         name: checked.name,
         version: checked.version,
         declared_version: checked.declared_version,

@@ -38,12 +38,13 @@ use crate::json::ReadError;
 use crate::schema::Schema;
 
 pub use access::{AccessControl, RateLimit, Verification};
+pub use action::is_function;
 pub use check::parse_version;
 pub use fallback::{Fallback, FallbackNode};
 pub use load::{load, read};
 pub use mapping::{Mapping, Source};
 pub use members::is_dotted_name;
-pub use need::Need;
+pub use need::{CodePlace, Need};
 pub use pointer::Pointer;
 pub use result_path::ResultPath;
 pub use text::{Piece, Text};
@@ -82,6 +83,7 @@ pub struct Manifest {
     /// The document in the snake_case spelling.
     pub document: Value,
     needs: Vec<Need>,
+    codes: Vec<CodePlace>,
     warnings: Vec<Violation>,
 }
 
@@ -101,6 +103,11 @@ impl Manifest {
     /// A runtime without such a profile must refuse the manifest rather than ignore the member.
     pub fn needs(&self) -> &[Need] {
         &self.needs
+    }
+
+    /// Where the code of its `run_code` actions stands, in the document's order.
+    pub fn codes(&self) -> &[CodePlace] {
+        &self.codes
     }
 
     /// Findings that do not refuse the manifest: unknown members, a two-part version, effects without approval.
@@ -280,6 +287,8 @@ pub struct RunCode {
 pub struct FileRoot {
     /// URI prefix with scheme `file`, `s3` or `memory`.
     pub root: String,
+    /// Pointer to it in the document as given.
+    pub pointer: String,
 }
 
 /// The members of `plugin`.

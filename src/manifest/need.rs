@@ -11,12 +11,38 @@ use crate::requirement::Profile;
 /// A member that a runtime without its profile must refuse.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Need {
-    /// The profile it belongs to; `network` also needs that part of `sandbox`.
+    /// The profile it belongs to.
     pub profile: Profile,
     /// Pointer into the document as given; for a type that is left out, to the action.
     pub pointer: String,
     /// The action type, or the member's name as the document spells it.
     pub member: String,
+}
+
+/// Where the code of a `run_code` action stands; pointers into the document as given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodePlace {
+    /// The action, by its place among the actions.
+    pub action: usize,
+    /// Pointer to its `runtime`.
+    pub runtime: String,
+    /// Pointer to its `code`.
+    pub code: String,
+}
+
+/// The places of checked actions' code.
+pub(super) fn codes(checked: &Checked, report: &Report) -> Vec<CodePlace> {
+    let actions = checked.actions.iter().enumerate();
+    let coded = actions.filter(|(_, action)| matches!(action.kind, Kind::RunCode(_)));
+    let place = |(action, _)| {
+        let at = |member: &str| report.original(&format!("/actions/{action}/{member}"));
+        CodePlace {
+            action,
+            runtime: at("runtime"),
+            code: at("code"),
+        }
+    };
+    coded.map(place).collect()
 }
 
 /// The needs of checked actions, in the document's order.
@@ -42,7 +68,7 @@ pub(super) fn find(checked: &Checked, document: &Value, report: &Report) -> Vec<
             Kind::RunCode(code) => {
                 need(Profile::Sandbox, at("type"), action.kind.name());
                 if !code.network.is_empty() {
-                    need(Profile::Sandbox, at("network"), "network");
+                    need(Profile::SandboxNetwork, at("network"), "network");
                 }
             }
             Kind::ReadFile(_) | Kind::WriteFile(_) => {

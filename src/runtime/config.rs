@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::access::{Auth, Network};
 use super::clock::Clock;
+use super::files::Storage;
 use super::plugins::PluginFolder;
+use super::sandbox::SandboxSettings;
 use crate::manifest::Manifest;
 use crate::model::ModelConfig;
 use crate::requirement::Profile;
@@ -28,6 +30,10 @@ pub struct Config {
     pub plugins: PluginFolder,
     /// What is bounded.
     pub limits: Limits,
+    /// How sandboxed code is run.
+    pub sandbox: SandboxSettings,
+    /// Where files may be, and how large they get.
+    pub storage: Storage,
     /// How tokens are checked; `None`: everybody is the same anonymous subject.
     pub auth: Option<Auth>,
     /// The scopes of everybody, where no auth is configured.
@@ -52,6 +58,12 @@ pub fn offered_profiles() -> BTreeSet<Profile> {
         Profile::Human,
         Profile::Workflow,
         Profile::Access,
+        Profile::Sandbox,
+        Profile::SandboxPython,
+        Profile::SandboxJavascript,
+        Profile::SandboxWasm,
+        Profile::SandboxNetwork,
+        Profile::Storage,
     ])
 }
 

@@ -129,6 +129,20 @@ codes! {
     ConditionalError = "conditional_error", 400, false;
     /// A template does not parse (400) or cannot be evaluated (result).
     TemplateError = "template_error", 400, false;
+    /// The code runtime is not offered.
+    UnsupportedRuntime = "unsupported_runtime", 422, false;
+    /// Sandboxed code failed, or its result is not JSON.
+    SandboxError = "sandbox_error", 0, false;
+    /// Sandboxed code used up its processor time.
+    SandboxCpuLimit = "sandbox_cpu_limit", 0, false;
+    /// Sandboxed code needed more memory than it may have.
+    SandboxMemoryLimit = "sandbox_memory_limit", 0, false;
+    /// The result of sandboxed code is too long.
+    SandboxOutputLimit = "sandbox_output_limit", 0, false;
+    /// Sandboxed code wanted a network that is not granted.
+    SandboxNetworkDenied = "sandbox_network_denied", 0, false;
+    /// The session was closed while its code ran.
+    SandboxCancelled = "sandbox_cancelled", 0, false;
     /// The state has, or would have, more than 1 MiB.
     StateTooLarge = "state_too_large", 413, false;
     /// No approval has this id, or it is another subject's.
@@ -139,6 +153,16 @@ codes! {
     ApprovalUsed = "approval_used", 409, false;
     /// The decision came more than 24 hours after the question.
     ApprovalExpired = "approval_expired", 410, false;
+    /// There is no such file.
+    FileNotFound = "file_not_found", 0, false;
+    /// The path leads, or could lead, out of the action's root.
+    PathRefused = "path_refused", 0, false;
+    /// The file is larger than the limit.
+    FileTooLarge = "file_too_large", 0, false;
+    /// The content is not in the encoding that was named.
+    InvalidEncoding = "invalid_encoding", 0, false;
+    /// The store did not answer, refused the runtime, or is full.
+    StorageUnavailable = "storage_unavailable", 0, true;
     /// The model could not be asked.
     LlmUnavailable = "llm_unavailable", 503, true;
     /// A bound of this runtime is reached.

@@ -12,15 +12,19 @@ use super::StartError;
 use super::access::dial::{self, Guard};
 use super::access::refusal;
 use super::error::{Code, ErrorObject};
+use super::files::{self, Verb};
 use super::parts::Parts;
+use super::plugins::PluginCode;
 use super::redact::Site;
 use super::request::{self, Rendered};
 use super::response;
 use super::runtime::Runtime;
+use super::sandbox::running;
 use super::session::transcript::SideEffect;
 use super::session::{Call, Execution};
-use crate::manifest::{Action, InvokeApi, Kind, Method};
+use crate::manifest::{Action, InvokeApi, Kind, Method, RunCode};
 use crate::model::{Message, ModelFailure, ModelReply, openai};
+use crate::requirement::Profile;
 
 /// A client that follows no redirect and uses no proxy of the environment: where a call goes is ours to decide.
 ///
@@ -52,11 +56,15 @@ pub(super) async fn invoke(runtime: &Runtime, call: &Call) -> Execution {
     let loaded;
     let api = match &call.action.kind {
         Kind::InvokeApi(api) => api,
+        Kind::RunCode(code) => return running::run(runtime, call, code).await,
+        Kind::ReadFile(root) => return files::invoke(runtime, call, Verb::Read, root).await,
+        Kind::WriteFile(root) => return files::invoke(runtime, call, Verb::Write, root).await,
         Kind::Plugin(_) => {
             let rules = parts.workflow();
             match rules.plugin_code(runtime.plugins(), rules.plugin_name(&call.action)) {
-                Ok(code) => {
-                    loaded = code;
+                Ok(PluginCode::Module(code)) => return run_module(runtime, call, &code).await,
+                Ok(PluginCode::Api(api)) => {
+                    loaded = api;
                     &*loaded
                 }
                 Err(error) => {
@@ -112,6 +120,22 @@ pub(super) async fn invoke(runtime: &Runtime, call: &Call) -> Execution {
     execution
 }
 
+/// Runs a plugin that is a module. What a limit ended is told as such; whatever else it fails with is the plugin's failure
+/// (`spec/workflows.md`, section 13).
+async fn run_module(runtime: &Runtime, call: &Call, code: &RunCode) -> Execution {
+    if !runtime.profiles().contains(&Profile::SandboxWasm) {
+        let message = "the plugin is a module, and this runtime runs none";
+        return Execution::refused(ErrorObject::new(Code::PluginError, message));
+    }
+    let mut execution = running::run(runtime, call, code).await;
+    if let Err(error) = &mut execution.outcome
+        && error.code == Code::SandboxError
+    {
+        *error = ErrorObject::new(Code::PluginError, error.message.clone());
+    }
+    execution
+}
+
 /// Sends a request and follows what may be followed, all within the action's time limit.
 async fn send(
     runtime: &Runtime,
@@ -125,10 +149,7 @@ async fn send(
         .access()
         .allowed_networks(runtime.allowed_networks(), action);
     if let Err(error) = dial::check_target(parts, &rendered.url, &allowed) {
-        return Execution {
-            outcome: Err(error),
-            side_effects: Vec::new(),
-        };
+        return Execution::refused(error);
     }
     let limit = parts.action_timeout(api);
     let deadline = Instant::now() + limit;
@@ -155,6 +176,7 @@ async fn send(
                 return Execution {
                     outcome,
                     side_effects,
+                    logs: None,
                 };
             }
             Next::Redirect(status, location) => {
@@ -169,6 +191,7 @@ async fn send(
                             return Execution {
                                 outcome: Err(error),
                                 side_effects,
+                                logs: None,
                             };
                         }
                         rendered.url = to;
@@ -177,6 +200,7 @@ async fn send(
                         return Execution {
                             outcome: Err(response::redirect_refused(status)),
                             side_effects,
+                            logs: None,
                         };
                     }
                 }

@@ -1,4 +1,5 @@
-//! The reference interpreter: the profiles `core`, `session`, `human`, `workflow` and `access` over HTTP.
+//! The reference interpreter: the profiles `core`, `session`, `human`, `workflow`, `access`,
+//! `sandbox` and `storage` over HTTP.
 //!
 //! Read from the edge inwards: [`http`](self) takes requests and makes answers, `runtime` holds what they share and performs
 //! effects, [`session`] is the pure state machine, and [`parts`] names every decision that a requirement pins.
@@ -9,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod credentials;
 pub mod error;
+pub mod files;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod held;
@@ -30,6 +32,7 @@ pub mod response;
     reason = "the runtime is what the room is named for"
 )]
 mod runtime;
+pub mod sandbox;
 pub mod secret_source;
 pub mod session;
 pub mod test_clock;
@@ -53,9 +56,11 @@ pub use access::{Auth, Caller, Network};
 pub use answer::Answer;
 pub use clock::Clock;
 pub use config::{Config, Limits, offered_profiles};
+pub use files::Storage;
 pub use held::held_bytes;
 pub use parts::{Parts, Reference};
 pub use plugins::PluginFolder;
+pub use sandbox::{Ceiling, SandboxSettings, prepare_sandbox};
 pub use session::Session;
 
 use runtime::Runtime;
@@ -96,6 +101,8 @@ pub enum StartError {
         /// What is wrong with it.
         message: String,
     },
+    /// The settings of storage do not fit together.
+    Storage(String),
     /// The HTTP client cannot be set up.
     Client(String),
 }
@@ -112,7 +119,7 @@ impl fmt::Display for StartError {
             StartError::Profiles(reason) => {
                 write!(
                     f,
-                    "cannot declare these profiles: {reason}; choose core, session, human, workflow, access"
+                    "cannot declare these profiles: {reason}; choose core, session, human, workflow, access, sandbox, storage"
                 )
             }
             StartError::Manifest { name, violations } => {
@@ -127,6 +134,7 @@ impl fmt::Display for StartError {
                 "{address} can be reached by others; the test clock listens on loopback addresses only, such as 127.0.0.1:0"
             ),
             StartError::Plugin { file, message } => write!(f, "plugin {file}: {message}"),
+            StartError::Storage(message) => write!(f, "storage: {message}"),
             StartError::Client(message) => write!(f, "cannot set up the HTTP client: {message}"),
         }
     }
@@ -169,7 +177,19 @@ pub async fn start(config: Config, parts: Arc<dyn Parts>) -> Result<Running, Sta
         Some(listen) => Some(test_clock::open(listen, config.clock.clone()).await?),
         None => None,
     };
+    let start_manifests = config.manifests.clone();
     let runtime = Arc::new(Runtime::new(config, parts)?);
+    for manifest in start_manifests {
+        let name = manifest.name.clone();
+        let refused = |error: error::ErrorObject| StartError::Registration {
+            name,
+            message: sandbox::intake::told(&error),
+        };
+        runtime
+            .check_code_of(Arc::new(manifest))
+            .await
+            .map_err(refused)?;
+    }
     let listen = |source| StartError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen)?;
     let addr = listener.local_addr().map_err(listen)?;
@@ -206,6 +226,7 @@ impl Running {
         self.runtime.tasks().close();
         // Whoever has not ended by then is given up.
         let _ = timeout(limit, self.runtime.tasks().wait()).await;
+        self.runtime.sandboxes().end_all();
         if timeout(std::time::Duration::from_secs(1), &mut self.server)
             .await
             .is_err()

@@ -15,11 +15,13 @@ use super::access::AccessParts;
 use super::answer::Answer;
 use super::credentials::{self, Credentials, Place};
 use super::error::ErrorObject;
+use super::files::StorageParts;
 use super::idempotency::{self, Keyed};
 use super::plan::{self, Plan, Scope};
 use super::redact::{self, Redactor, Site};
 use super::registry::{self, Registered, Registry};
 use super::request::{self, Rendered};
+use super::sandbox::SandboxParts;
 use super::session::parts::SessionParts;
 use super::session::people::{self, Reply};
 use super::session::status::{self, Event, Status};
@@ -76,6 +78,16 @@ pub trait Parts: Send + Sync + 'static {
         &Reference
     }
 
+    /// The decisions about sandboxed code (sandbox.md).
+    fn sandbox(&self) -> &dyn SandboxParts {
+        &Reference
+    }
+
+    /// The decisions about files (storage.md).
+    fn storage(&self) -> &dyn StorageParts {
+        &Reference
+    }
+
     // --- requests of clients (errors.md 2, 3) ---
 
     /// The largest body, in bytes, and the deepest nesting (errors.md 2.4, 2.5).
@@ -128,12 +140,14 @@ pub trait Parts: Send + Sync + 'static {
 
     /// The answer of `GET /capabilities`.
     fn capabilities(&self, profiles: &[Profile]) -> Value {
-        wire::capabilities(
+        let mut said = wire::capabilities(
             profiles,
             self.body_limits(),
             self.observation_limit(),
             self.attempts_allowed(),
-        )
+        );
+        said["runtimes"] = Value::from(self.sandbox().runtimes(profiles));
+        said
     }
 
     /// The answer of `GET /healthz` while work is accepted.

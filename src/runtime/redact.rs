@@ -21,6 +21,8 @@ pub enum Site {
     Request,
     /// The reply of a service, before anything looks at it.
     ServiceReply,
+    /// What sandboxed code wrote to standard output and standard error.
+    Logs,
     /// The reply of the model.
     ModelReply,
     /// The answer of a person.

@@ -1,11 +1,12 @@
 //! The registered manifests, versions side by side (`spec/registration.md`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use serde_json::{Value, json};
 
 use super::error::{Code, ErrorObject};
+use super::files::{self, Root};
 use super::held::held_bytes;
 use super::parts::Parts;
 use super::session::manifest_reference;
@@ -22,6 +23,7 @@ pub struct Registry {
     start: Option<Key>,
     most: usize,
     most_bytes: usize,
+    allowed_roots: Vec<Root>,
     /// What each manifest's document holds, of deleted ones too: a session keeps its manifest.
     held: Vec<(Weak<Manifest>, usize)>,
 }
@@ -45,6 +47,13 @@ impl Registry {
         }
     }
 
+    /// The same, taking roots of files below these prefixes only.
+    #[must_use]
+    pub fn allow_roots(mut self, allowed: Vec<Root>) -> Self {
+        self.allowed_roots = allowed;
+        self
+    }
+
     /// Makes a manifest the one that requests without a reference get.
     pub fn set_start(&mut self, manifest: &Manifest) {
         self.start = Some(key(manifest));
@@ -53,12 +62,16 @@ impl Registry {
     /// Registers a manifest.
     ///
     /// # Errors
-    /// `manifest_conflict` when another document has the name and version, `capacity_exceeded` when the registry is full.
+    /// `manifest_invalid` when it names a root that may not be used, `manifest_conflict` when another document has the name and version, `capacity_exceeded` when the registry is full.
     pub fn register(
         &mut self,
         parts: &(impl Parts + ?Sized),
         manifest: Arc<Manifest>,
     ) -> Result<Registered, ErrorObject> {
+        let refused = files::refused_roots(parts, &manifest, &self.allowed_roots);
+        if !refused.is_empty() {
+            return Err(parts.manifest_refusal(&refused));
+        }
         let key = key(&manifest);
         if let Some(known) = self.manifests.get(&key) {
             parts.check_conflict(known, &manifest)?;
@@ -88,6 +101,12 @@ impl Registry {
     /// The manifest of an exact name and version.
     pub fn get(&self, name: &str, version: &semver::Version) -> Option<&Arc<Manifest>> {
         self.manifests.get(&(name.to_owned(), version.clone()))
+    }
+
+    /// The names of all manifests that are registered, or still used by a session.
+    pub fn living(&self) -> BTreeSet<String> {
+        let held = self.held.iter().filter_map(|(held, _)| held.upgrade());
+        held.map(|manifest| manifest.name.clone()).collect()
     }
 
     /// Takes a manifest out.
@@ -225,7 +244,7 @@ pub fn register(
 /// Loads a document of a stranger.
 ///
 /// # Errors
-/// `manifest_invalid`, `unsupported_protocol_version` or `profile_not_supported`, each with its violations.
+/// `manifest_invalid`, `unsupported_protocol_version`, `unsupported_runtime` or `profile_not_supported`, each with its violations.
 pub fn load(
     parts: &(impl Parts + ?Sized),
     document: &Value,
@@ -234,6 +253,14 @@ pub fn load(
     let manifest = parts
         .read_manifest(document)
         .map_err(|violations| parts.manifest_refusal(&violations))?;
+    let missing = parts.sandbox().unsupported_runtimes(&manifest, profiles);
+    if !missing.is_empty() {
+        return Err(ErrorObject::new(
+            Code::UnsupportedRuntime,
+            "the manifest needs code runtimes that are not offered; GET /capabilities lists those that are",
+        )
+        .with_violations(&missing));
+    }
     let unsupported = parts.unsupported_members(&manifest, profiles);
     if unsupported.is_empty() {
         return Ok(manifest);

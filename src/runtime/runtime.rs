@@ -19,6 +19,7 @@ use super::clock::Clock;
 use super::config::{Config, Limits, offered_profiles};
 use super::credentials::Credentials;
 use super::error::{Code, ErrorObject};
+use super::files::Files;
 use super::idempotency::Idempotency;
 use super::invoke;
 use super::opening::{self, Wanted};
@@ -26,8 +27,10 @@ use super::parts::Parts;
 use super::plugins::Plugins;
 use super::redact::{Redactor, Site};
 use super::registry::{self, Registry};
+use super::sandbox::{Sandboxes, intake};
 use super::session::{self, Effect, Execution, Flight, Input, Opening, Session};
 use super::workflows::Workflows;
+use crate::manifest::Manifest;
 use crate::model::ModelConfig;
 use crate::requirement::Profile;
 use crate::store::{Closed, Full, Memory, Slot, Store};
@@ -52,6 +55,8 @@ pub(super) struct Runtime {
     services: Client,
     allowed_networks: Arc<[Network]>,
     plugins: Arc<Plugins>,
+    sandboxes: Arc<Sandboxes>,
+    files: Files,
     model: ModelConfig,
     credentials: Credentials,
     redactor: Redactor,
@@ -71,29 +76,34 @@ impl Runtime {
         let configured: Vec<Profile> = config.profiles.iter().copied().collect();
         let profiles = parts.profiles(&configured);
         let limits = config.limits;
-        // What checks tokens is granted to no action, wherever the operator may have put it.
-        let checks_tokens: BTreeSet<String> = config
+        // What checks tokens or opens a store is granted to no action, wherever the operator may have put it.
+        let own_secrets: BTreeSet<String> = config
             .auth
             .iter()
             .flat_map(Auth::secrets)
+            .chain(config.storage.secrets())
             .map(str::to_owned)
             .collect();
         let mut secrets = config.secrets;
-        secrets.retain(|_, value| !checks_tokens.contains(value));
+        secrets.retain(|_, value| !own_secrets.contains(value));
         let mut variables = config.variables;
-        variables.retain(|_, value| !checks_tokens.contains(value));
+        variables.retain(|_, value| !own_secrets.contains(value));
         let credentials =
             Credentials::new(secrets, variables, &config.model.api_key).bind(config.bound_secrets);
         let forms: Vec<String> = credentials
             .secret_values()
             .chain(std::iter::once(config.model.api_key.as_str()))
-            .chain(checks_tokens.iter().map(String::as_str))
+            .chain(own_secrets.iter().map(String::as_str))
             .flat_map(|secret| parts.secret_forms(secret))
             .collect();
         let allowed_networks: Arc<[Network]> = config.allowed_networks.into();
         let guard = Guard::new(Arc::clone(&parts), Arc::clone(&allowed_networks));
+        let client = invoke::client(None)?;
         let runtime = Self {
-            registry: Mutex::new(Registry::new(limits.manifests, limits.manifest_bytes)),
+            registry: Mutex::new(
+                Registry::new(limits.manifests, limits.manifest_bytes)
+                    .allow_roots(config.storage.allowed_roots.clone()),
+            ),
             store: Box::new(Memory::new(
                 limits.sessions,
                 limits.session_bytes,
@@ -106,10 +116,12 @@ impl Runtime {
             anonymous: parts.access().anonymous(&config.anonymous_scopes),
             auth: config.auth,
             clock: config.clock,
-            client: invoke::client(None)?,
+            files: Files::new(config.storage, &client).map_err(StartError::Storage)?,
+            client,
             services: invoke::client(Some(guard))?,
             allowed_networks,
             plugins: Arc::new(parts.workflow().install(config.plugins)?),
+            sandboxes: Arc::new(Sandboxes::new(&config.sandbox)),
             model: config.model,
             redactor: Redactor::new(&forms),
             credentials,
@@ -125,13 +137,44 @@ impl Runtime {
         Ok(runtime)
     }
 
+    /// Whether the code in a document parses (sandbox.md 1.3). What else is wrong with the document is told by who registers it.
+    pub(super) async fn check_code(&self, document: &Value) -> Result<(), ErrorObject> {
+        if !intake::may_have_code(document) {
+            return Ok(());
+        }
+        match self.parts.read_manifest(document) {
+            Ok(manifest) => self.check_code_of(Arc::new(manifest)).await,
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Whether the code of a manifest parses.
+    pub(super) async fn check_code_of(&self, manifest: Arc<Manifest>) -> Result<(), ErrorObject> {
+        if !intake::has_code(&manifest) {
+            return Ok(());
+        }
+        let (parts, profiles) = (Arc::clone(&self.parts), self.profiles.clone());
+        let sandboxes = Arc::clone(&self.sandboxes);
+        let defects = sandboxes
+            .look(move |sandbox| intake::code_defects(&*parts, sandbox, &manifest, &profiles));
+        let defects = defects.await;
+        if defects.is_empty() {
+            return Ok(());
+        }
+        Err(self.parts.manifest_refusal(&defects))
+    }
+
     fn register_at_start(
         &self,
         manifests: Vec<crate::manifest::Manifest>,
     ) -> Result<(), StartError> {
         let single = manifests.len() == 1;
         for manifest in manifests {
-            let unsupported = self.parts.unsupported_members(&manifest, &self.profiles);
+            let mut unsupported = self
+                .parts
+                .sandbox()
+                .unsupported_runtimes(&manifest, &self.profiles);
+            unsupported.extend(self.parts.unsupported_members(&manifest, &self.profiles));
             if !unsupported.is_empty() {
                 return Err(StartError::Manifest {
                     name: manifest.name.clone(),
@@ -147,7 +190,7 @@ impl Runtime {
                 .register(self.parts(), Arc::new(manifest))
                 .map_err(|error| StartError::Registration {
                     name,
-                    message: error.message,
+                    message: intake::told(&error),
                 })?;
         }
         Ok(())
@@ -155,6 +198,24 @@ impl Runtime {
 
     pub(super) fn parts(&self) -> &dyn Parts {
         &*self.parts
+    }
+
+    /// The decisions, for what outlives the call that asks.
+    pub(super) fn shared_parts(&self) -> Arc<dyn Parts> {
+        Arc::clone(&self.parts)
+    }
+
+    /// The clock, for what outlives the call that asks.
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(super) fn sandboxes(&self) -> &Arc<Sandboxes> {
+        &self.sandboxes
+    }
+
+    pub(super) fn files(&self) -> &Files {
+        &self.files
     }
 
     pub(super) fn profiles(&self) -> &[Profile] {
@@ -408,6 +469,9 @@ impl Runtime {
         if !self.parts.close_waits() {
             return Ok(self.drive(&slot, Input::Close).await);
         }
+        if self.parts.sandbox().close_ends_runs() {
+            self.sandboxes.end(id);
+        }
         let _turn = slot.turn().lock().await;
         Ok(self.drive(&slot, Input::Close).await)
     }
@@ -487,14 +551,17 @@ impl Runtime {
         let mut execution = Execution {
             outcome: Ok(Value::Null),
             side_effects: Vec::new(),
+            logs: None,
         };
         for call in &flight.calls {
             let Execution {
                 outcome,
                 side_effects,
+                logs,
             } = invoke::invoke(self, call).await;
             execution.outcome = outcome;
             execution.side_effects.extend(side_effects);
+            execution.logs = logs;
         }
         Input::Executed(flight, execution)
     }
@@ -544,6 +611,18 @@ fn check_profiles(wanted: &BTreeSet<Profile>) -> Result<(), StartError> {
     let asks = [Profile::Session, Profile::Workflow];
     if wanted.contains(&Profile::Human) && !asks.iter().any(|profile| wanted.contains(profile)) {
         let reason = "human needs session or workflow";
+        return Err(StartError::Profiles(reason.to_owned()));
+    }
+    let languages = [
+        Profile::SandboxPython,
+        Profile::SandboxJavascript,
+        Profile::SandboxWasm,
+    ];
+    let has_language = languages.iter().any(|profile| wanted.contains(profile));
+    if wanted.contains(&Profile::Sandbox) != has_language
+        || (wanted.contains(&Profile::SandboxNetwork) && !has_language)
+    {
+        let reason = "sandbox and at least one of sandbox.python, sandbox.javascript, sandbox.wasm go together";
         return Err(StartError::Profiles(reason.to_owned()));
     }
     Ok(())

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::answer::Answer;
 use super::error::{Code, ErrorObject};
 use super::opening::HIGHEST_MAX_STEPS;
+use super::sandbox;
 use super::session::status::Status;
 use super::session::{Outcome, Session, manifest_reference};
 use crate::json::Limits;
@@ -39,7 +40,7 @@ pub fn capabilities(
     json!({
         "protocol_version": PROTOCOL_VERSION,
         "profiles": names,
-        "runtimes": [],
+        "runtimes": sandbox::asked::runtimes(profiles),
         "limits": {
             "body_bytes": body.bytes, "observation_bytes": observation_bytes, "nesting": body.depth,
             "max_steps": HIGHEST_MAX_STEPS, "model_attempts": attempts,

@@ -16,7 +16,7 @@ use super::idempotency::{Admission, Idempotency, Keyed};
 use super::invoke;
 use super::registry;
 use super::runtime::Runtime;
-use super::session::Call;
+use super::session::{Call, Execution};
 use crate::manifest::Manifest;
 use crate::model::ModelFailure;
 use crate::workflow::approvals::{self, Approvals, Claim, Kept, Known, Repeat, RepeatKey};
@@ -217,6 +217,11 @@ impl Runtime {
     ) -> Workflow {
         let terms = Terms {
             members: approvals::kept_members(self.rules(), &request),
+            seed: request.seed,
+            clock: Some(
+                self.rules()
+                    .sandbox_clock(request.timestamp.as_deref(), self.now()),
+            ),
             intent: request.intent,
             required_scopes: request.required_scopes,
             goal: request.goal,
@@ -407,7 +412,7 @@ impl Runtime {
                             return Answer::error(parts, &error);
                         }
                         // What was executed before is not lost: the call ends here, and is answered in time.
-                        input = Some(Input::Executed(Err(error)));
+                        input = Some(Input::Executed(Execution::refused(error)));
                     }
                     Effect::Execute(call) => {
                         executed = true;
@@ -434,12 +439,16 @@ impl Runtime {
         Answer::error(parts, &defect)
     }
 
-    async fn execute_node(&self, call: Call) -> Result<Value, ErrorObject> {
-        let mut outcome = Ok(Value::Null);
+    async fn execute_node(&self, call: Call) -> Execution {
+        let mut execution = Execution {
+            outcome: Ok(Value::Null),
+            side_effects: Vec::new(),
+            logs: None,
+        };
         for call in self.parts().calls(call) {
-            outcome = invoke::invoke(self, &call).await.outcome;
+            execution = invoke::invoke(self, &call).await;
         }
-        outcome
+        execution
     }
 
     /// What is known under a node's key; waits for one that is running in another call.

@@ -1,4 +1,4 @@
-//! How often the parts of a recursive schema look at one value.
+//! How often the parts of a schema look at one value.
 
 /// Which part of a value a subschema is applied to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -25,15 +25,20 @@ const DEEPEST: usize = 64;
 /// What a reference to a dialect's own schema counts for.
 const DIALECT_PLACES: usize = 100;
 
-/// Most visits that listing violations may cost.
-const MOST_VISITS: f64 = 1e7;
+/// Most visits that listing violations may cost; each can leave an error of some hundred bytes in memory.
+const MOST_VISITS: f64 = 3e5;
+
+/// Most visits that finding out whether a value is valid may cost.
+const MOST_WORK: f64 = 5e7;
 
 /// What a schema can cost.
 #[derive(Debug)]
 pub(super) struct Weight {
     places: usize,
-    /// For a recursive schema: how often, at most, its parts look at one value at each depth.
+    /// How often, at most, the parts look at one value at each depth; `None` where that does not matter.
     visits: Option<Vec<f64>>,
+    /// Whether it leads back to itself.
+    recursive: bool,
 }
 
 impl Weight {
@@ -41,6 +46,7 @@ impl Weight {
     pub(super) const OWN: Weight = Weight {
         places: 0,
         visits: None,
+        recursive: false,
     };
 
     /// The number of subschemas, each counted as often as references lead to it.
@@ -48,11 +54,22 @@ impl Weight {
         self.places
     }
 
+    /// Whether finding out that this value is valid, or not, is affordable.
+    ///
+    /// With a recursive schema it always is: there the validator remembers what it has seen.
+    pub(super) fn allows_checking(&self, value: &Value) -> bool {
+        self.recursive || self.allows(value, MOST_WORK)
+    }
+
     /// Whether listing what is wrong with this value is affordable.
     ///
-    /// A yes or no is always: there the validator remembers what it has seen. A list is built without that
-    /// memory, and doubles its work at each level of a schema that recurs twice.
+    /// A list is built without that memory, and doubles its work at each level of a schema that recurs twice; each
+    /// branch that a value does not satisfy is kept until the list is there.
     pub(super) fn allows_listing(&self, value: &Value) -> bool {
+        self.allows(value, MOST_VISITS)
+    }
+
+    fn allows(&self, value: &Value, most: f64) -> bool {
         let Some(visits) = &self.visits else {
             return true;
         };
@@ -65,11 +82,11 @@ impl Weight {
                 _ => Vec::new(),
             });
             level = below.collect();
-            if total > MOST_VISITS || level.is_empty() {
+            if total > most || level.is_empty() {
                 break;
             }
         }
-        total <= MOST_VISITS && level.is_empty()
+        total <= most && level.is_empty()
     }
 }
 
@@ -93,12 +110,11 @@ pub(super) fn weigh(document: &Value) -> Result<Weight, SchemaError> {
         recursive: false,
     };
     walk.run()?;
-    let visits = walk
-        .recursive
-        .then(|| visits(walk.nodes.len(), &walk.edges, DEEPEST));
+    let visits = visits(walk.nodes.len(), &walk.edges, DEEPEST);
     Ok(Weight {
         places: walk.places,
-        visits,
+        visits: Some(visits),
+        recursive: walk.recursive,
     })
 }
 

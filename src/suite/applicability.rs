@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::case::Case;
+use super::case::{Case, SCHEMES};
 use crate::requirement::{Profile, Registry};
 
 /// What a target says it can do, declared or discovered.
@@ -21,6 +21,12 @@ pub struct Capabilities {
     pub cannot: BTreeSet<String>,
     /// Whether its clock can be moved.
     pub clock: bool,
+    /// Whether there is a folder that it shares with the harness.
+    pub files: bool,
+    /// Whether it was told where the mock object store is.
+    pub objects: bool,
+    /// The schemes of roots that it offers; `None`: all that there are.
+    pub schemes: Option<Vec<String>>,
     /// Who it says it is.
     pub implementation: Option<Value>,
 }
@@ -36,6 +42,9 @@ impl Capabilities {
             registers: true,
             cannot: BTreeSet::new(),
             clock: false,
+            files: false,
+            objects: true,
+            schemes: None,
             implementation: None,
         }
     }
@@ -89,6 +98,9 @@ pub fn applicability(
             "the case moves the clock, and the target offers none that can be moved".to_owned(),
         );
     }
+    if let Some(reason) = missing_root(case, capabilities) {
+        return Applicability::NotApplicable(reason);
+    }
     let named = std::iter::once(&case.id).chain(&case.requirements);
     if let Some(id) = named
         .into_iter()
@@ -102,6 +114,25 @@ pub fn applicability(
         );
     }
     Applicability::Applicable
+}
+
+/// Why a root of the case cannot be accepted by the target.
+fn missing_root(case: &Case, capabilities: &Capabilities) -> Option<String> {
+    let offers = |scheme: &str| match &capabilities.schemes {
+        Some(offered) => offered.iter().any(|offered| offered == scheme),
+        None => true,
+    };
+    if let Some(scheme) = SCHEMES
+        .into_iter()
+        .find(|scheme| case.has_root(scheme) && !offers(scheme))
+    {
+        return Some(format!("the target offers no roots of scheme {scheme}"));
+    }
+    if case.shares_files() && !capabilities.files {
+        return Some("the case needs a folder that the target shares with the harness".to_owned());
+    }
+    (case.has_root("s3") && !capabilities.objects)
+        .then(|| "the target was not told where the mock object store is".to_owned())
 }
 
 #[cfg(test)]
@@ -199,6 +230,34 @@ mod tests {
         assert!(matches!(
             decide(&[], &target, false),
             Applicability::NotApplicable(_)
+        ));
+    }
+
+    #[test]
+    fn roots_decide_too() {
+        let mut target = Capabilities::of([Profile::Session]);
+        let mut shared = case(&["session"]);
+        shared.source = "root: file:///srv/notes/a/".to_owned();
+        let decide =
+            |case: &Case, target: &Capabilities| applicability(case, &registry(), target, false);
+        assert!(matches!(
+            decide(&shared, &target),
+            Applicability::NotApplicable(reason) if reason.contains("folder")
+        ));
+        target.files = true;
+        assert_eq!(decide(&shared, &target), Applicability::Applicable);
+        target.schemes = Some(vec!["memory".to_owned()]);
+        assert!(matches!(
+            decide(&shared, &target),
+            Applicability::NotApplicable(reason) if reason.contains("file")
+        ));
+        shared.source = "root: memory:a/".to_owned();
+        assert_eq!(decide(&shared, &target), Applicability::Applicable);
+        shared.source = "root: s3://notes-bucket/".to_owned();
+        (target.schemes, target.objects) = (None, false);
+        assert!(matches!(
+            decide(&shared, &target),
+            Applicability::NotApplicable(reason) if reason.contains("object store")
         ));
     }
 

@@ -1,7 +1,10 @@
 //! One conformance case, as its YAML file says it (`conformance/README.md`).
 
 mod expectation;
+mod files;
 mod identity;
+mod measure;
+mod runtimes;
 mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +15,10 @@ use serde_json::{Map, Value};
 use crate::requirement::{Profile, Registry};
 
 pub use expectation::{After, AnswerExpect, Expect, ManyExpect, Place, Sight, Tally};
+pub use files::{Laid, SCHEMES};
 pub use identity::{Identity, Signer};
+pub use measure::{Calibrate, Processor};
+pub use runtimes::{Variant, id_in_file, variants};
 pub use step::{Advance, Call, Register, Repeat, Request, Step, Stimulus};
 
 /// A case: what is sent, what the surroundings answer, and what must be observed.
@@ -45,6 +51,9 @@ pub struct Case {
     /// The scripted services, raw.
     #[serde(default)]
     pub services: Map<String, Value>,
+    /// What is in the folder that harness and target share, below the case's root; one leading `../` is beside it.
+    #[serde(default)]
+    pub files: BTreeMap<String, Laid>,
     /// What is done, in order.
     pub steps: Vec<Step>,
     /// What must have been seen when all steps are done.
@@ -56,6 +65,9 @@ pub struct Case {
     /// For readers.
     #[serde(default)]
     pub notes: Option<String>,
+    /// The language of its code, where its file is one case for each.
+    #[serde(skip)]
+    pub language: Option<&'static str>,
     /// The file it was read from, relative to the folder of cases.
     #[serde(skip)]
     pub file: String,
@@ -166,6 +178,21 @@ impl Case {
         self.steps
             .iter()
             .any(|step| matches!(step.stimulus, Stimulus::Advance(_)))
+    }
+
+    /// Whether no other case may run at the same time: the clock is everybody's, and so is the processor.
+    pub fn runs_alone(&self) -> bool {
+        self.moves_clock() || self.measures()
+    }
+
+    /// Whether it measures processor time, directly or by what fits into it.
+    pub fn measures(&self) -> bool {
+        self.steps.iter().any(|step| {
+            matches!(
+                step.stimulus,
+                Stimulus::Calibrate(_) | Stimulus::Processor(_)
+            )
+        })
     }
 
     /// The script of the mocks: `{model, services}`.

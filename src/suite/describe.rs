@@ -245,6 +245,8 @@ pub fn plan(
     }
     let capabilities = Capabilities {
         clock: options.clock.is_some(),
+        files: options.files.is_some(),
+        objects: options.objects,
         ..capabilities.clone()
     };
     Ok(selected

@@ -1,6 +1,9 @@
 //! One case against one target: load the mocks, register, take the steps, look, tidy up. Nothing is judged here.
 
+mod measured;
+
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use mock_services::{MockServices, Script, Service};
@@ -8,7 +11,9 @@ use serde_json::Value;
 
 use super::case::{Case, Stimulus};
 use super::clock::{self, Clock};
+use super::files::{Files, Place};
 use super::identity::{self, Caller, Keys};
+use super::measure::Process;
 use super::observed::{Control, ControlProblem, Observed, StepObserved, Stop};
 use super::options::Times;
 use super::prepare::{self, Origins, Prepared};
@@ -16,6 +21,7 @@ use super::stimulus::{self, Refusal};
 use super::substitute::Bindings;
 use super::target::{Exchange, HttpRequest, SendError, Target};
 use crate::json;
+use measured::Unmeasured;
 
 /// How long to wait before the journal is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
@@ -37,6 +43,10 @@ pub struct Bench {
     pub keys: Option<Keys>,
     /// The target's clock, where it can be moved.
     pub clock: Option<Arc<Clock>>,
+    /// The target's processes, where they can be seen.
+    pub process: Option<Process>,
+    /// The folder that harness and target share.
+    pub files: Option<Files>,
 }
 
 impl Bench {
@@ -46,6 +56,7 @@ impl Bench {
             calendar: mocks.service_url(Service::Calendar),
             email: mocks.service_url(Service::Email),
             crm: mocks.service_url(Service::Crm),
+            folder: None,
         };
         Self {
             target,
@@ -55,6 +66,8 @@ impl Bench {
             alone: false,
             keys: None,
             clock: None,
+            process: None,
+            files: None,
         }
     }
 }
@@ -80,6 +93,16 @@ pub async fn execute(case: &Case, token: &str, bench: &Bench) -> Observed {
     if let Err(error) = bench.mocks.load(token, script) {
         return Observed::broken(token, format!("the mocks refuse the script: {error}"));
     }
+    let place = match bench.files.as_ref().filter(|_| case.shares_files()) {
+        Some(files) => match Place::lay(files, token, &case.files) {
+            Ok(place) => Some(place),
+            Err(message) => {
+                bench.mocks.unload(token);
+                return Observed::broken(token, message);
+            }
+        },
+        None => None,
+    };
     let strays = bench.mocks.stray_calls().len();
     let mut walk = Walk {
         case,
@@ -96,7 +119,13 @@ pub async fn execute(case: &Case, token: &str, bench: &Bench) -> Observed {
     let (opened, registered) = (walk.opened, walk.registered);
     observed.calls = bench.mocks.calls(token);
     observed.unused = bench.mocks.unused(token);
-    for service in [Service::Calendar, Service::Email, Service::Crm] {
+    if let Some(place) = &place {
+        observed.files = place.look(case.expect.files());
+    }
+    for service in Service::ALL
+        .into_iter()
+        .filter(|service| *service != Service::Model)
+    {
         let state = bench.mocks.state(token, service);
         observed.states.insert(service.name().to_owned(), state);
     }
@@ -179,6 +208,22 @@ impl Walk<'_> {
                 });
                 continue;
             }
+            if let Stimulus::Calibrate(_) | Stimulus::Processor(_) = step.stimulus {
+                let name = step.callers.first().cloned().flatten();
+                let taken = measured::take(self, &step.stimulus, name.as_deref(), &bindings).await;
+                match taken {
+                    Ok(seen) => self.observed.steps.push(seen),
+                    Err(Unmeasured::Stop(stop)) => {
+                        self.observed.stop = Some(stop);
+                        return;
+                    }
+                    Err(Unmeasured::Broken(message)) => {
+                        self.observed.harness = Some(format!("step {}: {message}", index + 1));
+                        return;
+                    }
+                }
+                continue;
+            }
             let stimuli: &[Stimulus] = match &step.stimulus {
                 Stimulus::Together(inner) => inner,
                 single => std::slice::from_ref(single),
@@ -227,6 +272,7 @@ impl Walk<'_> {
                 exchanges,
                 bindings: bindings.clone(),
                 missing,
+                measured: None,
             });
             if !answered {
                 self.observed.stop = Some(Stop::NoAnswer);
@@ -263,12 +309,34 @@ impl Walk<'_> {
 
     fn first_bindings(&self) -> Bindings {
         let manifest = &self.observed.manifest;
+        let (token, origins) = (&self.observed.token, &self.bench.origins);
         [
             ("token", self.observed.token.clone()),
             ("manifest", manifest.reference()),
             ("manifest_name", manifest.name.clone()),
             ("digest", manifest.digest.clone()),
             ("user", format!("U-{}", self.observed.token)),
+            (
+                "language",
+                self.case.language.unwrap_or_default().to_owned(),
+            ),
+            (
+                "calendar",
+                prepare::led_to(&self.bench.origins.calendar, &self.observed.token),
+            ),
+            (
+                "calendar_address",
+                prepare::address(&self.bench.origins.calendar).to_owned(),
+            ),
+            ("file_root", prepare::file_root(token, origins)),
+            ("object_root", prepare::object_root(token)),
+            (
+                "folder",
+                origins
+                    .folder
+                    .clone()
+                    .unwrap_or_else(|| "/srv/notes".to_owned()),
+            ),
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), Value::from(value)))
@@ -285,10 +353,16 @@ impl Walk<'_> {
         let mut exchanges: Vec<Option<Exchange>> = vec![None; requests.len()];
         let calls_before = self.calls_so_far();
         let mut tasks = tokio::task::JoinSet::new();
+        let answers = Arc::new(AtomicUsize::new(0));
         for (index, request) in requests.into_iter().enumerate() {
             let target = Arc::clone(&self.bench.target);
             let time = self.bench.times.request;
-            tasks.spawn(async move { (index, target.send(request, time).await) });
+            let answers = Arc::clone(&answers);
+            tasks.spawn(async move {
+                let mut exchange = target.send(request, time).await;
+                exchange.answered = Some(answers.fetch_add(1, Ordering::Relaxed));
+                (index, exchange)
+            });
             if head_start && index == 0 {
                 // What it waits for shows in the journal only, so the journal is looked at again and again.
                 while self.calls_so_far() == calls_before {
@@ -316,6 +390,7 @@ impl Walk<'_> {
                         "the sending task ended early".to_owned(),
                     )),
                     duration: Duration::ZERO,
+                    answered: None,
                 })
             })
             .collect()

@@ -10,6 +10,7 @@ use super::case::{Case, Expect, Stimulus};
 use super::judge::Ground;
 use super::matcher::absent;
 use super::observed::Observed;
+use super::options::OBJECT_KEY;
 use super::secrets::Leak;
 use super::target::Exchange;
 use super::transcript;
@@ -25,6 +26,9 @@ const SECRET_IN_PROMPT: &str = "SEC-011";
 const OUTGOING_KEY: &str = "IDM-011";
 /// No secret in a request to a service but where it is declared.
 const SECRET_IN_REQUEST: &str = "SEC-012";
+
+/// No key of a store in a result, transcript or error.
+const KEY_OF_A_STORE: &str = "STO-004";
 
 /// The goal and the observation stand in each prompt, and the token in both.
 const PROMPT: [&str; 2] = ["MOD-004", "MOD-005"];
@@ -410,7 +414,10 @@ fn leaks(leaks: Vec<Leak>, place: &str, prefix: &str, requirement: &str) -> Vec<
         .into_iter()
         .take(MOST)
         .map(|leak| Mismatch {
-            cites: vec![requirement.to_owned()],
+            cites: std::iter::once(requirement)
+                .chain((leak.name == OBJECT_KEY).then_some(KEY_OF_A_STORE))
+                .map(str::to_owned)
+                .collect(),
             place: place.to_owned(),
             pointer: format!("{prefix}{}", leak.pointer),
             expected: json!({"$not": {"$has": format!("the value of {}", leak.name)}}),

@@ -58,6 +58,9 @@ pub fn judge(case: &Case, observed: &Observed, ground: &Ground<'_>) -> Judgement
     if let Some(problem) = observed.control.obstacle() {
         return Judgement::without(Verdict::SetupFailed, &problem.message);
     }
+    if let Some(Stop::Unseen(reason)) = &observed.stop {
+        return Judgement::without(Verdict::NotObserved, reason);
+    }
     let mut bench = Reading {
         case,
         mismatches: Vec::new(),
@@ -232,6 +235,19 @@ impl Reading<'_> {
                     self.assertions = assertions;
                 }
             }
+            Expect::One(expect) if seen.measured.is_some() => {
+                let figures = json!({"body": seen.measured});
+                self.apply(
+                    &expected_value(expect),
+                    &seen.bindings,
+                    Spot {
+                        place: place.to_owned(),
+                        prefix: String::new(),
+                        observed: Some(&figures),
+                    },
+                    &cites,
+                );
+            }
             Expect::One(expect) => {
                 if let Some(answer) = seen.exchanges.first().and_then(Exchange::answer) {
                     self.answer(expect, answer, &seen.bindings, place, &cites);
@@ -275,6 +291,7 @@ impl Reading<'_> {
 
     fn many(&mut self, expect: &ManyExpect, seen: &StepObserved, place: &str, cites: &[String]) {
         let answers: Vec<&Answer> = seen.exchanges.iter().filter_map(Exchange::answer).collect();
+        let answered = |index: usize| seen.exchanges.get(index).map(|exchange| exchange.answered);
         if let Some(each) = &expect.each {
             let before = self.mismatches.len();
             for answer in &answers {
@@ -313,8 +330,12 @@ impl Reading<'_> {
                 self.harness = Some(format!("{place}: tally {index} cannot be counted"));
                 return;
             };
-            let count = answers
+            let latest = tally.before.and_then(answered).flatten();
+            let count = seen
+                .exchanges
                 .iter()
+                .filter(|exchange| tally.before.is_none() || exchange.answered < latest)
+                .filter_map(Exchange::answer)
                 .filter(|answer| of.matches(Some(&answer_value(answer))))
                 .count();
             let count = Value::from(count);
@@ -366,6 +387,11 @@ impl Reading<'_> {
                     Some(of_service(observed, "model").map(model_request).collect()),
                 ),
                 Place::Transcript => ("transcript".to_owned(), "", observed.transcript.clone()),
+                Place::File(name) => (
+                    format!("file {name}"),
+                    "",
+                    observed.files.get(name).cloned(),
+                ),
             };
             let before = self.mismatches.len();
             let spot = Spot {

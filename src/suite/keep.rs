@@ -51,6 +51,7 @@ fn record(case: &CaseReport, observed: &Observed) -> Value {
         "unused": observed.unused,
         "strays": observed.strays,
         "states": observed.states,
+        "files": observed.files,
         "duration_ms": observed.duration.as_secs_f64() * 1000.0,
     })
 }
@@ -129,6 +130,7 @@ mod tests {
                     body: format!("{{\"a\":\"{secret}\"}}").into_bytes(),
                 }),
                 duration: std::time::Duration::ZERO,
+                answered: None,
             }],
             ..StepObserved::default()
         });

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use review::Review;
 
-use super::case::Case;
+use super::case::{Case, variants};
 use super::yaml;
 use crate::requirement::Registry;
 use crate::{embedded, schema};
@@ -149,23 +149,23 @@ fn assemble(
                     message,
                 }]
             })
-            .and_then(|text| case(&file, &text, registry));
-        match loaded {
-            Ok(case) => {
-                if let Some(other) = cases.get(&case.id) {
-                    errors.push(LoadError {
-                        file,
-                        line: 1,
-                        message: format!(
-                            "{} is already the id of {}; ids are unique",
-                            case.id, other.file
-                        ),
-                    });
-                } else {
-                    cases.insert(case.id.clone(), case);
-                }
+            .and_then(|text| read(&file, &text, registry));
+        for case in loaded.unwrap_or_else(|found| {
+            errors.extend(found);
+            Vec::new()
+        }) {
+            if let Some(other) = cases.get(&case.id) {
+                errors.push(LoadError {
+                    file: file.clone(),
+                    line: 1,
+                    message: format!(
+                        "{} is already the id of {}; ids are unique",
+                        case.id, other.file
+                    ),
+                });
+            } else {
+                cases.insert(case.id.clone(), case);
             }
-            Err(found) => errors.extend(found),
         }
     }
     if errors.is_empty() {
@@ -176,11 +176,11 @@ fn assemble(
     }
 }
 
-/// One case from its file's text.
+/// The cases of a file's text: one, or with `runtimes` one for each language.
 ///
 /// # Errors
-/// Everything that is wrong with it.
-pub fn case(file: &str, text: &str, registry: &Registry) -> Result<Case, Vec<LoadError>> {
+/// Everything that is wrong with them.
+pub fn read(file: &str, text: &str, registry: &Registry) -> Result<Vec<Case>, Vec<LoadError>> {
     let one = |line: usize, message: String| {
         vec![LoadError {
             file: file.to_owned(),
@@ -202,18 +202,25 @@ pub fn case(file: &str, text: &str, registry: &Registry) -> Result<Case, Vec<Loa
                 .collect());
         }
     }
-    let mut case: Case = serde_json::from_value(document.value.clone())
-        .map_err(|error| one(1, format!("{error}; see conformance/README.md")))?;
-    case.file = file.to_owned();
-    case.source = text.to_owned();
+    let variants = variants(&document.value)
+        .map_err(|(pointer, message)| one(document.line(&pointer), message))?;
+    let mut cases = Vec::new();
     let mut review = Review {
         file,
         document: &document,
         errors: Vec::new(),
     };
-    review.case(&case, registry);
+    for variant in variants {
+        let mut case: Case = serde_json::from_value(variant.document)
+            .map_err(|error| one(1, format!("{error}; see conformance/README.md")))?;
+        case.language = variant.language;
+        case.file = file.to_owned();
+        case.source = text.to_owned();
+        review.case(&case, registry);
+        cases.push(case);
+    }
     if review.errors.is_empty() {
-        Ok(case)
+        Ok(cases)
     } else {
         review.errors.sort();
         review.errors.dedup();
@@ -272,7 +279,7 @@ expect:
 ";
 
     fn load(text: &str) -> Result<Case, Vec<LoadError>> {
-        case("steps/STP-001-good.yaml", text, &registry())
+        read("steps/STP-001-good.yaml", text, &registry()).map(|mut cases| cases.remove(0))
     }
 
     fn errors(from: &str, to: &str) -> Vec<LoadError> {

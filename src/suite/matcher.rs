@@ -1,7 +1,8 @@
 //! The eight matchers: what an observed value must be.
 //!
 //! Plain values are matchers too: a scalar is equal by JSON value, an object is an open subset, an array matches element by
-//! element. The others are objects with one `$` member: `$exact`, `$type`, `$absent`, `$pattern`, `$any_of`, `$has`, `$not`.
+//! element. The eight are objects with one `$` member: `$exact`, `$type`, `$absent`, `$pattern`, `$any_of`, `$has`, `$not`,
+//! `$between`.
 
 use regex::Regex;
 use serde_json::{Map, Value};
@@ -62,6 +63,8 @@ pub enum Matcher {
     Has(Box<Matcher>, Value),
     /// `$not`, with the source for the report.
     Not(Box<Matcher>, Value),
+    /// `$between`: the least and the greatest, and the source for the report.
+    Between(f64, f64, Value),
 }
 
 /// What `$type` may name.
@@ -242,6 +245,13 @@ impl Matcher {
                 _ => Err("is neither an array nor text".to_owned()),
             },
             Self::Not(inner, _) => verdict(!inner.matches(Some(value)), "matches, and must not"),
+            Self::Between(least, greatest, _) => match value.as_f64() {
+                Some(number) => verdict(
+                    (*least..=*greatest).contains(&number),
+                    "is not between the two",
+                ),
+                None => Err("is no number".to_owned()),
+            },
         }
     }
 
@@ -265,6 +275,7 @@ impl Matcher {
             Self::AnyOf(_, source) => one("$any_of", source.clone()),
             Self::Has(_, source) => one("$has", source.clone()),
             Self::Not(_, source) => one("$not", source.clone()),
+            Self::Between(_, _, source) => one("$between", source.clone()),
         }
     }
 }
@@ -395,10 +406,19 @@ fn operator(name: &str, operand: &Value, pointer: &str) -> Result<Matcher, Match
             Box::new(compile(operand, pointer)?),
             operand.clone(),
         )),
+        ("$between", Value::Array(ends)) => match ends.as_slice() {
+            [Value::Number(least), Value::Number(greatest)] => Ok(Matcher::Between(
+                least.as_f64().unwrap_or(f64::NAN),
+                greatest.as_f64().unwrap_or(f64::NAN),
+                operand.clone(),
+            )),
+            _ => Err(refuse(pointer, "$between takes two numbers")),
+        },
+        ("$between", _) => Err(refuse(pointer, "$between takes two numbers")),
         _ => Err(refuse(
             pointer,
             format!(
-                "'{name}' is no matcher; use $exact, $type, $absent, $pattern, $any_of, $has or $not, \
+                "'{name}' is no matcher; use $exact, $type, $absent, $pattern, $any_of, $has, $not or $between, \
                  or put a literal member under $exact"
             ),
         )),

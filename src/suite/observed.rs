@@ -33,6 +33,8 @@ pub struct Observed {
     pub strays: Vec<Call>,
     /// The services' states when all was done, by name.
     pub states: BTreeMap<String, Value>,
+    /// What was in the shared folder when all was done, as far as the case looks there, by name.
+    pub files: BTreeMap<String, Value>,
     /// The transcript of the last close that gave one.
     pub transcript: Option<Value>,
     /// What went wrong in the suite itself.
@@ -75,6 +77,8 @@ pub struct StepObserved {
     pub bindings: Bindings,
     /// Names that could not be saved, with their pointers.
     pub missing: Vec<(String, String)>,
+    /// The figures of a step that measures, in place of an answer's body; they are no answer of the target.
+    pub measured: Option<Value>,
 }
 
 /// Why a case was not run to its end.
@@ -89,6 +93,8 @@ pub enum Stop {
     },
     /// The target gave no answer; the step is the last of those taken.
     NoAnswer,
+    /// What the case measures cannot be seen on this target.
+    Unseen(String),
 }
 
 impl Observed {
@@ -105,6 +111,7 @@ impl Observed {
             unused: Vec::new(),
             strays: Vec::new(),
             states: BTreeMap::new(),
+            files: BTreeMap::new(),
             transcript: None,
             harness: None,
             duration: Duration::ZERO,

@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use super::applicability::Capabilities;
 use super::case::Case;
+use super::files::Files;
 use super::identity::Keys;
+use super::measure::Process;
 use crate::requirement::{Profile, Registry};
 
 /// The options of a run; the default runs every case once with the target's discovered capabilities.
@@ -46,6 +48,12 @@ pub struct Options {
     pub keys: Keys,
     /// Base URL of the target's clock, where it can be moved.
     pub clock: Option<String>,
+    /// The target's processes, where they can be seen.
+    pub process: Option<Process>,
+    /// The folder that harness and target share; `None`: the cases that need one do not apply.
+    pub files: Option<Files>,
+    /// Whether the target was told where the object store is.
+    pub objects: bool,
 }
 
 impl Default for Options {
@@ -67,6 +75,9 @@ impl Default for Options {
             secrets: test_secrets(),
             keys: Keys::default(),
             clock: None,
+            process: None,
+            files: None,
+            objects: true,
         }
     }
 }
@@ -128,11 +139,15 @@ pub fn granted_secrets() -> Vec<(String, String)> {
 }
 
 /// What the target knows and grants to no action.
-const NOT_GRANTED: [&str; 3] = [
+const NOT_GRANTED: [&str; 4] = [
     "OPENAI_API_KEY",
     "OAP_TEST_JWT_HS256",
     "OAP_TEST_STATIC_TOKEN",
+    OBJECT_KEY,
 ];
+
+/// The variable of the key that signs requests to the object store.
+pub const OBJECT_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 
 /// All secrets of the documented test environment (`spec/harness.md`).
 pub fn test_secrets() -> Vec<(String, String)> {
@@ -142,6 +157,7 @@ pub fn test_secrets() -> Vec<(String, String)> {
         ("EMAIL_TOKEN", credentials.email),
         ("CRM_TOKEN", credentials.crm),
         ("OPENAI_API_KEY", credentials.model_key),
+        (OBJECT_KEY, credentials.object_key),
         ("OAP_TEST_MULTILINE", MULTILINE_SECRET.to_owned()),
         ("OAP_TEST_BOUND", BOUND_SECRET.to_owned()),
         ("OAP_TEST_JWT_HS256", Keys::default().hs256),

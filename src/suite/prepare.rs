@@ -13,6 +13,15 @@ const PRINTED: [(&str, usize); 3] = [
     ("https://api.crm.example.com", 2),
 ];
 
+/// The printed root of scheme `file:`; it leads into the folder that harness and target share.
+pub const FILE_ROOT: &str = "file:///srv/notes/";
+
+/// A printed root beside that folder, which the operator does not allow.
+const ROOT_BESIDE: &str = "file:///srv/notes-beside/";
+
+/// The printed root of scheme `s3:`; the mock object store has this bucket.
+pub const OBJECT_ROOT: &str = "s3://notes-bucket/";
+
 /// Where the mock services of a run listen, each without a trailing slash.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origins {
@@ -22,6 +31,8 @@ pub struct Origins {
     pub email: String,
     /// The CRM.
     pub crm: String,
+    /// The absolute path of the folder that harness and target share.
+    pub folder: Option<String>,
 }
 
 /// A manifest that is ready to be registered.
@@ -262,6 +273,48 @@ fn three_parts(version: &str) -> String {
     }
 }
 
+/// What a case calls at a mock: its origin, and the case's own part of it.
+pub fn led_to(origin: &str, token: &str) -> String {
+    format!("{origin}/t/{token}")
+}
+
+/// Host and port of an origin.
+pub fn address(origin: &str) -> &str {
+    origin
+        .split_once("://")
+        .map_or(origin, |(_, address)| address)
+}
+
+/// The case's own root of scheme `file:`, with a slash at its end; the printed one where there is no folder.
+pub fn file_root(token: &str, origins: &Origins) -> String {
+    match &origins.folder {
+        Some(folder) => format!("file://{folder}/{token}/root/"),
+        None => FILE_ROOT.to_owned(),
+    }
+}
+
+/// The case's own root of scheme `s3:`, with a slash at its end.
+pub fn object_root(token: &str) -> String {
+    format!("{OBJECT_ROOT}{token}/")
+}
+
+/// A text whose printed roots are the case's own. A root without its slash is one only if nothing else stands there.
+fn rooted(text: String, token: &str, origins: &Origins) -> String {
+    let (file, object) = (file_root(token, origins), object_root(token));
+    for (printed, own) in [(FILE_ROOT, &file), (OBJECT_ROOT, &object)] {
+        if text == printed.trim_end_matches('/') {
+            return own.trim_end_matches('/').to_owned();
+        }
+    }
+    let beside = match &origins.folder {
+        Some(folder) => format!("file://{folder}-beside/"),
+        None => ROOT_BESIDE.to_owned(),
+    };
+    text.replace(ROOT_BESIDE, &beside)
+        .replace(FILE_ROOT, &file)
+        .replace(OBJECT_ROOT, &object)
+}
+
 fn redirect(value: &Value, token: &str, origins: &Origins) -> Value {
     let targets = [&origins.calendar, &origins.email, &origins.crm];
     match value {
@@ -269,10 +322,14 @@ fn redirect(value: &Value, token: &str, origins: &Origins) -> Value {
             let mut text = text.clone();
             for (printed, index) in PRINTED {
                 if text.contains(printed) {
-                    text = text.replace(printed, &format!("{}/t/{token}", targets[index]));
+                    text = text.replace(printed, &led_to(targets[index], token));
+                }
+                // A destination that sandboxed code is granted: host and port, nothing else.
+                if text.strip_suffix(":443") == Some(address(printed)) {
+                    text = address(targets[index]).to_owned();
                 }
             }
-            Value::String(text)
+            Value::String(rooted(text, token, origins))
         }
         Value::Array(elements) => elements
             .iter()
@@ -313,6 +370,7 @@ mod tests {
             calendar: "http://127.0.0.1:1".into(),
             email: "http://127.0.0.1:2".into(),
             crm: "http://127.0.0.1:3".into(),
+            folder: Some("/shared".into()),
         }
     }
 
@@ -345,6 +403,34 @@ mod tests {
             ready(&json!({"name": 5}), TOKEN, &origins()).document,
             json!({"name": 5})
         );
+    }
+
+    #[test]
+    fn printed_roots_become_the_cases_own() {
+        for (printed, own) in [
+            (
+                "file:///srv/notes/",
+                format!("file:///shared/{TOKEN}/root/"),
+            ),
+            ("file:///srv/notes", format!("file:///shared/{TOKEN}/root")),
+            (
+                "file:///srv/notes/a/",
+                format!("file:///shared/{TOKEN}/root/a/"),
+            ),
+            (
+                "file:///srv/notes-beside/",
+                "file:///shared-beside/".to_owned(),
+            ),
+            ("file:///srv/notes2", "file:///srv/notes2".to_owned()),
+            ("s3://notes-bucket/", format!("s3://notes-bucket/{TOKEN}/")),
+            ("s3://notes-bucket", format!("s3://notes-bucket/{TOKEN}")),
+            ("s3://notes-bucket-2/", "s3://notes-bucket-2/".to_owned()),
+            ("memory:scratch/", "memory:scratch/".to_owned()),
+        ] {
+            let document = json!({"actions": [{"root": printed}]});
+            let prepared = ready(&document, TOKEN, &origins());
+            assert_eq!(prepared.document["actions"][0]["root"], own, "{printed}");
+        }
     }
 
     #[test]

@@ -93,6 +93,8 @@ pub async fn run_on(
     };
     let capabilities = Capabilities {
         clock: clock.is_some(),
+        files: options.files.is_some(),
+        objects: options.objects,
         ..capabilities
     };
     let secrets = Secrets::new(options.secrets.iter().cloned());
@@ -102,6 +104,9 @@ pub async fn run_on(
         options.times,
     );
     bench.clock = clock;
+    bench.process = options.process;
+    bench.files.clone_from(&options.files);
+    bench.origins.folder = options.files.as_ref().map(|files| files.path().to_owned());
     if capabilities.profiles.contains(&Profile::Access) {
         bench.keys = Some(options.keys.clone());
     }
@@ -237,9 +242,9 @@ impl Running<'_> {
     /// Every case once, as many at a time as there are jobs.
     async fn pass(&mut self, cases: &[Arc<Case>], iteration: usize) -> Result<(), RunError> {
         let order = shuffled(cases, self.options.seed.wrapping_add(iteration as u64));
-        // Who moves the clock moves it for everybody, so these come last and one by one.
+        // Who moves the clock moves it for everybody, and who measures must not be disturbed: these come last and one by one.
         let (alone, together): (Vec<_>, Vec<_>) =
-            order.into_iter().partition(|case| case.moves_clock());
+            order.into_iter().partition(|case| case.runs_alone());
         let jobs = self.options.jobs.max(1);
         self.at_a_time(jobs, together, iteration).await?;
         self.at_a_time(1, alone, iteration).await

@@ -122,6 +122,9 @@ fn unsigned(
             workflow_call("/plan", body, own, bindings)
         }
         Stimulus::Advance(_) => Err(Refusal::Broken("a clock is no target".to_owned())),
+        Stimulus::Calibrate(_) | Stimulus::Processor(_) => Err(Refusal::Broken(
+            "a measurement is many requests, made one by one".to_owned(),
+        )),
         Stimulus::Register(register) => registration(register, token, origins, bindings),
         Stimulus::Request(raw) => raw_request(raw, bindings),
         Stimulus::Together(_) => Err(Refusal::Broken(
@@ -280,7 +283,10 @@ fn raw_request(raw: &case::Request, bindings: &Bindings) -> Result<HttpRequest, 
                 "repeat makes more than {MOST_REPEATED} bytes; repeat less"
             )));
         }
-        repeat.text.repeat(repeat.times).into_bytes()
+        let mut text = substitute::substitute_text(&repeat.before, bindings)?;
+        text.push_str(&repeat.text.repeat(repeat.times));
+        text.push_str(&substitute::substitute_text(&repeat.after, bindings)?);
+        text.into_bytes()
     } else {
         return Ok(request);
     };
@@ -465,6 +471,13 @@ mod tests {
         );
         let request = made(json!({"request": {"method": "POST", "path": "/x", "repeat": {"text": "ab", "times": 3}}}), json!({})).expect("made");
         assert_eq!(request.body, b"ababab");
+        let within = json!({"text": "ab", "times": 2, "before": "<${token}>", "after": "!"});
+        let request = made(
+            json!({"request": {"method": "POST", "path": "/x", "repeat": within}}),
+            json!({}),
+        )
+        .expect("made");
+        assert_eq!(request.body, b"<oapt01>abab!");
         assert!(made(json!({"request": {"method": "POST", "path": "/x", "repeat": {"text": "ab", "times": 1_000_000_000}}}), json!({})).is_err());
         let request = made(
             json!({"request": {"method": "GET", "path": "/healthz"}}),

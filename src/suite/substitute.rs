@@ -2,6 +2,8 @@
 //!
 //! A string that is one `${name}` takes the bound value with its type; inside longer text, strings stand bare and other values as
 //! compact JSON. `$${name}` is the literal `${name}`. Nothing inserted is looked at again.
+//!
+//! An object `{$repeat: {text, times}}` is that text so many times: contents of a mebibyte are not written down.
 
 use std::collections::BTreeMap;
 
@@ -25,6 +27,9 @@ impl std::fmt::Display for Unbound {
 }
 
 impl std::error::Error for Unbound {}
+
+/// Longest text that `$repeat` makes, in bytes.
+const MOST_REPEATED: usize = 16 << 20;
 
 /// A piece of a text.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,6 +63,7 @@ pub fn substitute_token(value: &Value, token: &str) -> Value {
             .iter()
             .map(|element| substitute_token(element, token))
             .collect(),
+        Value::Object(members) if members.contains_key("$repeat") => repeated(value),
         Value::Object(members) => members
             .iter()
             .map(|(name, member)| {
@@ -111,6 +117,7 @@ fn walk(value: &Value, bindings: &Bindings, in_pattern: bool) -> Result<Value, U
             .iter()
             .map(|element| walk(element, bindings, false))
             .collect(),
+        Value::Object(members) if members.contains_key("$repeat") => Ok(repeated(value)),
         Value::Object(members) => members
             .iter()
             .map(|(name, member)| {
@@ -120,6 +127,18 @@ fn walk(value: &Value, bindings: &Bindings, in_pattern: bool) -> Result<Value, U
             })
             .collect(),
         other => Ok(other.clone()),
+    }
+}
+
+/// The text that `{$repeat: {text, times}}` stands for; anything else stays as it is.
+fn repeated(value: &Value) -> Value {
+    let text = value.pointer("/$repeat/text").and_then(Value::as_str);
+    let times = value.pointer("/$repeat/times").and_then(Value::as_u64);
+    match (text, times.and_then(|times| usize::try_from(times).ok())) {
+        (Some(text), Some(times)) if text.len().saturating_mul(times) <= MOST_REPEATED => {
+            Value::String(text.repeat(times))
+        }
+        _ => value.clone(),
     }
 }
 
@@ -275,6 +294,21 @@ mod tests {
             ),
             json!({"auth": "Bearer ${CALENDAR_TOKEN}", "n": "x-t", "s": "$t"})
         );
+    }
+
+    #[test]
+    fn a_text_many_times() {
+        let many = json!({"content": {"$repeat": {"text": "ab", "times": 3}}, "n": "${n}"});
+        let made = json!({"content": "ababab", "n": 3});
+        assert_eq!(substitute(&many, &bound()), Ok(made.clone()));
+        assert_eq!(substitute_token(&many, "t")["content"], made["content"]);
+        for odd in [
+            json!({"$repeat": {"text": "ab", "times": u64::MAX}}),
+            json!({"$repeat": {"times": 2}}),
+            json!({"$repeat": 2}),
+        ] {
+            assert_eq!(substitute(&odd, &bound()), Ok(odd));
+        }
     }
 
     proptest! {

@@ -140,6 +140,8 @@ pub struct Exchange {
     pub outcome: Result<Answer, SendError>,
     /// How long it took.
     pub duration: Duration,
+    /// Of requests at the same time: how many answers were there before this one.
+    pub answered: Option<usize>,
 }
 
 impl Exchange {
@@ -174,6 +176,7 @@ async fn bounded(target: &dyn Target, request: HttpRequest, timeout: Duration) -
             request,
             outcome: Err(SendError::TimedOut(timeout)),
             duration: started.elapsed(),
+            answered: None,
         },
     }
 }

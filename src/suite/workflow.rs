@@ -239,6 +239,7 @@ mod tests {
                 body: got.to_string().into_bytes(),
             }),
             duration: Duration::ZERO,
+            answered: None,
         };
         check(&exchange)
             .into_iter()
@@ -291,6 +292,7 @@ mod tests {
                 body: b"{}".to_vec(),
             }),
             duration: Duration::ZERO,
+            answered: None,
         };
         assert!(check(&exchange).is_empty());
     }

@@ -14,8 +14,9 @@ pub fn runs_after(code: Code) -> bool {
         | Code::UpstreamTimeout
         | Code::UpstreamStatus
         | Code::RedirectRefused
-        | Code::PluginError => true,
-        other => other.name().starts_with(SANDBOX) || other.name() == "storage_unavailable",
+        | Code::PluginError
+        | Code::StorageUnavailable => true,
+        other => other.name().starts_with(SANDBOX),
     }
 }
 

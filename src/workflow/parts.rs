@@ -23,14 +23,14 @@ use crate::diagnostic::Violation;
 use crate::expression::{self, Expression, Roots, Template, Templates};
 use crate::json;
 use crate::manifest::vocabulary::Vocabulary;
-use crate::manifest::{Action, Intent, InvokeApi, Manifest, Verification};
+use crate::manifest::{Action, Intent, Manifest, Verification};
 use crate::model::ModelFailure;
 use crate::requirement::Profile;
 use crate::runtime::access::Caller;
 use crate::runtime::answer::Answer;
 use crate::runtime::error::ErrorObject;
 use crate::runtime::parts::Reference;
-use crate::runtime::plugins::{PluginFolder, Plugins};
+use crate::runtime::plugins::{PluginCode, PluginFolder, Plugins};
 use crate::runtime::redact::Redactor;
 use crate::runtime::{StartError, plan, response, wire};
 use approvals::{Repeat, Standing};
@@ -157,6 +157,11 @@ pub trait WorkflowParts: Send + Sync {
         check::check_both_names(definition, reference)
     }
 
+    /// When the clocks of sandboxed code start, in a call that came at `now` (4.1, sandbox.md 5.2).
+    fn sandbox_clock(&self, timestamp: Option<&str>, now: Timestamp) -> Timestamp {
+        request::sandbox_clock(timestamp, now)
+    }
+
     /// The plugin of a name (6.5, 13.1).
     fn find_plugin(&self, plugins: &dyn Catalogue, name: &str) -> Option<Arc<Action>> {
         plugins.get(name)
@@ -179,7 +184,7 @@ pub trait WorkflowParts: Send + Sync {
     ///
     /// # Errors
     /// `plugin_error`.
-    fn plugin_code(&self, plugins: &Plugins, name: &str) -> Result<Arc<InvokeApi>, ErrorObject> {
+    fn plugin_code(&self, plugins: &Plugins, name: &str) -> Result<PluginCode, ErrorObject> {
         plugins.code(name)
     }
 
@@ -633,6 +638,11 @@ pub trait WorkflowParts: Send + Sync {
     /// Whether the fallback runs, by its conditional (10.7).
     fn fallback_runs(&self, held: &Held) -> bool {
         held.truth
+    }
+
+    /// The result of an attempt with what its code wrote (sandbox.md 7.5).
+    fn with_logs(&self, result: Value, logs: Option<String>) -> Value {
+        answers::with_logs(result, logs)
     }
 
     /// The result of a node whose fallback ran (10.8).

@@ -1,5 +1,6 @@
 //! The bodies of `POST /execute` and `POST /plan` (`spec/workflows.md`, section 4).
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::node::Node;
@@ -118,6 +119,13 @@ pub fn read_execute(
         approval: parts.read_decision(body.get("approval"))?,
         body: body.clone(),
     })
+}
+
+/// When the clocks of sandboxed code start: the request's `timestamp`, or the whole millisecond at which it came.
+pub fn sandbox_clock(timestamp: Option<&str>, now: Timestamp) -> Timestamp {
+    // Its form was checked with the body's.
+    let given = timestamp.and_then(|text| text.parse().ok());
+    given.unwrap_or_else(|| Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now))
 }
 
 /// Reads the body of `POST /plan`.

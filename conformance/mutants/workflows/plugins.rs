@@ -6,10 +6,10 @@ use std::sync::{Arc, OnceLock};
 use serde_json::Value;
 
 use crate::diagnostic::Violation;
-use crate::manifest::{Action, Intent, InvokeApi, Kind};
+use crate::manifest::{Action, Intent, Kind};
 use crate::mutants::Mutant;
 use crate::runtime::error::{Code, ErrorObject};
-use crate::runtime::plugins::{PluginFolder, Plugins};
+use crate::runtime::plugins::{PluginCode, PluginFolder, Plugins};
 use crate::runtime::{Parts, StartError, plan, response};
 use crate::workflow::bound::Catalogue;
 use crate::workflow::parts::WorkflowParts;
@@ -52,7 +52,7 @@ fn rules() -> Vec<Mutant> {
                 &self,
                 plugins: &Plugins,
                 name: &str,
-            ) -> Result<Arc<InvokeApi>, ErrorObject> {
+            ) -> Result<PluginCode, ErrorObject> {
                 match name {
                     "oap_test_lookup" => plugins.code("oap_test.note"),
                     _ => plugins.code("oap_test_lookup"),
@@ -148,7 +148,7 @@ fn code() -> Vec<Mutant> {
                 &self,
                 plugins: &Plugins,
                 name: &str,
-            ) -> Result<Arc<InvokeApi>, ErrorObject> {
+            ) -> Result<PluginCode, ErrorObject> {
                 let failed = |_| ErrorObject::new(Code::InternalError, "something went wrong");
                 plugins.code(name).map_err(failed)
             }
@@ -182,7 +182,7 @@ impl Parts for LoadsEarly {
 struct BreaksAll(AtomicBool);
 
 impl WorkflowParts for BreaksAll {
-    fn plugin_code(&self, plugins: &Plugins, name: &str) -> Result<Arc<InvokeApi>, ErrorObject> {
+    fn plugin_code(&self, plugins: &Plugins, name: &str) -> Result<PluginCode, ErrorObject> {
         if self.0.load(Ordering::Relaxed) {
             return Err(ErrorObject::new(
                 Code::PluginError,

@@ -20,6 +20,7 @@ pub(super) struct RawServices {
     pub(super) calendar: Option<Value>,
     pub(super) email: Option<Value>,
     pub(super) crm: Option<Value>,
+    pub(super) objects: Option<Value>,
 }
 
 #[derive(Deserialize)]

@@ -61,12 +61,15 @@ pub fn credential(service: Service) -> String {
         email,
         crm,
         model_key,
+        object_key_id,
+        ..
     } = Credentials::default();
     match service {
         Service::Model => model_key,
         Service::Calendar => calendar,
         Service::Email => email,
         Service::Crm => crm,
+        Service::Objects => object_key_id,
     }
 }
 

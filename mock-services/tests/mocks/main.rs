@@ -6,6 +6,7 @@ mod control;
 mod faults;
 mod lifecycle;
 mod model;
+mod objects;
 mod scale;
 mod scripts;
 mod services;

@@ -8,6 +8,7 @@ use axum::response::Response;
 
 use super::{Outcome, Segment, Shape, keyed, open_to_all, plain, segment};
 use crate::manifest::Manifest;
+use crate::requirement::Profile;
 use crate::runtime::access::Caller;
 use crate::runtime::answer::Answer;
 use crate::runtime::error::{Code, ErrorObject};
@@ -28,7 +29,12 @@ pub(super) async fn capabilities(State(runtime): Shared) -> Response {
         runtime,
         "GET /capabilities",
         async |runtime: Arc<Runtime>| {
-            Ok(Answer::ok(runtime.parts().capabilities(runtime.profiles())))
+            let parts = runtime.parts();
+            let mut said = parts.capabilities(runtime.profiles());
+            if runtime.profiles().contains(&Profile::Storage) {
+                said["schemes"] = parts.storage().schemes(runtime.files().storage()).into();
+            }
+            Ok(Answer::ok(said))
         },
     )
     .await
@@ -61,6 +67,7 @@ pub(super) async fn register(State(runtime): Shared, request: Request) -> Respon
         async |runtime: Arc<Runtime>, caller, document| {
             let parts = runtime.parts();
             parts.access().check_manifest_writer(&caller)?;
+            runtime.check_code(&document).await?;
             let shared = runtime.shared_registry();
             let (registered, manifest) = parts.register(shared, &document, runtime.profiles())?;
             let status = match registered {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::folder;
+use super::{folder, module};
 use crate::json::{self, Duplicates, Limits};
 use crate::manifest::{self, Action};
 
@@ -21,6 +21,8 @@ pub(super) struct Described {
     pub(super) action: Action,
     /// The file of the code, below the folder.
     pub(super) code: String,
+    /// The function that is called, where the code is a module.
+    pub(super) entrypoint: String,
 }
 
 /// Reads the descriptor in `file`, which has the plugin's name.
@@ -34,7 +36,9 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Described, String> {
         return Err("a descriptor is a JSON object".to_owned());
     };
     if let Some(unknown) = members.keys().find(|name| {
-        !OF_ACTIONS.contains(&name.as_str()) && *name != "code" && !name.starts_with("x-")
+        !OF_ACTIONS.contains(&name.as_str())
+            && !["code", "entrypoint"].contains(&name.as_str())
+            && !name.starts_with("x-")
     }) {
         // A misspelled safeguard must not be read over.
         return Err(format!("{unknown:?} is no member of a descriptor"));
@@ -46,6 +50,18 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Described, String> {
         }
         None => return Err("add \"code\", the file with the plugin's code".to_owned()),
     };
+    let entrypoint = match members.get("entrypoint") {
+        None => module::ENTRYPOINT.to_owned(),
+        Some(Value::String(name)) if module::is_module(&code) && manifest::is_function(name) => {
+            name.clone()
+        }
+        Some(_) if !module::is_module(&code) => {
+            return Err("/entrypoint: leave it out; only a module has one".to_owned());
+        }
+        Some(_) => {
+            return Err("/entrypoint: name a function that the module exports".to_owned());
+        }
+    };
     let action = read_action(&members)?;
     if !manifest::is_dotted_name(&action.name) {
         return Err(
@@ -55,7 +71,11 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Described, String> {
     if file.strip_suffix(".json") != Some(&action.name) {
         return Err(format!("call the file {}.json, as the plugin", action.name));
     }
-    Ok(Described { action, code })
+    Ok(Described {
+        action,
+        code,
+        entrypoint,
+    })
 }
 
 /// An action is what manifests say it is; so is a descriptor.

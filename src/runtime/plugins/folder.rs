@@ -6,7 +6,6 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::embedded;
-use crate::json::Limits;
 
 /// Where the embedded plugins are, in the repository.
 const EMBEDDED: &str = "fixtures/plugins/";
@@ -43,11 +42,11 @@ impl PluginFolder {
         Ok(names)
     }
 
-    /// One file of the folder, at most 1 MiB; `name` may lead into folders below, never out of this one.
+    /// One file of the folder, at most `most` bytes; `name` may lead into folders below, never out of this one.
     ///
     /// # Errors
     /// What is wrong, when the name leads out, or the file is not there, no file, or too large.
-    pub(super) fn read(&self, name: &str) -> Result<Vec<u8>, String> {
+    pub(super) fn read(&self, name: &str, most: usize) -> Result<Vec<u8>, String> {
         if !stays_inside(name) {
             return Err(
                 "name a file inside the plugins folder, such as \"code/send.json\"".to_owned(),
@@ -58,7 +57,7 @@ impl PluginFolder {
             PluginFolder::Embedded => embedded::text(&format!("{EMBEDDED}{name}"))
                 .map(|text| text.into_owned().into_bytes())
                 .ok_or_else(|| "there is no such file".to_owned()),
-            PluginFolder::Directory(folder) => read_within(folder, name),
+            PluginFolder::Directory(folder) => read_within(folder, name, most),
         }
     }
 }
@@ -94,7 +93,7 @@ fn list(folder: &Path) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-fn read_within(folder: &Path, name: &str) -> Result<Vec<u8>, String> {
+fn read_within(folder: &Path, name: &str, most: usize) -> Result<Vec<u8>, String> {
     let told = |error: std::io::Error| error.to_string();
     let folder = folder.canonicalize().map_err(told)?;
     let path = folder.join(name).canonicalize().map_err(told)?;
@@ -105,7 +104,6 @@ fn read_within(folder: &Path, name: &str) -> Result<Vec<u8>, String> {
     if !std::fs::metadata(&path).map_err(told)?.is_file() {
         return Err("this is not a file".to_owned());
     }
-    let most = Limits::DOCUMENT.bytes;
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(most as u64 + 1).read_to_end(&mut bytes))

@@ -7,6 +7,7 @@
 mod code;
 mod descriptor;
 mod folder;
+mod module;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +17,8 @@ use std::sync::{Arc, OnceLock};
 
 use super::StartError;
 use super::error::{Code, ErrorObject};
-use crate::manifest::{Action, InvokeApi};
+use crate::json::Limits;
+use crate::manifest::{Action, InvokeApi, RunCode};
 use crate::workflow::bound::Catalogue;
 
 pub use folder::PluginFolder;
@@ -35,8 +37,19 @@ struct Known {
     action: Arc<Action>,
     /// The file that the code is in, below the folder.
     code: String,
+    /// The function that is called, where the code is a module.
+    entrypoint: String,
     /// The code once it was used.
-    loaded: OnceLock<Arc<InvokeApi>>,
+    loaded: OnceLock<PluginCode>,
+}
+
+/// What a plugin does; cheap to clone.
+#[derive(Debug, Clone)]
+pub enum PluginCode {
+    /// It calls a service.
+    Api(Arc<InvokeApi>),
+    /// It is a module that runs in the sandbox.
+    Module(Arc<RunCode>),
 }
 
 impl Plugins {
@@ -59,12 +72,13 @@ impl Plugins {
         let mut known = BTreeMap::new();
         for file in files {
             let described = folder
-                .read(&file)
+                .read(&file, Limits::DOCUMENT.bytes)
                 .and_then(|bytes| descriptor::read(&file, &bytes))
                 .map_err(|message| defect(&file, message))?;
             let plugin = Known {
                 action: Arc::new(described.action),
                 code: described.code,
+                entrypoint: described.entrypoint,
                 loaded: OnceLock::new(),
             };
             known.insert(plugin.action.name.clone(), plugin);
@@ -76,23 +90,28 @@ impl Plugins {
     ///
     /// # Errors
     /// `plugin_error` when it cannot be read, or is no code that can be run (13.5).
-    pub fn code(&self, name: &str) -> Result<Arc<InvokeApi>, ErrorObject> {
+    pub fn code(&self, name: &str) -> Result<PluginCode, ErrorObject> {
         let failed = |message: &str| ErrorObject::new(Code::PluginError, message);
         let known = self
             .known
             .get(name)
             .ok_or_else(|| failed("the plugin of this action is not installed"))?;
         if let Some(loaded) = known.loaded.get() {
-            return Ok(Arc::clone(loaded));
+            return Ok(loaded.clone());
         }
         // Names of files and what is in them are the operator's business, not the caller's.
-        let bytes = self
-            .folder
-            .read(&known.code)
-            .map_err(|_| failed("the code of the plugin cannot be read"))?;
-        let code =
-            code::read(&bytes).map_err(|_| failed("the code of the plugin cannot be run"))?;
-        Ok(Arc::clone(known.loaded.get_or_init(|| Arc::new(code))))
+        let unreadable = |_| failed("the code of the plugin cannot be read");
+        let unfit = |_| failed("the code of the plugin cannot be run");
+        let code = if module::is_module(&known.code) {
+            let bytes = self.folder.read(&known.code, module::LARGEST);
+            let code = module::read(&bytes.map_err(unreadable)?, &known.entrypoint);
+            PluginCode::Module(Arc::new(code))
+        } else {
+            let bytes = self.folder.read(&known.code, Limits::DOCUMENT.bytes);
+            let code = code::read(&bytes.map_err(unreadable)?).map_err(unfit)?;
+            PluginCode::Api(Arc::new(code))
+        };
+        Ok(known.loaded.get_or_init(|| code).clone())
     }
 
     /// Whether the code of a plugin was read.

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{PluginFolder, Plugins};
+use super::{PluginCode, PluginFolder, Plugins};
+use crate::manifest::InvokeApi;
 use crate::runtime::StartError;
 use crate::runtime::error::Code;
 use crate::workflow::bound::Catalogue;
@@ -22,6 +24,14 @@ fn described(name: &str, patch: &Value) -> Value {
         document[name] = value.clone();
     }
     document
+}
+
+/// The code of a plugin that calls a service.
+fn api(plugins: &Plugins, name: &str) -> Arc<InvokeApi> {
+    match plugins.code(name).expect("loads") {
+        PluginCode::Api(api) => api,
+        PluginCode::Module(_) => panic!("{name} is a module"),
+    }
 }
 
 fn code(patch: &Value) -> Value {
@@ -56,7 +66,10 @@ fn wfl_102_the_test_plugins_are_known_and_nothing_is_loaded() {
     assert_eq!(
         names,
         [
+            "oap_test.aborting",
             "oap_test.broken",
+            "oap_test.echo",
+            "oap_test.endless",
             "oap_test.guarded",
             "oap_test.missing",
             "oap_test.note",
@@ -74,9 +87,8 @@ fn wfl_102_the_test_plugins_are_known_and_nothing_is_loaded() {
         ["plugin:use"]
     );
     assert!(!plugins.is_loaded("oap_test.note"));
-    let code = plugins.code("oap_test.note").expect("loads");
     assert_eq!(
-        code.endpoint.source(),
+        api(&plugins, "oap_test.note").endpoint.source(),
         "${OAP_TEST_PLUGIN_ORIGIN}/p/v1/send"
     );
     assert!(plugins.is_loaded("oap_test.note"));
@@ -110,14 +122,7 @@ fn code_is_read_again_after_a_failure_and_never_after_a_success() {
         "code/x.json",
         &code(&json!({"timeout_ms": 5})),
     );
-    assert_eq!(
-        plugins
-            .code("erp.create")
-            .expect("loads")
-            .timeout
-            .as_millis(),
-        5
-    );
+    assert_eq!(api(&plugins, "erp.create").timeout.as_millis(), 5);
     fs::remove_file(folder.path().join("code/x.json")).expect("is removed");
     assert!(plugins.code("erp.create").is_ok());
 }
@@ -233,4 +238,41 @@ fn links_do_not_lead_out_of_the_folder() {
         plugins.code("a").expect_err("fails").code,
         Code::PluginError
     );
+}
+
+#[test]
+fn a_module_is_code_in_either_form() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let binary = b"\0asm\x01\0\0\0";
+    for (file, bytes, entrypoint) in [
+        ("x.wat", b"(module)".as_slice(), "generate"),
+        ("x.wasm", binary, "start_here"),
+    ] {
+        let mut document = described("a", &json!({"code": file}));
+        if entrypoint != "generate" {
+            document["entrypoint"] = json!(entrypoint);
+        }
+        write(folder.path(), "a.json", &document);
+        fs::write(folder.path().join(file), bytes).expect("is written");
+        let plugins = Plugins::known(PluginFolder::Directory(folder.path().to_owned()));
+        let PluginCode::Module(code) = plugins.expect("starts").code("a").expect("loads") else {
+            panic!("{file} is no module");
+        };
+        assert_eq!(code.entrypoint, entrypoint);
+        assert!(
+            matches!(&*code.code, "(module)" | "AGFzbQEAAAA="),
+            "{}",
+            code.code
+        );
+        assert_eq!((code.cpu_ms, code.memory_mib), (200, 64));
+    }
+    for patch in [
+        json!({"entrypoint": "generate"}),
+        json!({"code": "x.wat", "entrypoint": "a b"}),
+        json!({"code": "x.wat", "entrypoint": 1}),
+    ] {
+        write(folder.path(), "a.json", &described("a", &patch));
+        let plugins = Plugins::known(PluginFolder::Directory(folder.path().to_owned()));
+        assert!(plugins.is_err(), "{patch}");
+    }
 }

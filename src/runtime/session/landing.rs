@@ -53,6 +53,8 @@ pub struct Landing {
     pub first: Option<FirstAttempt>,
     /// The side effect of the person's plan, whose step this will be.
     pub(super) note: Option<usize>,
+    /// What sandboxed code wrote in this step, redacted.
+    pub(super) logs: Option<String>,
 }
 
 /// An attempt that failed, and a fallback runs in its place.
@@ -212,6 +214,7 @@ impl Session {
             duration_ms: u64::try_from(elapsed).unwrap_or(0),
             plan: landing.plan.clone(),
             result: result.clone(),
+            logs: landing.logs.clone(),
             observation: Arc::clone(&self.observation),
         };
         self.record.add_step(step);
@@ -238,6 +241,16 @@ impl Session {
 }
 
 impl Landing {
+    /// Adds what an attempt wrote to what the one before it did; both together are as bounded as one.
+    pub(super) fn add_logs(&mut self, parts: &dyn Parts, more: Option<String>) {
+        let Some(more) = more else {
+            return;
+        };
+        let mut logs = self.logs.take().unwrap_or_default();
+        logs.push_str(&more);
+        self.logs = parts.sandbox().logs(logs);
+    }
+
     /// The ActionResult of the step, with both attempts if there were two.
     fn result(&self, parts: &dyn Parts, outcome: &Result<Value, ErrorObject>) -> Value {
         let Some(first) = &self.first else {

@@ -164,6 +164,7 @@ impl Session {
             intervention: None,
             first: None,
             note: None,
+            logs: None,
         }))
     }
 

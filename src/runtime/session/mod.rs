@@ -233,6 +233,12 @@ pub struct Call {
     pub action: Arc<Action>,
     /// Its validated arguments.
     pub args: Value,
+    /// The name of the manifest that declares it.
+    pub manifest: String,
+    /// What the clock of sandboxed code shows at its start.
+    pub clock: Timestamp,
+    /// The seed of sandboxed chance, if one was given.
+    pub seed: Option<u64>,
 }
 
 /// What came of a flight.
@@ -242,6 +248,8 @@ pub struct Execution {
     pub outcome: Result<Value, ErrorObject>,
     /// What happened outside.
     pub side_effects: Vec<SideEffect>,
+    /// What sandboxed code wrote, redacted; none when it wrote nothing.
+    pub logs: Option<String>,
 }
 
 impl Execution {
@@ -250,6 +258,7 @@ impl Execution {
         Self {
             outcome: Err(error),
             side_effects: Vec::new(),
+            logs: None,
         }
     }
 }

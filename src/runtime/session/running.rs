@@ -253,6 +253,12 @@ impl Session {
         parts.observe_now(&self.observation, &parts.format_time(landing.started))
     }
 
+    /// The `timestamp` of that observation, at which the clock of sandboxed code starts (sandbox.md 5.2).
+    fn shown_time(&self, parts: &dyn Parts, landing: &Landing) -> Timestamp {
+        let written = parts.format_time(landing.started).parse();
+        written.unwrap_or(landing.started)
+    }
+
     /// Goes the way of an accepted plan.
     pub(super) fn go(
         &mut self,
@@ -359,6 +365,9 @@ impl Session {
                     step_number: self.steps_done + 1,
                     action: landing.action.clone(),
                     args: landing.args.clone(),
+                    manifest: self.manifest.name.clone(),
+                    clock: self.shown_time(parts, &landing),
+                    seed: self.seed,
                 });
                 vec![Effect::Execute(Flight { calls, landing })]
             }
@@ -374,7 +383,8 @@ impl Session {
         execution: Execution,
     ) -> Vec<Effect> {
         self.record.side_effects.extend(execution.side_effects);
-        let Flight { landing, .. } = flight;
+        let Flight { mut landing, .. } = flight;
+        landing.add_logs(parts, execution.logs);
         match self.outcome_of(parts, &landing, execution.outcome) {
             Err(error) if landing.first.is_none() && parts.workflow().falls_back(&error) => {
                 self.fall_back(parts, now, landing, error)

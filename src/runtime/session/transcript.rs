@@ -45,6 +45,8 @@ pub struct Step {
     pub plan: Value,
     /// The ActionResult.
     pub result: Value,
+    /// What sandboxed code wrote, if it wrote something.
+    pub logs: Option<String>,
     /// The observation afterwards.
     pub observation: Arc<Value>,
 }
@@ -139,6 +141,7 @@ impl Record {
             .map(held_bytes)
             .iter()
             .sum::<usize>()
+            + step.logs.as_ref().map_or(0, String::len)
             + 256;
         self.steps.push(step);
     }
@@ -216,10 +219,12 @@ pub fn steps(steps: &[Step]) -> Vec<Value> {
     steps
         .iter()
         .map(|step| {
-            json!({
+            let mut value = json!({
                 "step_number": step.step_number, "started_at": step.started_at, "duration_ms": step.duration_ms,
                 "plan": step.plan, "result": step.result, "observation": *step.observation,
-            })
+            });
+            set(&mut value, "logs", step.logs.clone().map(Value::from));
+            value
         })
         .collect()
 }

@@ -1,7 +1,9 @@
 //! The whole runtime over loopback, against a model and a service of a few lines.
 
 mod access;
+mod files;
 mod requests;
+mod sandbox;
 mod sessions;
 mod steps;
 mod workflows;
@@ -19,7 +21,10 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::access::Network;
-use super::{Clock, Config, Limits, Parts, Reference, Running, offered_profiles, start};
+use super::{
+    Clock, Config, Limits, Parts, Reference, Running, SandboxSettings, Storage, offered_profiles,
+    start,
+};
 use crate::model::ModelConfig;
 use crate::schema;
 
@@ -90,6 +95,12 @@ async fn outside(State(world): State<Arc<World>>, request: Request) -> Response 
             axum_json(&body)
         }
         "/text" => "<html>".into_response(),
+        "/calendar/v1/free_slots" => axum_json(
+            &json!({"slots": [{"start": "2026-04-02T09:00:00Z", "end": "2026-04-02T10:00:00Z"}]}),
+        ),
+        "/calendar/v1/events" => axum_json(&json!({"event_id": "e1"})),
+        "/email/v1/send" => axum_json(&json!({"id": "m1", "status": "sent"})),
+        "/crm/v1/meetings" => axum_json(&json!({"status": "ok"})),
         "/fail" => (axum::http::StatusCode::SERVICE_UNAVAILABLE, "no").into_response(),
         _ => {
             if let Some(gate) = &world.gate {
@@ -106,6 +117,8 @@ fn axum_json(value: &Value) -> Response {
 
 struct Stand {
     runtime: Running,
+    /// Where the outside world is.
+    base: String,
     world: Arc<World>,
     client: Client,
 }
@@ -162,6 +175,8 @@ impl Stand {
             },
             plugins: crate::runtime::PluginFolder::Embedded,
             limits: Limits::default(),
+            sandbox: SandboxSettings::default(),
+            storage: Storage::default(),
             profiles: offered_profiles(),
             auth: None,
             anonymous_scopes: BTreeSet::new(),
@@ -174,6 +189,7 @@ impl Stand {
         let runtime = start(config, parts).await.expect("starts");
         Self {
             runtime,
+            base,
             world,
             client: Client::new(),
         }

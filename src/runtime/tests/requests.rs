@@ -218,6 +218,8 @@ async fn a_busy_port_is_a_start_error() {
         },
         plugins: crate::runtime::PluginFolder::None,
         limits: Limits::default(),
+        sandbox: SandboxSettings::default(),
+        storage: Storage::default(),
         profiles: offered_profiles(),
         auth: None,
         anonymous_scopes: BTreeSet::new(),

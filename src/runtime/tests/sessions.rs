@@ -367,6 +367,7 @@ async fn shutting_down_lets_a_step_in_flight_end() {
         runtime,
         world,
         client,
+        ..
     } = stand;
     let url = format!("http://{}/sessions/{id}/step", runtime.addr);
     let step = tokio::spawn(async move {

@@ -154,6 +154,33 @@ fn lists_of_violations_are_affordable_or_one_entry() {
 }
 
 #[test]
+fn branches_without_recursion_are_bounded_too() {
+    // A thousand branches for each element, none of which fits: an error is kept for each until the list is there.
+    let branches = links(10, |next| json!({"anyOf": [next, next]}));
+    let schema = compile(&json!({"items": {"$ref": "#/$defs/a0"}, "$defs": branches["$defs"]}))
+        .expect("compiles");
+    let few = vec![0; 3];
+    assert!(schema.violations(&json!(few)).len() > 1);
+    let many = schema.violations(&json!(vec![0; 20_000]));
+    assert_eq!((many.len(), many[0].rule.as_str()), (1, "schema"));
+    assert!(schema.is_valid(&json!(vec!["x"; 20])));
+}
+
+#[test]
+fn what_would_take_too_long_to_check_is_not_valid() {
+    let each: Vec<Value> = (0..3000)
+        .map(|n| json!({"not": {"contains": {"const": n}}}))
+        .collect();
+    let schema = compile(&json!({"allOf": each})).expect("compiles");
+    assert!(schema.is_valid(&json!(vec![-1; 1000])));
+    let long = json!(vec![-1; 200_000]);
+    assert!(!schema.is_valid(&long));
+    let told = schema.violations(&long);
+    assert_eq!((told.len(), told[0].rule.as_str()), (1, "schema"));
+    assert!(told[0].message.contains("too much work"));
+}
+
+#[test]
 fn larger_schemas_of_honest_authors_are_admitted() {
     let address = json!({"type": "object", "properties": {"street": {"type": "string"}, "town": {"type": "string"}}});
     let members: Map<String, Value> = (0..500)

@@ -54,6 +54,9 @@ pub struct Tally {
     pub of: AnswerExpect,
     /// How many there must be, a matcher.
     pub is: Value,
+    /// Only answers that were there before that to the request at this place count; places begin at 0.
+    #[serde(default)]
+    pub before: Option<usize>,
 }
 
 /// What must have been seen when all steps are done.
@@ -69,6 +72,9 @@ pub struct After {
     /// The transcript that close returned.
     #[serde(default, deserialize_with = "present")]
     transcript: Option<Value>,
+    /// What is in the folder that harness and target share.
+    #[serde(default)]
+    files: BTreeMap<String, Value>,
     /// Requirements these expectations speak for; empty means those of the case.
     #[serde(default)]
     cites: Vec<String>,
@@ -100,6 +106,8 @@ pub enum Place<'a> {
     ModelRequests,
     /// The transcript.
     Transcript,
+    /// A file in the shared folder.
+    File(&'a str),
 }
 
 impl After {
@@ -145,7 +153,17 @@ impl After {
                 cites,
             });
         }
+        sights.extend(self.files.iter().map(|(name, matcher)| Sight {
+            place: Place::File(name),
+            matcher,
+            cites: self.cites.clone(),
+        }));
         sights
+    }
+
+    /// The names of the files that are looked at.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
     }
 
     /// A block is the expectation itself, or `{match, cites}`.

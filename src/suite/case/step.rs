@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::Changes;
 use super::expectation::Expect;
+use super::measure::{Calibrate, Processor};
 use super::present;
 
 /// One stimulus and what is expected of its answer.
@@ -52,6 +53,10 @@ pub enum Stimulus {
     Plan(Map<String, Value>),
     /// Moves the target's clock forward.
     Advance(Advance),
+    /// `POST /execute` again and again: finds how much work fits a limit.
+    Calibrate(Calibrate),
+    /// `POST /execute` again and again: measures the processor time of the target.
+    Processor(Processor),
     /// Anything else.
     Request(Request),
     /// Several at the same time.
@@ -149,14 +154,20 @@ pub struct Request {
     pub repeat: Option<Repeat>,
 }
 
-/// A text many times.
-#[derive(Debug, Clone, Deserialize)]
+/// A text many times, possibly within another.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Repeat {
     /// The text.
     pub text: String,
     /// How often.
     pub times: usize,
+    /// What stands before; names in it are replaced.
+    #[serde(default)]
+    pub before: String,
+    /// What stands after; names in it are replaced.
+    #[serde(default)]
+    pub after: String,
 }
 
 impl Step {
@@ -180,6 +191,8 @@ impl Stimulus {
             Self::Resume(_) => "resume",
             Self::Plan(_) => "plan",
             Self::Advance(_) => "advance",
+            Self::Calibrate(_) => "calibrate",
+            Self::Processor(_) => "processor",
             Self::Request(_) => "request",
             Self::Together(_) => "together",
         }
@@ -206,6 +219,10 @@ struct RawStep {
     plan: Option<Value>,
     #[serde(default)]
     advance: Option<Advance>,
+    #[serde(default)]
+    calibrate: Option<Calibrate>,
+    #[serde(default)]
+    processor: Option<Processor>,
     #[serde(default)]
     register: Option<Register>,
     #[serde(default)]
@@ -241,6 +258,8 @@ impl TryFrom<RawStep> for Step {
             resume,
             plan,
             advance,
+            calibrate,
+            processor,
             register,
             request,
             together,
@@ -275,6 +294,8 @@ impl TryFrom<RawStep> for Step {
             stimuli.push(Stimulus::Plan(members(value, "plan")?));
         }
         stimuli.extend(advance.map(Stimulus::Advance));
+        stimuli.extend(calibrate.map(Stimulus::Calibrate));
+        stimuli.extend(processor.map(Stimulus::Processor));
         stimuli.extend(register.map(Stimulus::Register));
         stimuli.extend(request.map(Stimulus::Request));
         let mut callers = Vec::new();
@@ -291,6 +312,9 @@ impl TryFrom<RawStep> for Step {
                     Stimulus::Advance(_) => {
                         return Err("the clock is moved in a step of its own".to_owned());
                     }
+                    Stimulus::Calibrate(_) | Stimulus::Processor(_) => {
+                        return Err("what is measured is measured in a step of its own".to_owned());
+                    }
                     stimulus => together.push(stimulus),
                 }
                 callers.extend(
@@ -305,7 +329,7 @@ impl TryFrom<RawStep> for Step {
         }
         let (Some(stimulus), None) = (stimuli.pop(), stimuli.pop()) else {
             return Err(
-                "a step has exactly one of open, step, answer, close, execute, resume, plan, advance, register, request, together"
+                "a step has exactly one of open, step, answer, close, execute, resume, plan, advance, calibrate, processor, register, request, together"
                     .to_owned(),
             );
         };

@@ -12,6 +12,7 @@ use crate::requirement::Registry;
 use crate::suite::case::{
     self, Case, Expect, ManifestChoice, Register, Stimulus, is_requirement_id,
 };
+use crate::suite::files;
 use crate::suite::matcher::Matcher;
 use crate::suite::prepare::{self, Origins};
 use crate::suite::{substitute, yaml};
@@ -36,8 +37,9 @@ impl Review<'_> {
         let stem = Path::new(self.file)
             .file_stem()
             .and_then(|stem| stem.to_str());
-        if stem != Some(case.id.as_str()) {
-            self.say("/id", format!("the file must be named {}.yaml", case.id));
+        let id = case::id_in_file(&case.id);
+        if stem != Some(id) {
+            self.say("/id", format!("the file must be named {id}.yaml"));
         }
         let main = case
             .requirements
@@ -66,6 +68,11 @@ impl Review<'_> {
                         format!("there is no identity '{name}'; name it under access"),
                     );
                 }
+            }
+        }
+        for name in case.files.keys() {
+            if let Err(error) = files::within(name) {
+                self.say("/files", error);
             }
         }
         self.manifest("/manifest", &case.manifest);
@@ -99,6 +106,11 @@ impl Review<'_> {
         for sight in case.expect.sights() {
             asserts = true;
             self.matcher("/expect", sight.matcher, &bound);
+            if let case::Place::File(name) = sight.place
+                && let Err(error) = files::within(name)
+            {
+                self.say("/expect/files", error);
+            }
             if sight.place == case::Place::Transcript && !closes {
                 self.say(
                     "/expect/transcript",
@@ -238,7 +250,13 @@ impl Review<'_> {
 }
 
 /// Names that the harness binds itself.
-const BOUND: [&str; 10] = [
+const BOUND: [&str; 16] = [
+    "file_root",
+    "folder",
+    "object_root",
+    "calendar",
+    "calendar_address",
+    "language",
     "token",
     "session",
     "intervention",

@@ -38,6 +38,8 @@ fn each_matcher_accepts_and_refuses() {
         (json!({"$type": "number"}), json!(2.5), json!("2.5")),
         (json!({"$type": "null"}), json!(null), json!(false)),
         (json!({"$pattern": "^4..$"}), json!(422), json!(200)),
+        (json!({"$between": [1.5, 3]}), json!(3), json!(3.01)),
+        (json!({"$between": [1.5, 3]}), json!(1.5), json!("2")),
         (json!({"$pattern": "^a"}), json!("abc"), json!(["a"])),
         (json!({"$any_of": [200, 201]}), json!(201), json!(202)),
         (

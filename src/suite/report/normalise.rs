@@ -56,6 +56,10 @@ impl Normaliser {
             (origins.calendar.clone(), "<calendar>".to_owned()),
             (origins.email.clone(), "<email>".to_owned()),
             (origins.crm.clone(), "<crm>".to_owned()),
+            (
+                origins.folder.clone().unwrap_or_default(),
+                "<folder>".to_owned(),
+            ),
             (model.to_owned(), "<model>".to_owned()),
             (target.to_owned(), "<target>".to_owned()),
         ];
@@ -248,6 +252,7 @@ mod tests {
             calendar: "http://127.0.0.1:4001".into(),
             email: "http://127.0.0.1:4002".into(),
             crm: "http://127.0.0.1:4003".into(),
+            folder: None,
         };
         let prepared = prepare::ready(&prepare::control(), TOKEN, &origins);
         let mut observed = Observed::new(TOKEN.to_owned(), prepared);
@@ -260,6 +265,7 @@ mod tests {
                     body: br#"{"session_id":"sess-AbC_09xyz","pending":{"id":"ask-77"}}"#.to_vec(),
                 }),
                 duration: std::time::Duration::ZERO,
+                answered: None,
             }],
             ..Default::default()
         });

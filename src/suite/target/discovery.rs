@@ -70,6 +70,7 @@ fn read(body: &Value) -> Capabilities {
             .filter_map(|name| name.parse::<Profile>().ok()),
     );
     capabilities.runtimes = texts("runtimes");
+    capabilities.schemes = body.get("schemes").map(|_| texts("schemes"));
     capabilities.implementation = body.get("implementation").cloned();
     capabilities
 }
@@ -83,7 +84,7 @@ mod tests {
     #[test]
     fn a_declaration_is_read_with_a_tolerant_eye() {
         let found = read(
-            &json!({"profiles": ["core", "session", "sandbox.wasm", 5], "runtimes": ["wasm"], "implementation": {"name": "x"}}),
+            &json!({"profiles": ["core", "session", "x-own", 5], "runtimes": ["wasm"], "implementation": {"name": "x"}}),
         );
         assert_eq!(found.profiles.len(), 2);
         assert!(found.profiles.contains(&Profile::Session));

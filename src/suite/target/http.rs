@@ -155,6 +155,7 @@ impl Target for HttpTarget {
                 request,
                 outcome,
                 duration: started.elapsed(),
+                answered: None,
             }
         })
     }

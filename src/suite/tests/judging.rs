@@ -34,6 +34,7 @@ fn seen(method: &str, path: &str, status: u16, body: &Value) -> StepObserved {
         exchanges: vec![exchange(method, path, status, body)],
         bindings: Bindings::from([("token".to_owned(), json!(TOKEN))]),
         missing: Vec::new(),
+        measured: None,
     }
 }
 
@@ -46,6 +47,7 @@ fn exchange(method: &str, path: &str, status: u16, body: &Value) -> Exchange {
             body: body.to_string().into_bytes(),
         }),
         duration: std::time::Duration::ZERO,
+        answered: None,
     }
 }
 
@@ -399,6 +401,78 @@ steps:
             .iter()
             .all(|mismatch| mismatch.cites != ["STP-001"])
     );
+}
+
+#[test]
+fn answers_before_another_are_counted_by_arrival() {
+    let text = r#"
+id: STP-001-together
+title: the others do not wait for the first
+requirements: [STP-001]
+needs: [session]
+manifest: none
+steps:
+  - open: {}
+  - together: [{step: {}}, {step: {}}, {step: {}}]
+    expect: {tally: [{of: {status: 200}, before: 0, is: 2}]}
+"#;
+    let in_order = |places: [usize; 3]| {
+        let mut observed = nothing();
+        let mut together = seen("POST", "/sessions/s/step", 200, &json!({}));
+        for _ in 1..3 {
+            together
+                .exchanges
+                .push(exchange("POST", "/sessions/s/step", 200, &json!({})));
+        }
+        for (exchange, place) in together.exchanges.iter_mut().zip(places) {
+            exchange.answered = Some(place);
+        }
+        observed.steps = vec![
+            seen("POST", "/sessions", 201, &json!({"session_id": "s"})),
+            together,
+        ];
+        let judgement = verdict_on(&case(text), &observed);
+        judgement
+            .mismatches
+            .iter()
+            .any(|mismatch| mismatch.pointer == "/tally/0")
+    };
+    assert!(!in_order([2, 0, 1]));
+    assert!(in_order([1, 0, 2]));
+    assert!(in_order([0, 1, 2]));
+}
+
+#[test]
+fn figures_are_judged_in_place_of_answers_and_what_is_unseen_is_not_judged() {
+    let text = r#"
+id: STP-001-measured
+title: it costs as much as it may
+requirements: [STP-001]
+needs: [session]
+manifest: none
+steps:
+  - processor: {run: {}, idle: {}, times: 3}
+    expect: {body: {cpu_ms: {$between: [150, 300]}}}
+"#;
+    let with = |figures: Option<Value>, stop: Option<Stop>| {
+        let mut observed = nothing();
+        let mut measured = seen("POST", "/execute", 200, &json!({}));
+        measured.measured = figures;
+        observed.steps = vec![measured];
+        observed.stop = stop;
+        verdict_on(&case(text), &observed)
+    };
+    let own = |judgement: &Judgement| {
+        judgement
+            .mismatches
+            .iter()
+            .any(|mismatch| mismatch.pointer == "/body/cpu_ms")
+    };
+    assert!(!own(&with(Some(json!({"cpu_ms": 201})), None)));
+    assert!(own(&with(Some(json!({"cpu_ms": 2000})), None)));
+    assert!(own(&with(None, None)));
+    let unseen = with(None, Some(Stop::Unseen("nobody told which process".into())));
+    assert_eq!(unseen.verdict, Verdict::NotObserved);
 }
 
 #[test]

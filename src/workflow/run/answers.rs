@@ -91,6 +91,14 @@ pub fn skipped(label: &str) -> Value {
     json!({"action_name": label, "success": true, "output": null, "error": null, "status": "skipped"})
 }
 
+/// The result of an attempt with what its code wrote (sandbox.md 7.5).
+pub fn with_logs(mut result: Value, logs: Option<String>) -> Value {
+    if let (Value::Object(members), Some(logs)) = (&mut result, logs) {
+        members.insert("logs".to_owned(), Value::String(logs));
+    }
+    result
+}
+
 /// The result of a node whose fallback ran, with the result of each attempt.
 pub fn with_attempts(mut result: Value, attempts: Vec<Value>) -> Value {
     if let Value::Object(members) = &mut result {

@@ -9,6 +9,7 @@ use super::{Around, Current, Effect, Failure, Flow, ON, Why, Workflow};
 use crate::manifest::{Action, Kind};
 use crate::runtime::error::ErrorObject;
 use crate::runtime::response;
+use crate::runtime::session::Execution;
 use crate::workflow::bound::{Bound, BoundAction};
 use crate::workflow::history::{Entry, Happened};
 use crate::workflow::replan::Trigger;
@@ -16,16 +17,13 @@ use crate::workflow::state;
 
 impl Workflow {
     /// The execution of the attempt under way is over.
-    pub(super) fn executed(
-        &mut self,
-        around: &Around<'_>,
-        outcome: Result<Value, ErrorObject>,
-    ) -> Flow {
-        let Some(current) = self.current.take() else {
+    pub(super) fn executed(&mut self, around: &Around<'_>, execution: Execution) -> Flow {
+        let Some(mut current) = self.current.take() else {
             return ON;
         };
+        current.logs = execution.logs;
         let action = &current.action().action;
-        let raw = match around.parts.outcome(action, outcome) {
+        let raw = match around.parts.outcome(action, execution.outcome) {
             Ok(raw) => raw,
             Err(error) => return self.failed(around, current, error, true),
         };
@@ -49,6 +47,7 @@ impl Workflow {
         };
         let entry = self.entry(around, &current, happened, Some(&output), None);
         let own = around.parts.action_result(&label, &Ok(output));
+        let own = around.rules().with_logs(own, current.logs.take());
         if let Some(ticket) = current.substitute_ticket.take() {
             let record = json!({"result": own, "entries": [by_itself(entry.clone())]});
             self.aside.push(Effect::Keep(ticket, record));
@@ -183,7 +182,7 @@ impl Workflow {
         {
             match self.prepare_fallback(around, &current, &fallback) {
                 Prepared::Ready(ready) => {
-                    let (result, entry) = self.failure(around, &current, &error);
+                    let (result, entry) = self.failure(around, &mut current, &error);
                     current.failures.push(Failure {
                         result,
                         entry,
@@ -203,7 +202,7 @@ impl Workflow {
             current.substitute = None;
             error = rules.unsaved_error(first.error, Some(&error));
         }
-        let (own, entry) = self.failure(around, &current, &error);
+        let (own, entry) = self.failure(around, &mut current, &error);
         let (result, mut entries) = with_failures(around, &mut current, own);
         entries.push(entry);
         self.fail_node(around, result, entries, error)
@@ -213,14 +212,15 @@ impl Workflow {
     fn failure(
         &self,
         around: &Around<'_>,
-        current: &Current,
+        current: &mut Current,
         error: &ErrorObject,
     ) -> (Value, Value) {
+        let logs = current.logs.take();
         let label = &current.action().label;
         let wire = around.parts.error_object(error);
         let entry = self.entry(around, current, Happened::Failed, None, Some(&wire));
         let result = around.parts.action_result(label, &Err(error.clone()));
-        (result, entry)
+        (around.rules().with_logs(result, logs), entry)
     }
 
     /// The fallback, resolved; as it was shown where a person was asked.

@@ -65,7 +65,7 @@ impl Workflow {
         }
         let limits = limits(around, action);
         if limits.is_empty() || !around.rules().charges_after_validation() {
-            return self.execute();
+            return self.execute(around);
         }
         Flow::Break(Effect::Charge(self.rate_key(around, action), limits))
     }
@@ -81,10 +81,10 @@ impl Workflow {
         {
             return self.enter_charged(around, current.node, current.ready.input);
         }
-        self.execute()
+        self.execute(around)
     }
 
-    fn execute(&mut self) -> Flow {
+    fn execute(&mut self, around: &Around<'_>) -> Flow {
         let Some(current) = &self.current else {
             return super::ON;
         };
@@ -101,6 +101,9 @@ impl Workflow {
                 .saturating_add(1),
             action: Arc::clone(&current.action().action),
             args: current.ready().input.clone(),
+            manifest: self.manifest.name.clone(),
+            clock: self.terms.clock.unwrap_or(around.now),
+            seed: self.terms.seed,
         }))
     }
 

@@ -35,7 +35,7 @@ use crate::runtime::held_bytes;
 use crate::runtime::idempotency::Ticket;
 use crate::runtime::parts::Parts;
 use crate::runtime::redact::Redactor;
-use crate::runtime::session::Call;
+use crate::runtime::session::{Call, Execution};
 
 pub use node::{Prepared, Ready};
 pub use planning::{Judged, Planning, offered};
@@ -82,6 +82,10 @@ pub struct Terms {
     pub replan_max: u32,
     /// How many entries of the history are kept.
     pub prune: Option<usize>,
+    /// The seed of sandboxed chance.
+    pub seed: Option<u64>,
+    /// What clocks of sandboxed code show at their start: the request's `timestamp`, or the time at which it came.
+    pub clock: Option<Timestamp>,
     /// What a resumed call must repeat, if it says it at all: digests by member.
     pub members: BTreeMap<&'static str, String>,
 }
@@ -194,6 +198,8 @@ struct Current {
     ticket: Option<Ticket>,
     /// The fallback's own key, for what it gives by itself.
     substitute_ticket: Option<Ticket>,
+    /// What sandboxed code wrote in the attempt under way, redacted.
+    logs: Option<String>,
 }
 
 impl Current {
@@ -207,6 +213,7 @@ impl Current {
             failures: Vec::new(),
             ticket: None,
             substitute_ticket: None,
+            logs: None,
         }
     }
 
@@ -254,8 +261,8 @@ pub enum Input {
     Recalled(Recollection),
     /// Whether the rate admits the execution; otherwise the seconds to wait.
     Charged(Result<(), u64>),
-    /// What came of the execution, as the service sent it.
-    Executed(Result<Value, ErrorObject>),
+    /// What came of the execution, its output as the service sent it.
+    Executed(Execution),
     /// The question could not be kept.
     NotHeld(ErrorObject),
     /// The model replied.
@@ -347,7 +354,7 @@ impl Workflow {
             Input::Decided(decided) => self.decided(around, decided),
             Input::Recalled(recollection) => self.recalled(around, recollection),
             Input::Charged(charged) => self.charged(around, charged),
-            Input::Executed(outcome) => self.executed(around, outcome),
+            Input::Executed(execution) => self.executed(around, execution),
             Input::NotHeld(error) => self.not_held(around, error),
             Input::Replied(reply) => self.replied(around, &reply.text),
             Input::NotReplied(failure) => self.not_replied(around, &failure),

@@ -47,6 +47,9 @@ struct Bench<'a> {
     held: Option<Question>,
     rested: usize,
     call_ids: Vec<String>,
+    /// What the code of each execution wrote, in order.
+    logs: VecDeque<String>,
+    clocks: Vec<(Timestamp, Option<u64>)>,
 }
 
 impl<'a> Bench<'a> {
@@ -76,6 +79,8 @@ impl<'a> Bench<'a> {
             held: None,
             rested: 0,
             call_ids: Vec::new(),
+            logs: VecDeque::new(),
+            clocks: Vec::new(),
         }
     }
 
@@ -182,7 +187,12 @@ impl<'a> Bench<'a> {
                         };
                         self.executed.push((name, call.args));
                         self.call_ids.push(call.session_id);
-                        Input::Executed(outcome)
+                        self.clocks.push((call.clock, call.seed));
+                        Input::Executed(Execution {
+                            outcome,
+                            side_effects: Vec::new(),
+                            logs: self.logs.pop_front(),
+                        })
                     }
                     Effect::Ask(messages) => {
                         self.asked += 1;
@@ -717,4 +727,33 @@ fn nodes_that_do_nothing_outside_let_others_have_a_turn() {
     let answer = bench.run(&Value::Array(vec![skipped; 5]));
     assert_eq!(answer.body["results"].as_array().map(Vec::len), Some(5));
     assert_eq!(bench.rested, 5);
+}
+
+#[test]
+fn logs_stand_in_the_result_of_their_attempt() {
+    let mut call = Bench::new();
+    call.fails.push(("rare", Code::SandboxCpuLimit));
+    call.logs.extend(["one".to_owned(), "two".to_owned()]);
+    let saved = node("rare", &json!({"fallbackAction": "give"}));
+    let body = call.run(&json!([saved, node("give", &json!({}))])).body;
+    let results = &body["results"];
+    assert_eq!(results[0]["attempts"][0]["logs"], "one");
+    assert_eq!(results[0]["attempts"][1]["logs"], "two");
+    assert_eq!(results[0]["logs"], "two");
+    assert!(results[1].get("logs").is_none());
+    assert!(!body["state"].to_string().contains("two"));
+}
+
+#[test]
+fn code_gets_the_clock_and_the_seed_of_its_call() {
+    let time: Timestamp = "2026-03-28T14:32:10.0071Z".parse().expect("a time");
+    let mut call = Bench::new();
+    call.terms.clock = Some(time);
+    call.terms.seed = Some(7);
+    call.run(&json!([node("give", &json!({})), node("give", &json!({}))]));
+    assert_eq!(call.clocks, [(time, Some(7)), (time, Some(7))]);
+    let cut: Timestamp = "2026-03-28T14:32:10.007Z".parse().expect("a time");
+    assert_eq!(request::sandbox_clock(None, time), cut);
+    let given = request::sandbox_clock(Some("2026-01-01T02:00:00.123456789+02:00"), time);
+    assert_eq!(given.to_string(), "2026-01-01T00:00:00.123456789Z");
 }

@@ -54,6 +54,8 @@ struct Stage {
     executed: usize,
     /// The actions that were executed, with their arguments.
     calls: Vec<(String, Value)>,
+    /// What the code of each execution wrote, in order.
+    logs: VecDeque<String>,
     archived: Option<Arc<Value>>,
 }
 
@@ -113,6 +115,7 @@ impl Stage {
             prompts: Vec::new(),
             executed: 0,
             calls: Vec::new(),
+            logs: VecDeque::new(),
             archived: None,
         }
     }
@@ -177,6 +180,7 @@ impl Stage {
                             Execution {
                                 outcome,
                                 side_effects,
+                                logs: self.logs.pop_front(),
                             },
                         ));
                     }
@@ -564,4 +568,24 @@ fn replays(manifest: &Manifest, transcript: &Value) -> bool {
         }
     }
     observation == transcript["final_observation"]
+}
+
+#[test]
+fn logs_of_all_attempts_stand_in_the_step_and_nowhere_else() {
+    let mut stage = Stage::new(5, true)
+        .says(&[r#"{"action":"backed","args":{}}"#, PROBE])
+        .gives(Err(ErrorObject::new(Code::SandboxError, "m")))
+        .gives(Ok(json!({"a": 1})))
+        .gives(Ok(json!({"a": 2})));
+    stage
+        .logs
+        .extend(["first ".to_owned(), "second".to_owned()]);
+    let answer = stage.step();
+    assert!(answer.body["result"].get("logs").is_none());
+    assert_eq!(stage.step().status, 200);
+    let transcript = stage.close();
+    assert_eq!(transcript["steps"][0]["logs"], "first second");
+    assert!(transcript["steps"][1].get("logs").is_none());
+    let rest = transcript["final_observation"].to_string();
+    assert!(!rest.contains("second"), "{rest}");
 }
