@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use super::super::{Mutant, held};
 use super::isolation::{Retold, prefixed, retelling};
-use crate::json::Limits as JsonLimits;
 use crate::manifest::RunCode;
 use crate::runtime::Parts;
 use crate::runtime::sandbox::{Ceiling, Done, SandboxParts};
@@ -236,41 +235,12 @@ fn asked() -> Vec<Mutant> {
             }
         ),
         Mutant::part(
-            "takes-modules-of-any-size",
-            "SBX-021",
-            "code of any length is registered, without a look",
-            Unbounded,
-        ),
-        Mutant::part(
             "compiles-for-ever",
             "SBX-021",
             "a module with very many functions keeps all further calls waiting",
             Stuck(AtomicBool::new(false)),
         ),
     ]
-}
-
-/// Bodies and modules without bound.
-struct Unbounded;
-
-impl SandboxParts for Unbounded {
-    fn code_defect(&self, sandbox: &Sandbox, program: &Program, networked: bool) -> Option<String> {
-        let _ = (sandbox, program, networked);
-        None
-    }
-}
-
-impl Parts for Unbounded {
-    fn body_limits(&self) -> JsonLimits {
-        JsonLimits {
-            bytes: 64 * MIB,
-            ..JsonLimits::DOCUMENT
-        }
-    }
-
-    fn sandbox(&self) -> &dyn SandboxParts {
-        self
-    }
 }
 
 /// Never done with one module.
