@@ -135,8 +135,18 @@ fn each(mut attempt: impl FnMut(&mut Chance)) -> u64 {
     tries
 }
 
+/// Longer runs come upon recursion, for which `Sandbox::run` needs more stack than the thread of a test has.
+fn on_a_large_stack(test: fn()) {
+    let thread = std::thread::Builder::new().stack_size(8 << 20).spawn(test);
+    thread.expect("a thread").join().expect("no failure");
+}
+
 #[test]
 fn mutated_modules_are_refused_or_run_within_their_limits() {
+    on_a_large_stack(modules);
+}
+
+fn modules() {
     let sandbox = Sandbox::start(Settings::default());
     let modules: Vec<Vec<u8>> = BODIES
         .iter()
