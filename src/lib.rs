@@ -3,7 +3,8 @@
 //! `spec/` is the foundation; three rooms stand on it, each a cargo feature that builds without the others:
 //!
 //! - **validator** ([`manifest`], [`expression`]): documents and the language in them,
-//! - **runtime** ([`runtime`], [`workflow`], [`store`], [`model`]): the reference interpreter,
+//! - **runtime** ([`runtime`], [`workflow`], [`store`], [`model`]): the reference interpreter, and under it [`sandbox`], a room that
+//!   runs strangers' code and knows none of the others,
 //! - **suite** ([`suite`]): the judge, which reads the wire as raw JSON and never imports the other two.
 //!
 //! [`json`], [`schema`], [`diagnostic`], [`requirement`] and [`embedded`] are the vocabulary that all rooms share.

@@ -39,6 +39,11 @@ const FORBIDDEN: [&str; 11] = [
     "upgrade",
 ];
 
+/// Whether a header, its name in lower case, is the connection's or the framing's, and so for the runtime alone to write.
+pub fn belongs_to_connection(name: &str) -> bool {
+    FORBIDDEN.contains(&name)
+}
+
 /// Reads the members; none when one that is required is missing or wrong.
 pub(super) fn read(members: &Members<'_>, report: &mut Report) -> Option<InvokeApi> {
     let endpoint = read_endpoint(members, report);
@@ -125,7 +130,7 @@ fn read_headers(members: &Members<'_>, report: &mut Report) -> Vec<(String, Text
                 "invalid_header",
                 "write an HTTP field name: letters, digits and !#$%&'*+-.^_`|~",
             );
-        } else if FORBIDDEN.contains(&folded.as_str()) {
+        } else if belongs_to_connection(&folded) {
             report.refuse(
                 &place,
                 "forbidden_header",

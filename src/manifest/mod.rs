@@ -41,6 +41,7 @@ pub use access::{AccessControl, RateLimit, Verification};
 pub use action::is_function;
 pub use check::parse_version;
 pub use fallback::{Fallback, FallbackNode};
+pub use invoke::belongs_to_connection;
 pub use load::{load, read};
 pub use mapping::{Mapping, Source};
 pub use members::is_dotted_name;

@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use crate::manifest;
 use crate::runtime::access::{Network, dial};
 use crate::runtime::clock::Clock;
 use crate::runtime::parts::Parts;
@@ -39,22 +40,8 @@ const MOST_REQUESTS: usize = 100;
 /// Methods that code may use; the others are of the connection.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-/// Headers of the connection and the message's framing, which the client writes; those of code are left out, as browsers do.
-const OWN_HEADERS: [&str; 13] = [
-    "accept-encoding",
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
+/// Headers beside those of the connection that the client writes; those of code are left out, as browsers do.
+const OWN_HEADERS: [&str; 2] = ["accept-encoding", "expect"];
 
 /// Headers that another origin must not get by a redirect.
 const PRIVATE_HEADERS: [&str; 2] = ["authorization", "cookie"];
@@ -263,10 +250,8 @@ impl Sending {
         url.set_fragment(None);
         let mut headers = HeaderMap::new();
         for (name, value) in request.headers {
-            if OWN_HEADERS
-                .iter()
-                .any(|own| own.eq_ignore_ascii_case(&name))
-            {
+            let folded = name.to_ascii_lowercase();
+            if manifest::belongs_to_connection(&folded) || OWN_HEADERS.contains(&folded.as_str()) {
                 continue;
             }
             let name = HeaderName::from_bytes(name.as_bytes());

@@ -137,9 +137,9 @@ pub trait SandboxParts: Send + Sync {
         asked::logs(logs)
     }
 
-    /// Whether a result may be remembered; `wanted` by the operator, `networked` if it may hang on others' answers (8.2).
-    fn keeps_result(&self, wanted: bool, networked: bool) -> bool {
-        wanted && !networked
+    /// Whether a result may be remembered where the operator asks for it; `networked` if it may hang on others' answers (8.2).
+    fn keeps_result(&self, networked: bool) -> bool {
+        !networked
     }
 }
 

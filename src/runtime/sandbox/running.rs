@@ -240,7 +240,7 @@ async fn finish(runtime: &Runtime, call: &Call, job: Job) -> Finished {
     let shelf = sandboxes
         .kept
         .as_ref()
-        .filter(|_| rules.keeps_result(true, networked));
+        .filter(|_| rules.keeps_result(networked));
     let key = shelf.map(|_| kept::key(&job));
     if let (Some(shelf), Some(key)) = (shelf, &key)
         && let Some(known) = shelf.get(key)
