@@ -222,7 +222,7 @@ pub struct Finished {
     pub outcome: Result<Value, Failure>,
     /// What it wrote to standard output and standard error, in order; cut off at the limit, lossily decoded.
     pub logs: String,
-    /// Processor time used.
+    /// Processor time used; of a run shorter than a millisecond, the real time that it took.
     pub cpu: Duration,
     /// Highest size of its linear memory, in bytes.
     pub memory: usize,

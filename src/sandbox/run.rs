@@ -171,7 +171,7 @@ impl Prepared {
                 }
                 call::call(&mut store, &instance, entry, &self.input, longest)
             });
-        let cpu = store.data().deadline.used();
+        let cpu = store.data().deadline.told();
         let answer = match called {
             // The last look was a moment ago.
             Ok(_) if cpu > job.limits.cpu => {
