@@ -91,7 +91,7 @@ export class Context {
 
   /** Whether an `@type` says that the thing is a `local` of the vocabulary. */
   isType(value, local) {
-    if (Array.isArray(value)) return value.length === 1 && this.isType(value[0], local);
+    if (Array.isArray(value)) return value.length === 1 && typeof value[0] === 'string' && this.isType(value[0], local);
     if (typeof value !== 'string') return false;
     try { return this.expand(value) === VOCABULARY + local; } catch { return false; }
   }

@@ -96,6 +96,9 @@ function fromJsonLd(document, report) {
 
 const SNAKE_WITH_TWO = new Map(Object.entries(TERMS).filter(([camel, snake]) => camel !== snake && snake !== 'type').map(([camel, snake]) => [snake, camel]));
 
+// Terms that a manifest does not know: there they are members like any other.
+const ONLY_OF_NODES = new Set(['requestId']);
+
 /** In a snake_case document, members by another name of the vocabulary. */
 function findMixed(document, report) {
   const silent = () => {};
@@ -105,7 +108,7 @@ function findMixed(document, report) {
     for (const name of Object.keys(object)) {
       if (name === '@context') continue;
       const bare = context.bare(name);
-      if ((bare === '@type' && isAction) || (has(TERMS, bare) && name !== TERMS[bare])) {
+      if ((bare === '@type' && isAction) || (has(TERMS, bare) && name !== TERMS[bare] && !ONLY_OF_NODES.has(bare))) {
         report([...path, name], 'mixed_spelling', 'this member is in the spelling that the document does not use');
       }
       if (inner.includes(name)) look(object[name], context, [...path, name], inner, false);

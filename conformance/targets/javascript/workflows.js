@@ -155,7 +155,7 @@ export class Workflows {
     const prepared = this.prepare(run.state, node, node.input);
     if (prepared.skipped) return this.skip(run, node, prepared.undefinedPaths);
     if (prepared.error) return this.commitFailure(run, failed(node.label, prepared.error), [entry(node.label, 'failed', { error: prepared.error })]);
-    if (node.prompt && !this.keptFor(run, node, prepared.input)) return this.ask(run, node, prepared, rest);
+    if (node.prompt) return this.ask(run, node, prepared, rest);
     return this.finish(run, await this.performOnce(run, node, prepared));
   }
 

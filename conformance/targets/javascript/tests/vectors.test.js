@@ -5,7 +5,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { equal, isObject, obj, parse, stringify } from '../json.js';
 import { ExpressionError, evaluate, parseExpression, parseTemplate, resolveTemplate } from '../expressions.js';
 
-const folder = new URL('../../given/fixtures/expressions/', import.meta.url);
+const folder = new URL('../../../../fixtures/expressions/', import.meta.url);
 const joined = (text) => (typeof text === 'string' ? text : text.map((p) => (typeof p === 'string' ? p : p[0].repeat(p[1]))).join(''));
 
 function expand(x) {
