@@ -115,7 +115,10 @@ class Names:
                 return value
             if value == name:
                 return self._prefixed(name, chain) if ":" in name else None
-            return self.expand(value, chain + 1) if value in self._terms or ":" in value else value
+            if value in self._terms or ":" in value:
+                return self.expand(value, chain + 1)
+            # A term's @id is itself a name of the vocabulary: {"cond": "conditional"} is an alias.
+            return VOCABULARY + value if value in MEMBERS else value
         return self._prefixed(name, chain)
 
     def _prefixed(self, name, chain):

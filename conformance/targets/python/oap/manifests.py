@@ -131,13 +131,14 @@ def _mixed_in_snake(document, problems):
             if bare in table or bare != key or (typed and key == "@type"):
                 problems.append(violation(f"{pointer}/{escape_token(key)}", "mixed_spelling", "this document is written in snake_case"))
 
-    def action(part, pointer):
-        look(part, pointer, _ACTION, True)
+    def action(part, pointer, declared=True):
+        # A fallback is a node, which may say so in either spelling.
+        look(part, pointer, _ACTION, declared)
         if isinstance(part, dict):
             look(part.get("access_control"), pointer + "/access_control", _ACCESS, False)
             look(part.get("limits"), pointer + "/limits", _LIMITS, False)
             if isinstance(part.get("fallback_action"), dict):
-                action(part["fallback_action"], pointer + "/fallback_action")
+                action(part["fallback_action"], pointer + "/fallback_action", False)
 
     look(document, "", _MANIFEST, False)
     for i, part in enumerate(document["actions"] if isinstance(document.get("actions"), list) else []):

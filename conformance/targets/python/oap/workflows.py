@@ -39,7 +39,15 @@ REPLANNING = "Part of the work was done, skipped or failed already; see state.hi
 
 
 def _published(name):
-    return json.loads(resources.files(__package__).joinpath(f"published/{name}.json").read_text("utf-8"))
+    text = resources.files(__package__).joinpath(f"published/{name}.json").read_text("utf-8")
+    # Python's `$` lets a line feed follow; that of JSON Schema does not.
+    return json.loads(text, object_hook=_strict_end)
+
+
+def _strict_end(schema):
+    if isinstance(schema.get("pattern"), str) and schema["pattern"].endswith("$"):
+        schema["pattern"] = schema["pattern"][:-1] + r"\Z"
+    return schema
 
 
 def _validator(name):
@@ -525,7 +533,7 @@ class Workflows:
                  "results": {**before.get("results", {}), last["label"]: output}}
         state = run.with_history(state, entries)
         if size(state) > MIB:
-            error = error_object("state_too_large", "with the output the state would have more than 1 MiB")
+            error = error_object("state_too_large", "the state would have more than 1 MiB")
             closing = run.entry("failed", last["label"], error=error, fallback_of=last["fallback_of"], approval=approval)
             self._too_large(run, run.with_history(before, [*entries[:-1], closing]), before)
         run.state = state

@@ -1,4 +1,4 @@
-"""Manifests, observations, plans and JSON texts of given/fixtures."""
+"""Manifests, observations, plans and JSON texts of fixtures/."""
 
 import sys
 import tomllib
@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 sys.setrecursionlimit(20_000)
-FIXTURES = ROOT.parent / "given" / "fixtures"
+FIXTURES = ROOT.parents[2] / "fixtures"
 
 from oap.errors import ApiError  # noqa: E402
 from oap.jsontext import JsonError, parse  # noqa: E402

@@ -1,4 +1,4 @@
-"""All public vectors of given/fixtures/expressions: value, undefined or reason, offsets and undefined paths."""
+"""All public vectors of fixtures//expressions: value, undefined or reason, offsets and undefined paths."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ import unittest
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 sys.setrecursionlimit(20_000)
-FIXTURES = ROOT.parent / "given" / "fixtures" / "expressions"
+FIXTURES = ROOT.parents[2] / "fixtures" / "expressions"
 
 from oap import expressions as ex  # noqa: E402
 from oap.jsontext import parse  # noqa: E402

@@ -1,4 +1,4 @@
-"""The whole runtime as a process, against a scripted model and service on loopback; answers are held against given/spec/schemas."""
+"""The whole runtime as a process, against a scripted model and service on loopback; answers are held against spec/schemas."""
 
 import http.server
 import json
@@ -18,7 +18,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 ROOT = Path(__file__).resolve().parents[1]
-GIVEN = ROOT.parent / "given"
+GIVEN = ROOT.parents[2]
 SECRET = "cal-tok+en/3f9a1c77=="
 
 
