@@ -15,10 +15,10 @@ use sha2::{Digest, Sha256};
 use crate::model::ModelConfig;
 use crate::mutants::{self, Mutant};
 use crate::null_targets;
-use crate::requirement::{Level, Profile, Registry};
+use crate::requirement::{Extension, Level, Profile, Registry};
 use crate::runtime::access::{Auth, Key, Material, Network, TableEntry};
 use crate::runtime::files::{S3, S3Keys, Storage};
-use crate::runtime::{self, Clock, Config, Reference, offered_profiles};
+use crate::runtime::{self, Clock, Config, Reference, offered_extensions, offered_profiles};
 use crate::suite::applicability::{Applicability, Capabilities, applicability};
 use crate::suite::case::Case;
 use crate::suite::files::{Files, Temporary};
@@ -103,6 +103,7 @@ pub fn reference(mocks: &MockServices) -> Config {
         sandbox: runtime::SandboxSettings::default(),
         storage: runtime::Storage::default(),
         profiles: offered_profiles(),
+        extensions: offered_extensions(),
         auth: offered_profiles().contains(&Profile::Access).then(callers),
         anonymous_scopes: BTreeSet::new(),
         bound_secrets: BTreeMap::from([("OAP_TEST_BOUND".to_owned(), vec![BOUND_HOST.to_owned()])]),
@@ -316,9 +317,12 @@ fn drawn(seed: u64, mutant: &str, case: &Case) -> bool {
     Sha256::digest(format!("{seed}/{mutant}/{}", case.id).as_bytes())[0] < share
 }
 
-/// Cases about what a target refuses for want of a profile, by the profiles of the target that they are judged by: all but
-/// those that the case wants missing.
-fn lean_only(cases: &[Case]) -> BTreeMap<BTreeSet<Profile>, Vec<Case>> {
+/// What a target declares: its profiles, and the extensions of the draft.
+type Declared = (BTreeSet<Profile>, BTreeSet<Extension>);
+
+/// Cases about what a target refuses for want of a profile or an extension, by what the target declares that they are judged by:
+/// all but that which the case wants missing.
+fn lean_only(cases: &[Case]) -> BTreeMap<Declared, Vec<Case>> {
     let registry = Registry::embedded();
     let applies = |case: &Case, capabilities: &Capabilities| {
         applicability(case, registry, capabilities, false) == Applicability::Applicable
@@ -329,8 +333,16 @@ fn lean_only(cases: &[Case]) -> BTreeMap<BTreeSet<Profile>, Vec<Case>> {
         let mut profiles = offered_profiles();
         let lacks = |profile: Profile| case.lacks.contains(&profile);
         profiles.retain(|profile| !lacks(*profile) && !profile.part_of().is_some_and(lacks));
-        if applies(case, &Capabilities::of(profiles.clone())) {
-            lean.entry(profiles).or_default().push(case.clone());
+        if !profiles.contains(&Profile::Session) {
+            profiles.remove(&Profile::Draft21);
+        }
+        let mut extensions = offered_extensions();
+        extensions.retain(|extension| {
+            profiles.contains(&Profile::Draft21) && !case.without.contains(extension)
+        });
+        let declared = (profiles, extensions);
+        if applies(case, &declaring(&declared)) {
+            lean.entry(declared).or_default().push(case.clone());
         }
     }
     lean
@@ -340,13 +352,22 @@ fn full_capabilities() -> Capabilities {
     Capabilities {
         clock: true,
         files: true,
+        extensions: offered_extensions(),
         ..Capabilities::of(offered_profiles())
     }
 }
 
-/// The reference with these profiles.
-fn lean(mut config: Config, profiles: &BTreeSet<Profile>) -> Config {
+fn declaring((profiles, extensions): &Declared) -> Capabilities {
+    Capabilities {
+        extensions: extensions.clone(),
+        ..Capabilities::of(profiles.clone())
+    }
+}
+
+/// The reference with these profiles and extensions.
+fn lean(mut config: Config, (profiles, extensions): &Declared) -> Config {
     config.profiles = profiles.clone();
+    config.extensions = extensions.clone();
     if !profiles.contains(&Profile::Access) {
         config.auth = None;
     }
@@ -364,8 +385,8 @@ fn joined(mut full: Report, lean: Report) -> Report {
 
 async fn good(cases: &[Case], plan: &Plan, mocks: &Arc<MockServices>) -> Result<Report, String> {
     let mut report = good_as(cases, reference(mocks), plan, mocks).await?;
-    for (profiles, few) in lean_only(cases) {
-        let config = lean(reference(mocks), &profiles);
+    for (declared, few) in lean_only(cases) {
+        let config = lean(reference(mocks), &declared);
         report = joined(report, good_as(&few, config, plan, mocks).await?);
     }
     Ok(report)
@@ -439,9 +460,9 @@ async fn against_mutant(
         let config = reference(mocks);
         report = Some(mutant_as(&most, mutant, config, full_capabilities(), plan, mocks).await?);
     }
-    for (profiles, few) in &few {
-        let config = lean(reference(mocks), profiles);
-        let capabilities = Capabilities::of(profiles.clone());
+    for (declared, few) in &few {
+        let config = lean(reference(mocks), declared);
+        let capabilities = declaring(declared);
         let lean = mutant_as(few, mutant, config, capabilities, plan, mocks).await?;
         report = Some(match report {
             Some(full) => joined(full, lean),

@@ -4,23 +4,33 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+mod baseline;
 mod coverage;
+mod diff;
+mod doctor;
 mod eval;
 mod failure;
+mod gate;
 mod harness;
+mod init;
 mod list;
+mod merge;
 mod mock;
+mod output;
+mod report;
+mod revision;
 mod run;
 mod sandbox;
 mod selftest;
 mod serve;
+mod watch;
 
 use failure::Failure;
 
 const AFTER_HELP: &str = "\
 Exit codes:
-  0  conformant, or the command did what it was asked
-  1  a requirement is violated, or a check of this command failed
+  0  conformant, or nothing failed but what the baseline expects, or the command did what it was asked
+  1  a requirement is violated, a case is flaky, the baseline is out of date, or a check of this command failed
   2  wrong usage, or a case or document that cannot be read
   3  the target cannot be reached, or never became ready
   4  incomplete: an applicable MUST was not observed
@@ -38,12 +48,26 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Judge a runtime: the reference, or the one at --url
+    /// Judge a runtime: yours, or the built-in reference
     Run(run::Run),
+    /// Write the files that judging a runtime of your own takes
+    Init(init::Init),
+    /// Say why a target is not ready to be judged, and what to do
+    Doctor(doctor::Doctor),
     /// Prove that every check can fail: null targets and mutants
     Selftest(selftest::Selftest),
     /// Show which requirements and mission rows are judged
     Coverage(coverage::CoverageCommand),
+    /// Write a report that 'run' wrote as JSON in another form
+    Report(report::ReportCommand),
+    /// Compare two reports: what got better, worse, new, gone
+    Diff(diff::DiffCommand),
+    /// Join the reports of shards to one
+    Merge(merge::MergeCommand),
+    /// Write down failures that are known and accepted for now
+    Baseline(baseline::BaselineCommand),
+    /// Show what counted when a revision of the protocol was released, or freeze a new one
+    Revision(revision::RevisionCommand),
     /// List the cases
     List(list::List),
     /// Show one case: what it sends, what it expects, which clause it judges
@@ -94,8 +118,15 @@ pub fn main() -> ExitCode {
 async fn dispatch(command: Command) -> Result<u8, Failure> {
     match command {
         Command::Run(run) => run.execute().await,
+        Command::Init(init) => init.execute(),
+        Command::Doctor(doctor) => doctor.execute().await,
         Command::Selftest(selftest) => selftest.execute().await,
         Command::Coverage(coverage) => coverage.execute(),
+        Command::Report(report) => report.execute(),
+        Command::Diff(diff) => diff.execute(),
+        Command::Merge(merge) => merge.execute(),
+        Command::Baseline(baseline) => baseline.execute(),
+        Command::Revision(revision) => revision.execute(),
         Command::List(list) => list.execute(),
         Command::Show(show) => show.execute(),
         Command::Explain(explain) => explain.execute(),

@@ -10,10 +10,12 @@ use serde::{Deserialize, Serialize};
 use crate::embedded;
 
 mod coverage;
+mod extension;
 
 pub use coverage::{
     Coverage, LevelCoverage, MissionCoverage, ProfileCoverage, RowCoverage, coverage,
 };
+pub use extension::Extension;
 
 /// How binding a requirement is (RFC 2119).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -138,6 +140,11 @@ impl Profile {
                 | Self::SandboxNetwork
                 | Self::Storage
         )
+    }
+
+    /// Whether the suite judges a part of this profile: what is not `pending` in it is owed a case.
+    pub const fn landed_in_part(self) -> bool {
+        matches!(self, Self::Draft21)
     }
 }
 
@@ -270,6 +277,17 @@ impl Registry {
         }
     }
 
+    /// The same registry with these requirements only.
+    pub fn only(&self, ids: &std::collections::BTreeSet<&str>) -> Registry {
+        let kept = |(id, one): (&String, &Requirement)| {
+            ids.contains(id.as_str()).then(|| (id.clone(), one.clone()))
+        };
+        Registry {
+            requirements: self.requirements.iter().filter_map(kept).collect(),
+            problems: self.problems.clone(),
+        }
+    }
+
     /// One requirement by its id.
     pub fn get(&self, id: &str) -> Option<&Requirement> {
         self.requirements.get(id)
@@ -336,6 +354,15 @@ mod tests {
             proofs += 1;
         }
         assert!(proofs > 0);
+    }
+
+    #[test]
+    fn a_profile_that_landed_in_part_has_pending_rules_and_judged_ones() {
+        let mut registry = Registry::default();
+        let prose = "A reply outside 2xx is a failed result.";
+        let draft = ONE.replace("core", Profile::Draft21.name());
+        registry.add_section("extensions", &format!("{draft}\npending = true"), prose);
+        assert_eq!(registry.problems(), &[] as &[String]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use jsonschema::{Draft, PatternOptions, Registry, Retrieve, Uri, Validator};
+use jsonschema::{Draft, PatternOptions, Registry, Retrieve, Uri, ValidationError, Validator};
 use serde_json::Value;
 
 use crate::diagnostic::Violation;
@@ -20,8 +20,11 @@ use weight::Weight;
 /// Most violations one check reports; a hostile value can break a schema in every element.
 const MOST_VIOLATIONS: usize = 100;
 
-/// Most bytes of their places and messages, of which each can be as long as the document.
+/// Most bytes of their places and messages; a place can be as long as the document.
 const MOST_TOLD: usize = 256 * 1024;
+
+/// Most bytes of one message, which would else name every member that should not be there.
+const LONGEST_MESSAGE: usize = 1024;
 
 /// Most steps back of one expression on one text, after which it counts as not matching: a document has room for
 /// thousands of texts, each of which can take so long.
@@ -121,7 +124,7 @@ pub fn check(document: &Value) -> Result<Schema, Vec<SchemaError>> {
         }
         let errors = dialect.iter_errors(document).take(MOST_VIOLATIONS);
         let errors = errors.map(|error| SchemaError {
-            message: error.masked_with("the value").to_string(),
+            message: sentence(&error),
             pointer: error.instance_path().as_str().to_owned(),
         });
         defects.extend(errors.take_while(|defect| told.may_tell(&defect.pointer, &defect.message)));
@@ -211,12 +214,22 @@ impl Schema {
                 Violation::new(
                     error.instance_path().as_str(),
                     error.kind().keyword(),
-                    error.masked_with("the value").to_string(),
+                    sentence(&error),
                 )
             })
             .take_while(|violation| told.may_tell(&violation.pointer, &violation.message))
             .collect()
     }
+}
+
+/// What an error says, without the value: its beginning where it is long.
+fn sentence(error: &ValidationError<'_>) -> String {
+    let mut message = error.masked_with("the value").to_string();
+    if message.len() > LONGEST_MESSAGE {
+        message.truncate(message.floor_char_boundary(LONGEST_MESSAGE - '…'.len_utf8()));
+        message.push('…');
+    }
+    message
 }
 
 /// Whether the places of all values within this one have a sensible length together.
@@ -302,7 +315,7 @@ fn build(
         .build(document)
         .map(|validator| Schema(Arc::new(Compiled { validator, weight })))
         .map_err(|error| SchemaError {
-            message: error.masked_with("the value").to_string(),
+            message: sentence(&error),
             pointer: error.instance_path().as_str().to_owned(),
         })
 }

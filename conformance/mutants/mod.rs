@@ -16,6 +16,7 @@ pub mod capabilities;
 pub mod documents;
 pub mod errors;
 pub mod expressions;
+pub mod extensions;
 pub mod human;
 pub mod idempotency;
 pub mod manifests;
@@ -181,6 +182,7 @@ pub fn all() -> Vec<Mutant> {
         observations::mutants(),
         errors::mutants(),
         expressions::mutants(),
+        extensions::mutants(),
         capabilities::mutants(),
         access::mutants(),
         actions::mutants(),

@@ -90,3 +90,19 @@ macro_rules! swap_session {
         $crate::mutants::Mutant::part($name, $requirement, $behaviour, Swapped)
     }};
 }
+
+/// A mutant that is the reference but for these decisions about reading less.
+macro_rules! swap_reads {
+    ($name:literal, $requirement:literal, $behaviour:literal, $($methods:item),+ $(,)?) => {{
+        struct Swapped;
+        impl $crate::runtime::reads::ReadsParts for Swapped {
+            $($methods)+
+        }
+        impl $crate::runtime::Parts for Swapped {
+            fn reads(&self) -> &dyn $crate::runtime::reads::ReadsParts {
+                self
+            }
+        }
+        $crate::mutants::Mutant::part($name, $requirement, $behaviour, Swapped)
+    }};
+}

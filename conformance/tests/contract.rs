@@ -1,5 +1,7 @@
 //! The command line as programs see it: exit codes, JSON, the line that says where a server listens.
 
+mod reports;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
@@ -87,12 +89,16 @@ impl Server {
         line.trim_end().to_owned()
     }
 
-    fn terminate(mut self) -> i32 {
+    fn signal(&self) {
         let ended = Command::new("kill")
             .arg(self.child.id().to_string())
             .status()
             .expect("kill runs");
         assert!(ended.success());
+    }
+
+    fn terminate(mut self) -> i32 {
+        self.signal();
         self.child
             .wait()
             .expect("it ends")
@@ -195,7 +201,7 @@ fn wrong_usage_is_exit_2_with_one_sentence() {
     refused(&["run", "--jobs", "0"], 2, "--jobs");
     refused(&["run", "--repeat", "0"], 2, "--repeat");
     refused(&["run", "--profile", "cores"], 2, "no profile 'cores'");
-    refused(&["run", "--report", "xml=out"], 2, "json=PATH");
+    refused(&["run", "--report", "xml=out"], 2, "no format 'xml'");
     refused(&["run", "--last-failed"], 2, "last");
     refused(&["run", "--cases", "/no/such/folder"], 2, "/no/such/folder");
     refused(&["show", "no-such-case"], 2, "no-such-case");
@@ -271,6 +277,49 @@ fn serve_says_where_it_listens_answers_and_drains() {
         TcpStream::connect(&address).is_err(),
         "nothing listens afterwards"
     );
+}
+
+#[test]
+fn serve_gives_up_what_is_in_flight_at_the_second_signal() {
+    let service = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let endpoint = format!("http://{}/", service.local_addr().expect("an address"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("manifest.json");
+    let manifest = serde_json::json!({"name": "slow", "version": "1.0.0", "actions": [
+        {"type": "invoke_api", "name": "wait", "endpoint": endpoint, "method": "GET",
+         "input_schema": {"type": "object"}, "output_schema": {}}]});
+    std::fs::write(&path, manifest.to_string()).expect("written");
+    let mut server = Server::start(&mut command(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--allow-address",
+        "127.0.0.0/8",
+        "--manifest",
+        &path.display().to_string(),
+    ]));
+    let line = server.line();
+    let address = line.strip_prefix("listening on http://").expect(&line);
+    let body = serde_json::json!({"user_id": "U", "manifest": "slow", "open_action": {"@type": "OpenAction:Action", "name": "wait", "input": {}}});
+    let body = body.to_string();
+    let mut client = TcpStream::connect(address).expect("it listens");
+    write!(
+        client,
+        "POST /execute HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .expect("sent");
+    // The service never answers; the call would wait for it as long as an action may.
+    let _call = service.accept().expect("the call");
+    server.signal();
+    while TcpStream::connect(address).is_ok() {
+        std::thread::yield_now();
+    }
+    assert_eq!(server.terminate(), 0);
+    let mut answer = Vec::new();
+    // Broken off or closed, without an answer.
+    let _ = client.read_to_end(&mut answer);
+    assert_eq!(text(&answer), "");
 }
 
 #[test]

@@ -87,6 +87,8 @@ pub struct Options {
     pub control_door: bool,
     /// Allow listening beyond loopback.
     pub allow_non_loopback: bool,
+    /// The host under which callers find the mocks, where it is not the address that they listen on: a name, or an address.
+    pub advertise: Option<String>,
 }
 
 impl Options {
@@ -180,7 +182,7 @@ pub async fn start(options: Options) -> Result<MockServices, StartError> {
         |service| options.listen(service),
         options.allow_non_loopback,
     )?;
-    let origins = Origins::of(&listeners)?;
+    let origins = Origins::of(&listeners, options.advertise.as_deref())?;
     let router = Arc::new(Router::new(
         options.credentials,
         options.default_token,

@@ -20,15 +20,28 @@ use crate::{Credentials, StartError, control};
 pub(crate) struct Origins(HashMap<Service, String>);
 
 impl Origins {
-    pub(crate) fn of(listeners: &[(Service, TcpListener)]) -> Result<Self, StartError> {
+    /// The address that each listens on, or the same port of the host that is advertised.
+    pub(crate) fn of(
+        listeners: &[(Service, TcpListener)],
+        advertise: Option<&str>,
+    ) -> Result<Self, StartError> {
+        if let Some(host) = advertise
+            && !host_is_plain(host)
+        {
+            return Err(StartError::Invalid(format!(
+                "the advertised host '{host}' is no name and no address"
+            )));
+        }
         let origin = |(service, listener): &(Service, TcpListener)| {
-            Ok((
-                *service,
-                format!(
-                    "http://{}",
-                    listener.local_addr().map_err(StartError::System)?
-                ),
-            ))
+            let address = listener.local_addr().map_err(StartError::System)?;
+            let origin = match advertise {
+                Some(host) if host.contains(':') && !host.starts_with('[') => {
+                    format!("http://[{host}]:{}", address.port())
+                }
+                Some(host) => format!("http://{host}:{}", address.port()),
+                None => format!("http://{address}"),
+            };
+            Ok((*service, origin))
         };
         listeners
             .iter()
@@ -36,6 +49,13 @@ impl Origins {
             .collect::<Result<_, _>>()
             .map(Origins)
     }
+}
+
+/// Whether a text can stand as the host of a URL.
+fn host_is_plain(host: &str) -> bool {
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
+    !host.is_empty() && host.chars().all(plain)
 }
 
 /// Everything that belongs to one token.

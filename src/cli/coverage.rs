@@ -13,7 +13,8 @@ use crate::suite::verdict::ExitCode;
 /// Options of `coverage`.
 #[derive(Debug, Args)]
 pub(super) struct CoverageCommand {
-    /// Fail (exit 1) when a MUST of a landed profile has neither case nor exclusion, or a mission row is open
+    /// Fail (exit 1) when a MUST of a landed profile has neither case nor exclusion, a mission row is open, or a frozen revision
+    /// was broken
     #[arg(long)]
     check: bool,
     /// Also print what became of each row of the mission: its requirements, or why there is none
@@ -29,7 +30,9 @@ impl CoverageCommand {
     pub fn execute(self) -> Result<u8, Failure> {
         let registry = Registry::embedded();
         let cases = harness::cases(None)?;
-        let measured = coverage(registry, &harness::cited(&cases));
+        let mut measured = coverage(registry, &harness::cited(&cases));
+        let broken = crate::suite::revision::problems(registry, &cases);
+        measured.problems.extend(broken);
         match self.format {
             Format::Json => println!("{}", harness::pretty(&measured)?),
             Format::Text => print!("{}", render(&measured, self.mission)),

@@ -88,7 +88,10 @@ pub(super) async fn prepare_sandbox() -> Result<(), Failure> {
     }
 }
 
-/// Waits for Ctrl-C or a request to terminate.
+/// What a run says that was interrupted.
+pub(super) const INTERRUPTED: &str = "interrupted; no verdict";
+
+/// Waits for Ctrl-C, a request to terminate, or the end of the terminal.
 pub(super) async fn interrupted() -> Result<(), Failure> {
     let cannot =
         |error: std::io::Error| Failure::harness(format!("cannot listen for signals: {error}"));
@@ -96,9 +99,12 @@ pub(super) async fn interrupted() -> Result<(), Failure> {
     {
         use tokio::signal::unix::{SignalKind, signal};
         let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+        // The terminal was closed.
+        let mut hang_up = signal(SignalKind::hangup()).map_err(cannot)?;
         tokio::select! {
             done = tokio::signal::ctrl_c() => done.map_err(cannot),
             _ = terminate.recv() => Ok(()),
+            _ = hang_up.recv() => Ok(()),
         }
     }
     #[cfg(not(unix))]

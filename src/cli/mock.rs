@@ -68,6 +68,7 @@ impl Mock {
             credentials: harness::credentials(),
             default_token: Some(DEFAULT_TOKEN.to_owned()),
             control_door: true,
+            advertise: None,
             allow_non_loopback: false,
         })
         .await

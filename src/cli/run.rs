@@ -1,34 +1,41 @@
 //! `oap-conform run`: judge a runtime.
 
-use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+pub(super) mod ground;
+pub(super) mod stand;
+pub(super) mod target;
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use mock_services::MockServices;
 
-use super::Format;
 use super::failure::Failure;
+use super::gate::{Gate, Terms};
 use super::harness;
-use crate::mutants::{self, Standing};
+use super::output::{Output, Shown};
 use crate::requirement::{Profile, Registry};
-use crate::runtime::{self, Reference, Running};
-use crate::selftest;
-use crate::suite::applicability::Capabilities;
 use crate::suite::case::Case;
-use crate::suite::describe;
-use crate::suite::files::{Files, Temporary};
-use crate::suite::identity::Keys;
-use crate::suite::measure::Process;
-use crate::suite::report::{Progress, Report, Style, render_json, render_terminal};
-use crate::suite::target::{HttpTarget, Target, discover};
+use crate::suite::report::Progress;
+use crate::suite::target::claims::Claims;
+use crate::suite::target::definition::Limits;
+use crate::suite::target::{Target, discover, family, process};
 use crate::suite::{EventSink, Options, Times};
+use crate::suite::{describe, offline};
+use stand::Stand;
+use target::{Chosen, TargetChoice};
 
 const AFTER_HELP: &str = "\
-Without --url the built-in reference is judged. With --url the runtime that listens there is;
-start it first in the whole environment of spec/harness.md (tokens, granted names, time limit of
-the model), with OPENAI_BASE_URL leading to --model-listen:
+Without a target of your own the built-in reference is judged. With --command the suite starts
+yours, tells it in its environment where model and services are, and ends it:
+
+  oap-conform run --command 'python3 main.py'
+
+oap-target.toml says the same and more; spec/harness.md describes both. With --url the runtime
+that listens there is judged; start it first in the whole environment of spec/harness.md, with
+OPENAI_BASE_URL leading to --model-listen:
 
   OPENAI_BASE_URL=http://127.0.0.1:9100/v1 OPENAI_API_KEY=sk-test-model-key-0001 \
     OAP_TEST_PLUGIN_ORIGIN=http://127.0.0.1:9101 my-runtime &
@@ -42,33 +49,8 @@ const STATE_FILE: &str = ".oap-conform/last-failed";
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct Run {
-    /// Judge the runtime that listens at this base URL
-    #[arg(long, value_name = "URL")]
-    url: Option<String>,
-    /// Judge a deliberately broken target, to see a check fail; 'explain' names the mutants of a requirement
-    #[arg(long, value_name = "NAME", conflicts_with = "url")]
-    mutant: Option<String>,
-    /// Where the scripted model listens, for a runtime at --url
-    #[arg(long, value_name = "ADDR", requires = "url")]
-    model_listen: Option<std::net::SocketAddr>,
-    /// Where the calendar listens, which the plugins of a runtime at --url call
-    #[arg(long, value_name = "ADDR", requires = "url")]
-    calendar_listen: Option<std::net::SocketAddr>,
-    /// Where the object store listens, for a runtime at --url; without it the cases about S3 do not apply
-    #[arg(long, value_name = "ADDR", requires = "url")]
-    objects_listen: Option<std::net::SocketAddr>,
-    /// A folder that the runtime at --url sees under the same path and allows as a root; without it the cases about files do not apply
-    #[arg(long, value_name = "DIR", requires = "url")]
-    files: Option<PathBuf>,
-    /// Where the clock of the runtime at --url can be moved; without it the cases that move it do not apply
-    #[arg(long, value_name = "URL", requires = "url")]
-    clock: Option<String>,
-    /// Process of the runtime at --url, whose processor time is then measured; without it that limit is not observed
-    #[arg(long, value_name = "PID", requires = "url")]
-    pid: Option<u32>,
-    /// Judge a runtime beyond loopback; the cases create, close and delete there
-    #[arg(long, requires = "url")]
-    allow_destructive: bool,
+    #[command(flatten)]
+    target: TargetChoice,
     /// Only these cases: a comma list of parts or globs of case ids, requirement ids or sections
     #[arg(
         long,
@@ -80,12 +62,14 @@ pub(super) struct Run {
     /// Only cases of this profile; repeat for more
     #[arg(long, value_name = "PROFILE")]
     profile: Vec<Profile>,
+    #[command(flatten)]
+    gate: Gate,
     /// Only the cases that failed last time in this folder
     #[arg(long)]
     last_failed: bool,
-    /// Cases that run at the same time
-    #[arg(long, value_name = "N", default_value = "2", value_parser = clap::value_parser!(u16).range(1..=256))]
-    jobs: u16,
+    /// Cases that run at the same time [default: 2, or what the target's definition says]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    jobs: Option<u16>,
     /// Seed of tokens and order [default: from the clock, printed]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -96,17 +80,13 @@ pub(super) struct Run {
     #[arg(long)]
     fail_fast: bool,
     /// Only show what would run, and why or why not
-    #[arg(long, conflicts_with_all = ["repeat", "keep", "report"])]
+    #[arg(long, conflicts_with_all = ["repeat", "keep", "reports"])]
     dry: bool,
-    /// Longest wait for one answer, in milliseconds
-    #[arg(long, value_name = "MS", default_value = "10000", value_parser = clap::value_parser!(u64).range(1..=600_000))]
-    timeout: u64,
-    /// Text or JSON on standard output
-    #[arg(long, value_enum, default_value = "text")]
-    format: Format,
-    /// Also write a report, as json=PATH
-    #[arg(long, value_name = "FORMAT=PATH", value_parser = report_path)]
-    report: Vec<PathBuf>,
+    /// Longest wait for one answer, in milliseconds [default: 10000, or what the target's definition says]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    timeout: Option<u64>,
+    #[command(flatten)]
+    output: Output,
     /// Keep the redacted exchanges of each failure in this folder
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
@@ -118,135 +98,94 @@ pub(super) struct Run {
     verbose: bool,
 }
 
-/// A target that this process started.
-enum BuiltIn {
-    Reference(Running),
-    Mutant(Standing),
-}
-
-impl BuiltIn {
-    fn url(&self) -> String {
-        match self {
-            Self::Reference(running) => format!("http://{}", running.addr),
-            Self::Mutant(standing) => standing.url.clone(),
-        }
-    }
-
-    fn clock_url(&self) -> Option<String> {
-        match self {
-            Self::Reference(running) => running.clock_url(),
-            Self::Mutant(standing) => standing.clock_url(),
-        }
-    }
-
-    async fn shutdown(self) {
-        match self {
-            Self::Reference(running) => running.shutdown().await,
-            Self::Mutant(standing) => standing.shutdown().await,
-        }
-    }
-}
-
-fn report_path(text: &str) -> Result<PathBuf, String> {
-    match text.split_once('=') {
-        Some(("json", path)) if !path.is_empty() => Ok(PathBuf::from(path)),
-        _ => Err("write it as json=PATH".to_owned()),
-    }
-}
-
 impl Run {
-    /// Runs the cases and prints the report.
+    /// Runs the cases and prints the report; again on each change, where that was asked for.
     pub async fn execute(self) -> Result<u8, Failure> {
-        let cases = harness::cases(self.cases.as_deref())?;
-        let external = self.external()?;
-        let mocks = mock_services::start(mock_services::Options {
-            model_listen: self.model_listen,
-            calendar_listen: self.calendar_listen,
-            objects_listen: self.objects_listen,
-            credentials: match external {
-                Some(_) => harness::credentials(),
-                None => mock_services::Credentials::default(),
-            },
-            ..mock_services::Options::default()
-        })
-        .await
-        .map_err(harness::mocks_failed)?;
-        let mocks = Arc::new(mocks);
-        let own = match external {
-            Some(_) => None,
-            None => Some(Temporary::new().map_err(Failure::harness)?),
-        };
-        let files = match (&own, &self.files) {
-            (Some(own), _) => Some(own.files().clone()),
-            (None, Some(folder)) => Some(Files::at(folder).map_err(Failure::usage)?),
-            (None, None) => None,
-        };
-        let (target, standing) = match external {
-            Some(target) => (target, None),
-            None => {
-                let standing = self.built_in(&mocks, files.as_ref()).await?;
-                let target =
-                    HttpTarget::new(&standing.url(), Vec::new()).map_err(Failure::harness)?;
-                (target, Some(standing))
-            }
-        };
-        let target: Arc<dyn Target> = Arc::new(target);
-        let clock = match &standing {
-            Some(standing) => standing.clock_url(),
-            None => self.clock.clone(),
-        };
-        let options = Options {
-            files,
-            ..self.options(standing.is_none(), clock)
-        };
-        let code = if self.dry {
-            self.plan(&cases, target.as_ref(), &options).await
-        } else {
-            tokio::select! {
-                code = self.judge(&cases, Arc::clone(&target), Arc::clone(&mocks), &options) => code,
-                stopped = harness::interrupted() => {
-                    stopped?;
-                    Err(Failure::harness("interrupted; no verdict"))
-                }
-            }
-        };
-        if let Some(standing) = standing {
-            standing.shutdown().await;
+        if !self.gate.watch.is_on() {
+            return self.once().await;
         }
+        let mut paths: Vec<PathBuf> = self.cases.iter().cloned().collect();
+        let stranger = self.target.is_stranger();
+        paths.extend(self.target.file().map(Into::into));
+        paths.extend(self.gate.baseline_file(stranger).map(Into::into));
+        let own: Vec<PathBuf> = self.output.paths().chain(self.keep.clone()).collect();
+        self.gate
+            .watch
+            .repeat(paths, &own, async || self.once().await)
+            .await
+    }
+
+    async fn once(&self) -> Result<u8, Failure> {
+        let chosen = self.target.chosen()?;
+        let terms = self.gate.terms(self.target.is_stranger())?;
+        self.output.prepare()?;
+        if let Some(folder) = self.target.transcripts() {
+            return self.offline(folder, terms);
+        }
+        let cases = harness::cases(self.cases.as_deref())?;
+        let options = terms.on(self.options(&chosen));
+        if let Chosen::Own(own) = &chosen {
+            Claims::of(&own.definition)
+                .check(Registry::embedded(), &cases)
+                .map_err(Failure::usage)?;
+            if own.definition.start.is_some() {
+                // So that also what left its group is found and ended.
+                family::take_in_orphans();
+            }
+        }
+        let mut judged = std::pin::pin!(self.on_stand(chosen, &cases, options));
+        let code = tokio::select! {
+            code = &mut judged => code,
+            stopped = harness::interrupted() => {
+                stopped.and_then(|()| Err(Failure::harness(harness::INTERRUPTED)))
+            }
+        };
+        // However the run ended: nothing that it started goes on.
+        process::stop_all().await;
         code
     }
 
-    /// Starts the reference, or the mutant that was asked for.
-    async fn built_in(
+    /// Judges a folder of transcripts.
+    fn offline(&self, folder: &Path, terms: Terms) -> Result<u8, Failure> {
+        if self.dry {
+            return Err(Failure::usage(
+                "--dry is for runtimes; transcripts are judged without anything being sent",
+            ));
+        }
+        let chosen = self.target.chosen()?;
+        let options = terms.on(self.options(&chosen));
+        let options = Options {
+            secrets: stand::searched(chosen)?,
+            ..options
+        };
+        let report = offline::run(folder, &options, &())?;
+        self.output.write(&report, self.verbose)?;
+        Ok(report.exit_code_by(self.gate.fail_on()).number())
+    }
+
+    /// Starts what is judged, judges it, and ends it.
+    async fn on_stand(
         &self,
-        mocks: &MockServices,
-        files: Option<&Files>,
-    ) -> Result<BuiltIn, Failure> {
-        harness::prepare_sandbox().await?;
-        let config = selftest::reference(mocks);
-        let config = match files {
-            Some(files) => selftest::with_roots(config, files, mocks),
-            None => config,
+        chosen: Chosen,
+        cases: &[Case],
+        options: Options,
+    ) -> Result<u8, Failure> {
+        let stand = Stand::up(chosen).await?;
+        let options = stand.on(options);
+        let work = async {
+            if self.dry {
+                return self.plan(cases, stand.target.as_ref(), &options).await;
+            }
+            let (target, mocks) = (Arc::clone(&stand.target), Arc::clone(&stand.mocks));
+            self.judge(cases, target, mocks, &options).await
         };
-        let Some(name) = &self.mutant else {
-            return runtime::start(config, Arc::new(Reference))
-                .await
-                .map(BuiltIn::Reference)
-                .map_err(|error| Failure::harness(error.to_string()));
+        let code = tokio::select! {
+            biased;
+            failure = stand.broken() => Err(failure),
+            code = work => code,
         };
-        let mutant = mutants::all()
-            .into_iter()
-            .find(|mutant| mutant.name == name)
-            .ok_or_else(|| {
-                Failure::usage(format!(
-                    "there is no mutant '{name}'; 'oap-conform explain REQUIREMENT' names those of a requirement"
-                ))
-            })?;
-        mutant
-            .start(config)
-            .await
-            .map(BuiltIn::Mutant)
-            .map_err(Failure::harness)
+        stand.down(self.keep.as_deref()).await;
+        code
     }
 
     async fn judge(
@@ -263,37 +202,8 @@ impl Run {
             &()
         };
         let report = crate::suite::run(cases, target, mocks, options, sink).await?;
-        self.print(&report)?;
-        Ok(report.exit_code().number())
-    }
-
-    fn print(&self, report: &Report) -> Result<(), Failure> {
-        let json = render_json(report).map_err(Failure::harness)?;
-        for path in &self.report {
-            if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder).map_err(|error| {
-                    Failure::usage(format!("cannot write {}: {error}", path.display()))
-                })?;
-            }
-            std::fs::write(path, &json).map_err(|error| {
-                Failure::usage(format!("cannot write {}: {error}", path.display()))
-            })?;
-        }
-        let text = match self.format {
-            Format::Json => json,
-            Format::Text => render_terminal(
-                report,
-                Registry::embedded(),
-                Style {
-                    colour: std::io::stdout().is_terminal()
-                        && std::env::var_os("NO_COLOR").is_none(),
-                    verbose: self.verbose,
-                },
-            ),
-        };
-        // A reader that went away early, such as `head`, is not an error of the run.
-        let _ = std::io::stdout().write_all(text.as_bytes());
-        Ok(())
+        self.output.write(&report, self.verbose)?;
+        Ok(report.exit_code_by(self.gate.fail_on()).number())
     }
 
     async fn plan(
@@ -303,82 +213,45 @@ impl Run {
         options: &Options,
     ) -> Result<u8, Failure> {
         crate::suite::target::wait_ready(target, options.times.ready).await?;
-        let capabilities: Capabilities = discover(target, options.times.request).await;
+        let found = discover(target, options.times.request).await;
+        let capabilities = options.claims.over(found);
         let planned = describe::plan(cases, Registry::embedded(), &capabilities, options)?;
-        match self.format {
-            Format::Json => println!("{}", harness::pretty(&planned)?),
-            Format::Text => print!("{}", describe::plan_text(&planned)),
+        match self.output.format {
+            Shown::Json => println!("{}", harness::pretty(&planned)?),
+            Shown::Text => print!("{}", describe::plan_text(&planned)),
+            _ => {
+                return Err(Failure::usage(
+                    "--dry shows text or json only; choose one of them with --format",
+                ));
+            }
         }
         Ok(0)
-    }
-
-    /// The target at `--url`, refused beyond loopback unless that was allowed.
-    fn external(&self) -> Result<Option<HttpTarget>, Failure> {
-        let Some(url) = &self.url else {
-            return Ok(None);
-        };
-        let target = HttpTarget::new(url, Vec::new()).map_err(Failure::usage)?;
-        if !target.is_loopback() && !self.allow_destructive {
-            return Err(Failure::usage(format!(
-                "{url} is not on this machine's loopback; the cases create, close and delete sessions and manifests \
-                 there: add --allow-destructive if that is meant"
-            )));
-        }
-        Ok(Some(target))
     }
 
     /// This command without what chooses cases, order and form of the answer.
     fn command(&self) -> String {
         let mut words = vec!["oap-conform run".to_owned()];
-        let mut add = |flag: &str, value: Option<String>| {
-            words.extend(value.map(|value| format!("{flag} {value}")));
-        };
-        add("--url", self.url.clone());
-        add("--model-listen", self.model_listen.map(|at| at.to_string()));
-        add(
-            "--calendar-listen",
-            self.calendar_listen.map(|at| at.to_string()),
-        );
-        add(
-            "--objects-listen",
-            self.objects_listen.map(|at| at.to_string()),
-        );
-        let shared = self.files.as_ref();
-        add("--files", shared.map(|folder| folder.display().to_string()));
-        add("--clock", self.clock.clone());
-        add("--pid", self.pid.map(|pid| pid.to_string()));
-        add("--mutant", self.mutant.clone());
-        let folder = self.cases.as_ref();
-        add("--cases", folder.map(|folder| folder.display().to_string()));
-        if self.allow_destructive {
-            words.push("--allow-destructive".to_owned());
+        words.extend(self.target.words());
+        if let Some(folder) = &self.cases {
+            words.push(format!("--cases {}", folder.display()));
         }
+        words.extend(self.gate.words());
         words.join(" ")
     }
 
-    fn options(&self, external: bool, clock: Option<String>) -> Options {
+    fn options(&self, chosen: &Chosen) -> Options {
+        let limits = match chosen {
+            Chosen::Own(own) => own.definition.limits.clone(),
+            _ => Limits::default(),
+        };
         let defaults = Options::default();
-        let secrets = if external {
-            let from_environment = |(name, value): (String, String)| {
-                let value = std::env::var(&name).unwrap_or(value);
-                (name, value)
-            };
-            defaults.secrets.into_iter().map(from_environment).collect()
-        } else {
-            defaults.secrets
-        };
-        let known = |name: &str| -> String {
-            let found = secrets.iter().find(|(own, _)| own == name);
-            found.map(|(_, value)| value.clone()).unwrap_or_default()
-        };
-        let keys = Keys {
-            hs256: known("OAP_TEST_JWT_HS256"),
-            static_token: known("OAP_TEST_STATIC_TOKEN"),
-        };
+        let asked = self.jobs.or(limits.jobs).map(usize::from);
+        let most = limits.jobs.map_or(usize::MAX, usize::from);
+        let request = self.timeout.or(limits.request_ms);
         Options {
             filter: self.filter.clone(),
             profiles: self.profile.iter().copied().collect(),
-            jobs: usize::from(self.jobs),
+            jobs: asked.unwrap_or(defaults.jobs).min(most),
             seed: self.seed.unwrap_or_else(seed_from_clock),
             repeat: self.repeat as usize,
             fail_fast: self.fail_fast,
@@ -386,27 +259,18 @@ impl Run {
             state_file: Some(PathBuf::from(STATE_FILE)),
             keep: self.keep.clone(),
             times: Times {
-                request: std::time::Duration::from_millis(self.timeout),
-                ..Times::default()
+                request: request.map_or(defaults.times.request, Duration::from_millis),
+                ..defaults.times
             },
-            force: false,
-            capabilities: None,
             command: self.command(),
-            secrets,
-            keys,
-            clock,
-            process: match self.url {
-                Some(_) => self.pid.map(Process::Tree),
-                None => Some(Process::Own),
-            },
-            files: None,
-            objects: self.url.is_none() || self.objects_listen.is_some(),
+            gives_up: matches!(chosen, Chosen::Own(_)),
+            ..defaults
         }
     }
 }
 
 /// A seed that another run will not share; it keeps apart the manifests of two runs against one target.
-fn seed_from_clock() -> u64 {
+pub(super) fn seed_from_clock() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(1, |since| since.as_micros() as u64)

@@ -5,7 +5,7 @@ mod auth_file;
 mod sandbox;
 mod storage;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,8 +17,11 @@ use super::failure::{Failure, read_file};
 use super::harness;
 use crate::manifest::{self, Manifest};
 use crate::model::ModelConfig;
+use crate::requirement::{Extension, Profile};
 use crate::runtime::secret_source::{MountedFiles, SecretSource};
-use crate::runtime::{self, Clock, Config, Reference, StartError, offered_profiles};
+use crate::runtime::{
+    self, Clock, Config, Reference, StartError, offered_extensions, offered_profiles,
+};
 use access::AccessOptions;
 use sandbox::SandboxOptions;
 use storage::StorageOptions;
@@ -48,9 +51,9 @@ Actions read and write files below memory: roots, and below those of --allow-roo
 store is reached by the variables that tools of AWS read: AWS_ACCESS_KEY_ID,
 AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL.
 
-Example:
-  OPENAI_API_KEY=… CALENDAR_TOKEN=… CRM_TOKEN=… \\
-    oap-conform serve --listen 127.0.0.1:8080 --manifest meetbot.json";
+Example, in a checkout:
+  OPENAI_API_KEY=… CALENDAR_TOKEN=… EMAIL_TOKEN=… CRM_TOKEN=… \\
+    oap-conform serve --listen 127.0.0.1:8080 --manifest fixtures/manifests/valid/meetbot.json";
 
 /// Ends of names that are taken for secrets when none is named.
 const SECRET_ENDINGS: [&str; 4] = ["_TOKEN", "_KEY", "_SECRET", "_PASSWORD"];
@@ -82,6 +85,9 @@ pub(super) struct Serve {
     sandbox: SandboxOptions,
     #[command(flatten)]
     storage: StorageOptions,
+    /// Extension of the draft 2.1 to offer; there is caching
+    #[arg(long, value_name = "NAME", value_parser = extension)]
+    offer: Vec<Extension>,
     /// Value that endpoints may name, not a secret; also from OAP_VAR_<NAME>; repeat for more
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     variable: Vec<(String, String)>,
@@ -113,6 +119,15 @@ fn variable(text: &str) -> Result<(String, String), String> {
     }
 }
 
+fn extension(text: &str) -> Result<Extension, String> {
+    let known = offered_extensions();
+    let found = known.iter().find(|extension| extension.name() == text);
+    found.copied().ok_or_else(|| {
+        let names: Vec<_> = known.iter().map(|extension| extension.name()).collect();
+        format!("offer one of {}", names.join(", "))
+    })
+}
+
 fn secret_file(text: &str) -> Result<(String, PathBuf), String> {
     match text.split_once('=') {
         Some((name, path)) if !name.is_empty() && !path.is_empty() => {
@@ -123,7 +138,7 @@ fn secret_file(text: &str) -> Result<(String, PathBuf), String> {
 }
 
 impl Serve {
-    /// Serves until it is interrupted, then drains.
+    /// Serves until it is interrupted, then drains; interrupted once more it ends at once.
     pub async fn execute(self) -> Result<u8, Failure> {
         let config = self.config()?;
         let failed = |error: StartError| match error {
@@ -140,8 +155,14 @@ impl Serve {
         }
         println!("listening on http://{}", running.addr);
         harness::interrupted().await?;
-        eprintln!("draining; steps in flight end first");
-        running.shutdown().await;
+        eprintln!("draining; steps in flight end first, another signal ends them");
+        tokio::select! {
+            () = running.shutdown() => {}
+            again = harness::interrupted() => {
+                again?;
+                eprintln!("ended; steps in flight were given up");
+            }
+        }
         Ok(0)
     }
 
@@ -171,13 +192,23 @@ impl Serve {
             limits: runtime::Limits::default(),
             sandbox: self.sandbox.settings(),
             storage: self.storage.settings(&environment)?,
-            profiles: offered_profiles(),
+            profiles: self.profiles(),
+            extensions: self.offer.iter().copied().collect(),
             auth: self.access.auth()?,
             anonymous_scopes: self.access.anonymous_scopes(),
             allowed_networks: self.access.allowed_networks(),
             clock: Clock::default(),
             test_clock: self.access.test_clock(),
         })
+    }
+
+    /// The draft is declared only where something of it is offered.
+    fn profiles(&self) -> BTreeSet<Profile> {
+        let mut profiles = offered_profiles();
+        if self.offer.is_empty() {
+            profiles.remove(&Profile::Draft21);
+        }
+        profiles
     }
 
     fn secrets(
@@ -324,6 +355,14 @@ mod tests {
                 .bound_secrets(&granted)
                 .is_err()
         );
+    }
+
+    #[test]
+    fn the_draft_is_declared_where_something_of_it_is_offered() {
+        assert!(!serve(&[]).profiles().contains(&Profile::Draft21));
+        let offering = serve(&["--offer", "caching"]);
+        assert!(offering.profiles().contains(&Profile::Draft21));
+        assert!(extension("cost").is_err());
     }
 
     #[test]

@@ -13,6 +13,12 @@ const TOO_LONG: Fault = Fault::new(
     "the text would be longer than 1 MiB; read a part of the value",
 );
 
+/// A whole value has no room, be it one that stands in a resolved input as it is.
+pub(super) const TOO_LARGE: Fault = Fault::new(
+    Reason::Limit,
+    "the resolved text, array or input is larger than 1 MiB as JSON, all in all; split it up, or insert a smaller part of the state",
+);
+
 const NO_TEXT: Fault = Fault::new(
     Reason::Undefined,
     "the value is undefined; check the names, or give one with `default`",
@@ -139,7 +145,7 @@ impl Writer<'_> {
     /// What cannot be finished is not begun: sorting a hundred thousand names would be work for nothing.
     fn foresee(&self, count: usize) -> Result<(), Fault> {
         if count > self.left {
-            return Err(TOO_LONG);
+            return Err(self.no_room());
         }
         self.meter
             .as_ref()
@@ -170,8 +176,18 @@ impl Writer<'_> {
         self.put("\"")
     }
 
+    fn no_room(&self) -> Fault {
+        match self.text {
+            Some(_) => TOO_LONG,
+            None => TOO_LARGE,
+        }
+    }
+
     fn put(&mut self, piece: &str) -> Result<(), Fault> {
-        self.left = self.left.checked_sub(piece.len()).ok_or(TOO_LONG)?;
+        self.left = match self.left.checked_sub(piece.len()) {
+            Some(left) => left,
+            None => return Err(self.no_room()),
+        };
         if let Some(meter) = &mut self.meter {
             meter.made(piece.len())?;
         }

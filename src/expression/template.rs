@@ -5,17 +5,12 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::compact;
+use super::compact::{self, TOO_LARGE};
 use super::error::{Error, Fault, Reason};
 use super::limits::{self, Allowance, Meter, TOO_DEEP, VALUE_LEVELS};
 use super::value::View;
 use super::{Expression, Outcome, Roots};
 use crate::json;
-
-const TOO_LARGE: Fault = Fault::new(
-    Reason::Limit,
-    "the resolved text or input is larger than 1 MiB; insert a smaller part of the state",
-);
 
 /// A parsed string that may hold templates.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,7 +6,7 @@ use super::members::{Members, read_dotted_name, read_name, read_text};
 use super::report::Report;
 use super::{
     AccessControl, Action, Effect, Fallback, FileRoot, Kind, Plugin, ResultPath, RunCode,
-    Verification, invoke, schemas,
+    Verification, invoke, reads, schemas,
 };
 use crate::expression::{Expression, Template};
 use crate::schema::Schema;
@@ -51,7 +51,7 @@ pub(super) fn read(value: &Value, pointer: &str, report: &mut Report) -> Option<
     let name = members
         .require("name", report)
         .and_then(|(value, place)| read_name(value, &place, report));
-    let kind = read_kind(&members, report);
+    let mut kind = read_kind(&members, report);
     let description = members.free_text("description", report);
     let input = read_schema(&members, "input_schema", report);
     let output = read_schema(&members, "output_schema", report);
@@ -64,6 +64,7 @@ pub(super) fn read(value: &Value, pointer: &str, report: &mut Report) -> Option<
         .get("access_control")
         .and_then(|value| AccessControl::read(value, &members.place("access_control"), report));
     let effects = read_effects(&members, access_control.as_ref(), report);
+    reads::read(&members, kind.as_mut(), &effects, report);
     let conditional = read_conditional(&members, report);
     let fallback_action = members
         .get("fallback_action")
@@ -186,15 +187,15 @@ fn read_network(members: &Members<'_>, report: &mut Report) -> Vec<String> {
         let Some(text) = read_text(element, &place, report) else {
             continue;
         };
-        if super::endpoint::is_host_and_port(text) {
-            network.push(text.to_owned());
+        let defect = if !super::endpoint::is_host_and_port(text) {
+            "write a destination as host:port, such as \"api.example.com:443\""
+        } else if !super::endpoint::is_as_read(text) {
+            "write the address or port as URLs have it once they are read, such as 127.0.0.1:80 or [::ffff:7f00:1]:80; this one would match none"
         } else {
-            report.refuse(
-                &place,
-                "pattern",
-                "write a destination as host:port, such as \"api.example.com:443\"",
-            );
-        }
+            network.push(text.to_owned());
+            continue;
+        };
+        report.refuse(&place, "pattern", defect);
     }
     network
 }

@@ -1,6 +1,6 @@
 //! What an endpoint may look like, judged by its text: `http` or `https`, a host, no user information, no fragment.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Says what is wrong with an endpoint whose `${VAR}` were replaced by digits, or nothing.
 pub(super) fn defect(url: &str) -> Option<&'static str> {
@@ -33,6 +33,44 @@ pub(super) fn defect(url: &str) -> Option<&'static str> {
 pub(super) fn is_host_and_port(text: &str) -> bool {
     let port = text.rsplit_once(':').map(|(_, port)| port);
     port.is_some_and(|port| !port.is_empty() && !port.ends_with(']')) && is_authority(text)
+}
+
+/// Whether a URL can have this `host:port` as it stands. URLs are read before they are compared with a destination, and
+/// addresses and ports have one form then; a destination in another one would never match.
+pub(super) fn is_as_read(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return false;
+    };
+    let address = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let host_fits = match address {
+        Some(address) => address
+            .parse()
+            .is_ok_and(|read| shown(read).eq_ignore_ascii_case(address)),
+        // A name whose last label is a number is an address of four numbers.
+        None => !ends_in_number(host) || host.parse::<Ipv4Addr>().is_ok(),
+    };
+    host_fits && !port.starts_with('0')
+}
+
+/// An address as URLs have it: Rust alone writes the last two groups of some as four numbers.
+fn shown(address: Ipv6Addr) -> String {
+    match (address.to_ipv4_mapped(), address.segments()) {
+        (Some(_), [.., high, low]) => format!("::ffff:{high:x}:{low:x}"),
+        _ => address.to_string(),
+    }
+}
+
+/// Whether the last label is of digits, or of hexadecimal ones after `0x`, so that a URL's host is read as an address.
+fn ends_in_number(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let last = host.rsplit_once('.').map_or(host, |(_, last)| last);
+    let hexadecimal = last
+        .strip_prefix("0x")
+        .or_else(|| last.strip_prefix("0X"))
+        .is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    hexadecimal || (!last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn is_authority(text: &str) -> bool {
@@ -88,7 +126,7 @@ fn is_plain(tail: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{defect, is_host_and_port};
+    use super::{defect, is_as_read, is_host_and_port};
     use proptest::prelude::*;
 
     #[test]
@@ -173,12 +211,51 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_destination_is_written_as_urls_have_it() {
+        for fine in [
+            "a.example.com:443",
+            "A.Example.com:443",
+            "a.example.com.:80",
+            "1.api.example.com:80",
+            "0x7f.example:80",
+            "127.0.0.1:1",
+            "[::1]:80",
+            "[::]:80",
+            "[2001:DB8::1]:80",
+            "[2001:db8:0:1:1:1:1:1]:80",
+            "[::ffff:7f00:1]:80",
+        ] {
+            assert!(is_host_and_port(fine) && is_as_read(fine), "{fine}");
+        }
+        for never in [
+            "a:080",
+            "127.0.0.1.:80",
+            "127.1:80",
+            "127.0.0.01:80",
+            "0x7f.1:80",
+            "a.0x7F:80",
+            "a.0x:80",
+            "2130706433:80",
+            "a.1:80",
+            "256.0.0.1:80",
+            "[::ffff:127.0.0.1]:80",
+            "[::0.0.0.1]:80",
+            "[0:0:0:0:0:0:0:1]:80",
+            "[2001:db8::1:1:1:1:1]:80",
+            "[2001:0db8::1]:80",
+        ] {
+            assert!(is_host_and_port(never) && !is_as_read(never), "{never}");
+        }
+    }
+
     proptest! {
         #[test]
         fn never_panics(text in "\\PC{0,40}") {
             let _ = defect(&text);
             let _ = defect(&format!("http://{text}"));
             let _ = is_host_and_port(&text);
+            let _ = is_as_read(&text);
         }
     }
 }

@@ -19,6 +19,8 @@ pub(super) const KNOWN: &[&str] = &[
     "timeout_ms",
     "request_map",
     "response_map",
+    "cache",
+    "batch",
 ];
 
 const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 1..=600_000;
@@ -65,6 +67,8 @@ pub(super) fn read(members: &Members<'_>, report: &mut Report) -> Option<InvokeA
         timeout: Duration::from_millis(timeout),
         request_map,
         response_map,
+        cache: None,
+        batch: None,
     })
 }
 

@@ -16,6 +16,7 @@ mod mapping;
 mod members;
 mod need;
 mod pointer;
+mod reads;
 mod report;
 mod result_path;
 mod schemas;
@@ -216,6 +217,32 @@ pub struct InvokeApi {
     pub request_map: Option<Mapping>,
     /// How the reply becomes the output; absent: as it is.
     pub response_map: Option<Mapping>,
+    /// How long a reply may be given again (extension `caching`).
+    pub cache: Option<Cache>,
+    /// How calls are joined in one request (extension `caching`).
+    pub batch: Option<Box<Batch>>,
+}
+
+/// The member `cache` of a definition that only reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cache {
+    /// How long a reply may be given again, at most an hour.
+    pub ttl: Duration,
+    /// Pointer to the member in the document as given.
+    pub pointer: String,
+}
+
+/// The member `batch` of a definition that only reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// How long a call waits for others, at most a second.
+    pub window: Duration,
+    /// The argument that is joined; always there, and an array.
+    pub member: String,
+    /// The member of the reply that is taken apart; absent: the reply itself.
+    pub result_member: Option<String>,
+    /// Pointer to the member in the document as given.
+    pub pointer: String,
 }
 
 /// The HTTP methods that an action may use.

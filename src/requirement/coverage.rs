@@ -124,6 +124,12 @@ fn measure(registry: &Registry, cited: &BTreeMap<String, Vec<String>>, mission: 
         };
         let judged = cited.contains_key(&requirement.id) || requirement.proof.is_some();
         count(requirement, judged, level);
+        if requirement.pending && judged {
+            problems.push(format!(
+                "{}: is judged, so it is not pending any more; take `pending` out",
+                requirement.id
+            ));
+        }
         if requirement.level == Level::Must
             && requirement.exclusion.is_some()
             && NEVER_EXCLUDED.contains(&requirement.section.as_str())
@@ -142,7 +148,8 @@ fn measure(registry: &Registry, cited: &BTreeMap<String, Vec<String>>, mission: 
             ));
         }
     }
-    for profile in Profile::ALL.into_iter().filter(|profile| profile.landed()) {
+    let begun = |profile: &Profile| profile.landed() || profile.landed_in_part();
+    for profile in Profile::ALL.into_iter().filter(begun) {
         let must = &profiles[profile.name()].must;
         for id in &must.open {
             problems.push(format!(
@@ -293,6 +300,20 @@ mod tests {
             &measure(&Registry::default(), &cited, ""),
             "PLN-009: cited by case"
         ));
+    }
+
+    #[test]
+    fn of_a_profile_that_landed_in_part_only_pending_rules_may_wait() {
+        let draft = |id: &str, more: &str| entry(id, more).replace("core", "draft-2.1");
+        let registry = registry(
+            &(draft("PLN-001", "")
+                + &draft("PLN-002", "pending = true")
+                + &draft("PLN-003", "pending = true")),
+        );
+        let cited = BTreeMap::from([("PLN-003".to_owned(), vec!["case".to_owned()])]);
+        let found = measure(&registry, &cited, "");
+        assert!(has(&found, "PLN-001: a MUST") && !has(&found, "PLN-002"));
+        assert!(has(&found, "PLN-003: is judged"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::plugins::PluginFolder;
 use super::sandbox::SandboxSettings;
 use crate::manifest::Manifest;
 use crate::model::ModelConfig;
-use crate::requirement::Profile;
+use crate::requirement::{Extension, Profile};
 
 /// Everything a runtime is told at its start.
 #[derive(Clone)]
@@ -48,6 +48,8 @@ pub struct Config {
     pub test_clock: Option<SocketAddr>,
     /// The profiles to offer; those of [`offered_profiles`] at most.
     pub profiles: BTreeSet<Profile>,
+    /// The extensions to offer with the profile `draft-2.1`; those of [`offered_extensions`] at most.
+    pub extensions: BTreeSet<Extension>,
 }
 
 /// The profiles that this runtime implements.
@@ -64,7 +66,13 @@ pub fn offered_profiles() -> BTreeSet<Profile> {
         Profile::SandboxWasm,
         Profile::SandboxNetwork,
         Profile::Storage,
+        Profile::Draft21,
     ])
+}
+
+/// The extensions of the draft that this runtime implements.
+pub fn offered_extensions() -> BTreeSet<Extension> {
+    BTreeSet::from([Extension::Caching])
 }
 
 /// Bounds of everything that strangers can make grow.
@@ -110,6 +118,8 @@ pub struct Limits {
     pub body_time: Duration,
     /// How long steps in flight may take to end when the runtime shuts down.
     pub drain_time: Duration,
+    /// How much of that code in the sandbox gets before it is cancelled: one that waits for hosts would need it all.
+    pub code_drain_time: Duration,
 }
 
 impl Default for Limits {
@@ -136,6 +146,7 @@ impl Default for Limits {
             quiet_time: Duration::from_secs(30),
             body_time: Duration::from_secs(30),
             drain_time: Duration::from_secs(30),
+            code_drain_time: Duration::from_secs(5),
         }
     }
 }

@@ -15,6 +15,7 @@ use super::error::{Code, ErrorObject};
 use super::files::{self, Verb};
 use super::parts::Parts;
 use super::plugins::PluginCode;
+use super::reads;
 use super::redact::Site;
 use super::request::{self, Rendered};
 use super::response;
@@ -55,6 +56,9 @@ pub(super) async fn invoke(runtime: &Runtime, call: &Call) -> Execution {
     let parts = runtime.parts();
     let loaded;
     let api = match &call.action.kind {
+        Kind::InvokeApi(api) if api.cache.is_some() || api.batch.is_some() => {
+            return reads::invoke(runtime, call, api).await;
+        }
         Kind::InvokeApi(api) => api,
         Kind::RunCode(code) => return running::run(runtime, call, code).await,
         Kind::ReadFile(root) => return files::invoke(runtime, call, Verb::Read, root).await,
@@ -79,8 +83,27 @@ pub(super) async fn invoke(runtime: &Runtime, call: &Call) -> Execution {
             return Execution::refused(error);
         }
     };
+    let mut execution = request(runtime, call, api, &call.args).await;
+    // The map of a definition is applied where its output is read; that of a plugin is known here only.
+    if let Kind::Plugin(_) = call.action.kind {
+        execution.outcome = execution.outcome.map(|raw| {
+            let clean = parts.redact_value(Site::ServiceReply, runtime.redactor(), raw);
+            parts.response_value(api.response_map.as_ref(), clean)
+        });
+    }
+    execution
+}
+
+/// Sends the request of a call with these arguments, which are its own or those of several joined.
+pub(super) async fn request(
+    runtime: &Runtime,
+    call: &Call,
+    api: &InvokeApi,
+    args: &Value,
+) -> Execution {
+    let parts = runtime.parts();
     let key = parts.outgoing_key(call);
-    let rendered = request::render(parts, api, &call.args, runtime.credentials(), key)
+    let rendered = request::render(parts, api, args, runtime.credentials(), key)
         .map(|rendered| parts.finish_request(rendered, api));
     let rendered = match rendered {
         Ok(rendered) => rendered,
@@ -109,13 +132,6 @@ pub(super) async fn invoke(runtime: &Runtime, call: &Call) -> Execution {
         execution.outcome = again.outcome;
         execution.side_effects.extend(again.side_effects);
         tries += 1;
-    }
-    // The map of a definition is applied where its output is read; that of a plugin is known here only.
-    if let Kind::Plugin(_) = call.action.kind {
-        execution.outcome = execution.outcome.map(|raw| {
-            let clean = parts.redact_value(Site::ServiceReply, runtime.redactor(), raw);
-            parts.response_value(api.response_map.as_ref(), clean)
-        });
     }
     execution
 }

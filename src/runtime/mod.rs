@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod credentials;
 pub mod error;
+pub mod extensions;
 pub mod files;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -23,6 +24,7 @@ pub mod parts;
 pub mod plan;
 pub mod plugins;
 pub mod prompt;
+pub mod reads;
 pub mod redact;
 pub mod registry;
 pub mod request;
@@ -45,6 +47,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -55,12 +58,12 @@ use crate::diagnostic::Violation;
 pub use access::{Auth, Caller, Network};
 pub use answer::Answer;
 pub use clock::Clock;
-pub use config::{Config, Limits, offered_profiles};
+pub use config::{Config, Limits, offered_extensions, offered_profiles};
 pub use files::Storage;
 pub use held::held_bytes;
 pub use parts::{Parts, Reference};
 pub use plugins::PluginFolder;
-pub use sandbox::{Ceiling, SandboxSettings, prepare_sandbox};
+pub use sandbox::{Ceiling, MOST_WORKERS, SandboxSettings, prepare_sandbox};
 pub use session::Session;
 
 use runtime::Runtime;
@@ -119,7 +122,7 @@ impl fmt::Display for StartError {
             StartError::Profiles(reason) => {
                 write!(
                     f,
-                    "cannot declare these profiles: {reason}; choose core, session, human, workflow, access, sandbox, storage"
+                    "cannot declare these profiles: {reason}; choose core, session, human, workflow, access, sandbox, storage, draft-2.1"
                 )
             }
             StartError::Manifest { name, violations } => {
@@ -148,6 +151,9 @@ impl std::error::Error for StartError {
         }
     }
 }
+
+/// How often code is cancelled while the runtime stops.
+const CANCELLING: Duration = Duration::from_millis(200);
 
 /// A runtime that listens. Dropped without [`Running::shutdown`] it stops accepting and is left to itself.
 pub struct Running {
@@ -185,10 +191,13 @@ pub async fn start(config: Config, parts: Arc<dyn Parts>) -> Result<Running, Sta
             name,
             message: sandbox::intake::told(&error),
         };
-        runtime
-            .check_code_of(Arc::new(manifest))
-            .await
-            .map_err(refused)?;
+        match runtime.check_code_of(Arc::new(manifest)).await {
+            // What cannot be looked at here and now is found out when it runs.
+            Err(error) if error.code != error::Code::CapacityExceeded => {
+                return Err(refused(error));
+            }
+            _ => {}
+        }
     }
     let listen = |source| StartError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(listen)?;
@@ -218,20 +227,40 @@ impl Running {
         Some(format!("http://{}", clock.addr))
     }
 
-    /// Drains: no new connection is accepted, calls in flight end (within the configured time), then the server stops.
+    /// Drains: no new connection is accepted, calls in flight end (within the configured time, code in the sandbox within its
+    /// own), then the server stops.
     pub async fn shutdown(mut self) {
-        let limit = self.runtime.limits().drain_time;
+        let limits = self.runtime.limits();
+        let code_time = limits.code_drain_time.min(limits.drain_time);
         self.runtime.start_draining();
         self.stop.cancel();
         self.runtime.tasks().close();
-        // Whoever has not ended by then is given up.
-        let _ = timeout(limit, self.runtime.tasks().wait()).await;
+        if timeout(code_time, self.runtime.tasks().wait())
+            .await
+            .is_err()
+        {
+            // Whoever has not ended by then is given up.
+            let rest = limits.drain_time.saturating_sub(code_time);
+            let _ = timeout(rest, self.end_code()).await;
+        }
         self.runtime.sandboxes().end_all();
-        if timeout(std::time::Duration::from_secs(1), &mut self.server)
+        if timeout(Duration::from_secs(1), &mut self.server)
             .await
             .is_err()
         {
             self.server.abort();
+        }
+    }
+
+    /// Cancels code until all calls in flight have ended: a call may come to its code late, after a slow service.
+    async fn end_code(&self) {
+        let ended = self.runtime.tasks().wait();
+        let mut ended = std::pin::pin!(ended);
+        loop {
+            self.runtime.sandboxes().end_all();
+            if timeout(CANCELLING, &mut ended).await.is_ok() {
+                return;
+            }
         }
     }
 }

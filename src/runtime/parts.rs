@@ -4,6 +4,7 @@
 //! runtime that breaks exactly one rule overrides exactly one method; nothing in here knows that such runtimes exist.
 //! The methods say which section of `spec/` they serve.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use super::error::ErrorObject;
 use super::files::StorageParts;
 use super::idempotency::{self, Keyed};
 use super::plan::{self, Plan, Scope};
+use super::reads::ReadsParts;
 use super::redact::{self, Redactor, Site};
 use super::registry::{self, Registered, Registry};
 use super::request::{self, Rendered};
@@ -27,12 +29,12 @@ use super::session::people::{self, Reply};
 use super::session::status::{self, Event, Status};
 use super::session::transcript::{self, Heading, Intervention, SideEffect, Step, Turn};
 use super::session::{self, Call, Outcome, Pending, Session};
-use super::{http, merge, opening, prompt, response, wire};
+use super::{extensions, http, merge, opening, prompt, response, wire};
 use crate::diagnostic::Violation;
 use crate::json::{self, Duplicates, Limits, ReadError};
 use crate::manifest::{self, Action, InvokeApi, Manifest, Mapping, Method, Text};
 use crate::model::{Message, ModelFailure, ModelReply, openai};
-use crate::requirement::Profile;
+use crate::requirement::{Extension, Profile};
 use crate::workflow::parts::WorkflowParts;
 
 /// Who wrote a plan.
@@ -85,6 +87,11 @@ pub trait Parts: Send + Sync + 'static {
 
     /// The decisions about files (storage.md).
     fn storage(&self) -> &dyn StorageParts {
+        &Reference
+    }
+
+    /// The decisions about replies that are given again and calls that share a request (extensions.md 5).
+    fn reads(&self) -> &dyn ReadsParts {
         &Reference
     }
 
@@ -150,6 +157,11 @@ pub trait Parts: Send + Sync + 'static {
         said
     }
 
+    /// What is named in `extensions` (extensions.md .1).
+    fn named_extensions(&self, offered: &BTreeSet<Extension>) -> Value {
+        extensions::named(offered)
+    }
+
     /// The answer of `GET /healthz` while work is accepted.
     fn health(&self) -> Value {
         wire::health()
@@ -170,6 +182,20 @@ pub trait Parts: Send + Sync + 'static {
     /// The members that need a profile which is not declared (manifests.md, capabilities.md 2).
     fn unsupported_members(&self, manifest: &Manifest, profiles: &[Profile]) -> Vec<Violation> {
         registry::unsupported_members(manifest, profiles)
+    }
+
+    /// The members of a manifest that need an extension which is not offered (extensions.md .2).
+    fn unoffered_members(
+        &self,
+        manifest: &Manifest,
+        offered: &BTreeSet<Extension>,
+    ) -> Vec<Violation> {
+        extensions::unoffered_members(manifest, offered)
+    }
+
+    /// The members of a request for a session that need an extension which is not offered (extensions.md .2).
+    fn unoffered_wishes(&self, body: &Value, offered: &BTreeSet<Extension>) -> Vec<Violation> {
+        extensions::unoffered_wishes(body, offered)
     }
 
     /// What a registration does to the registry, and what it is answered with (1.1, 2.4, 3.1, 3.2).

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use serde_json::{Value, json};
 
 use super::error::{Code, ErrorObject};
+use super::extensions;
 use super::files::{self, Root};
 use super::held::held_bytes;
 use super::parts::Parts;
 use super::session::manifest_reference;
 use crate::diagnostic::Violation;
 use crate::manifest::{self, Manifest};
-use crate::requirement::Profile;
+use crate::requirement::{Extension, Profile};
 
 type Key = (String, semver::Version);
 
@@ -24,6 +25,7 @@ pub struct Registry {
     most: usize,
     most_bytes: usize,
     allowed_roots: Vec<Root>,
+    extensions: BTreeSet<Extension>,
     /// What each manifest's document holds, of deleted ones too: a session keeps its manifest.
     held: Vec<(Weak<Manifest>, usize)>,
 }
@@ -54,6 +56,13 @@ impl Registry {
         self
     }
 
+    /// The same, taking members of these extensions.
+    #[must_use]
+    pub fn offer(mut self, extensions: BTreeSet<Extension>) -> Self {
+        self.extensions = extensions;
+        self
+    }
+
     /// Makes a manifest the one that requests without a reference get.
     pub fn set_start(&mut self, manifest: &Manifest) {
         self.start = Some(key(manifest));
@@ -62,12 +71,16 @@ impl Registry {
     /// Registers a manifest.
     ///
     /// # Errors
-    /// `manifest_invalid` when it names a root that may not be used, `manifest_conflict` when another document has the name and version, `capacity_exceeded` when the registry is full.
+    /// `profile_not_supported` when it has a member of an extension that is not offered, `manifest_invalid` when it names a root that may not be used, `manifest_conflict` when another document has the name and version, `capacity_exceeded` when the registry is full.
     pub fn register(
         &mut self,
         parts: &(impl Parts + ?Sized),
         manifest: Arc<Manifest>,
     ) -> Result<Registered, ErrorObject> {
+        let unoffered = parts.unoffered_members(&manifest, &self.extensions);
+        if !unoffered.is_empty() {
+            return Err(extensions::not_offered(&unoffered));
+        }
         let refused = files::refused_roots(parts, &manifest, &self.allowed_roots);
         if !refused.is_empty() {
             return Err(parts.manifest_refusal(&refused));

@@ -16,15 +16,17 @@ use super::access::dial::Guard;
 use super::access::{Auth, Caller, Network, Rates, Uncharged};
 use super::answer::Answer;
 use super::clock::Clock;
-use super::config::{Config, Limits, offered_profiles};
+use super::config::{Config, Limits, offered_extensions, offered_profiles};
 use super::credentials::Credentials;
 use super::error::{Code, ErrorObject};
+use super::extensions;
 use super::files::Files;
 use super::idempotency::Idempotency;
 use super::invoke;
 use super::opening::{self, Wanted};
 use super::parts::Parts;
 use super::plugins::Plugins;
+use super::reads::Reads;
 use super::redact::{Redactor, Site};
 use super::registry::{self, Registry};
 use super::sandbox::{Sandboxes, intake};
@@ -32,7 +34,7 @@ use super::session::{self, Effect, Execution, Flight, Input, Opening, Session};
 use super::workflows::Workflows;
 use crate::manifest::Manifest;
 use crate::model::ModelConfig;
-use crate::requirement::Profile;
+use crate::requirement::{Extension, Profile};
 use crate::store::{Closed, Full, Memory, Slot, Store};
 
 /// Looking through all sessions is not worth doing more often.
@@ -57,6 +59,8 @@ pub(super) struct Runtime {
     plugins: Arc<Plugins>,
     sandboxes: Arc<Sandboxes>,
     files: Files,
+    reads: Reads,
+    extensions: BTreeSet<Extension>,
     model: ModelConfig,
     credentials: Credentials,
     redactor: Redactor,
@@ -69,6 +73,7 @@ pub(super) struct Runtime {
 impl Runtime {
     pub(super) fn new(config: Config, parts: Arc<dyn Parts>) -> Result<Self, StartError> {
         check_profiles(&config.profiles)?;
+        check_extensions(&config)?;
         if config.auth.is_some() && !config.profiles.contains(&Profile::Access) {
             let reason = "there is auth, which belongs to access";
             return Err(StartError::Profiles(reason.to_owned()));
@@ -102,7 +107,8 @@ impl Runtime {
         let runtime = Self {
             registry: Mutex::new(
                 Registry::new(limits.manifests, limits.manifest_bytes)
-                    .allow_roots(config.storage.allowed_roots.clone()),
+                    .allow_roots(config.storage.allowed_roots.clone())
+                    .offer(config.extensions.clone()),
             ),
             store: Box::new(Memory::new(
                 limits.sessions,
@@ -122,6 +128,8 @@ impl Runtime {
             allowed_networks,
             plugins: Arc::new(parts.workflow().install(config.plugins)?),
             sandboxes: Arc::new(Sandboxes::new(&config.sandbox)),
+            reads: Reads::default(),
+            extensions: config.extensions,
             model: config.model,
             redactor: Redactor::new(&forms),
             credentials,
@@ -137,7 +145,7 @@ impl Runtime {
         Ok(runtime)
     }
 
-    /// Whether the code in a document parses (sandbox.md 1.3). What else is wrong with the document is told by who registers it.
+    /// Whether the code in a document parses (sandbox.md 1.3), or `capacity_exceeded` when that cannot be said now. What else is wrong with the document is told by who registers it.
     pub(super) async fn check_code(&self, document: &Value) -> Result<(), ErrorObject> {
         if !intake::may_have_code(document) {
             return Ok(());
@@ -157,11 +165,12 @@ impl Runtime {
         let sandboxes = Arc::clone(&self.sandboxes);
         let defects = sandboxes
             .look(move |sandbox| intake::code_defects(&*parts, sandbox, &manifest, &profiles));
-        let defects = defects.await;
-        if defects.is_empty() {
-            return Ok(());
+        match defects.await {
+            None => Ok(()),
+            Some(Ok(defects)) if defects.is_empty() => Ok(()),
+            Some(Ok(defects)) => Err(self.parts.manifest_refusal(&defects)),
+            Some(Err(busy)) => Err(busy),
         }
-        Err(self.parts.manifest_refusal(&defects))
     }
 
     fn register_at_start(
@@ -216,6 +225,15 @@ impl Runtime {
 
     pub(super) fn files(&self) -> &Files {
         &self.files
+    }
+
+    /// What calls have read lately, and the requests that gather calls.
+    pub(super) fn reads(&self) -> &Reads {
+        &self.reads
+    }
+
+    pub(super) fn extensions(&self) -> &BTreeSet<Extension> {
+        &self.extensions
     }
 
     pub(super) fn profiles(&self) -> &[Profile] {
@@ -339,6 +357,12 @@ impl Runtime {
     pub(super) async fn open(&self, caller: &Caller, body: &Value) -> Result<Answer, ErrorObject> {
         let parts = self.parts();
         let wanted = opening::read(parts, body)?;
+        if self.profiles.contains(&Profile::Draft21) {
+            let wishes = parts.unoffered_wishes(body, &self.extensions);
+            if !wishes.is_empty() {
+                return Err(extensions::not_offered(&wishes));
+            }
+        }
         let manifest = registry::resolve(parts, &self.registry(), wanted.manifest.as_deref())?;
         parts.check_intent(&manifest, &wanted.goal)?;
         let intent = wanted.goal.get("intent").and_then(Value::as_str);
@@ -598,6 +622,24 @@ impl Runtime {
             SignedDuration::try_from(self.limits.session_idle).unwrap_or(SignedDuration::MAX);
         now.checked_sub(idle).unwrap_or(Timestamp::MIN)
     }
+}
+
+/// Refuses extensions that this runtime does not have, or without the profile that they belong to.
+fn check_extensions(config: &Config) -> Result<(), StartError> {
+    if let Some(unknown) = config.extensions.difference(&offered_extensions()).next() {
+        let reason = format!("the extension {unknown} is not offered");
+        return Err(StartError::Profiles(reason));
+    }
+    let draft = config.profiles.contains(&Profile::Draft21);
+    if !config.extensions.is_empty() && !draft {
+        let reason = "extensions belong to draft-2.1";
+        return Err(StartError::Profiles(reason.to_owned()));
+    }
+    if draft && !config.profiles.contains(&Profile::Session) {
+        let reason = "draft-2.1 needs session";
+        return Err(StartError::Profiles(reason.to_owned()));
+    }
+    Ok(())
 }
 
 /// Refuses to declare what this runtime does not have, or a profile without those it implies.

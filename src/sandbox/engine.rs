@@ -23,8 +23,8 @@ const STACK: usize = 2 * 1024 * 1024;
 /// Most linear memory that an instance can have, in bytes, whatever limit a run has.
 pub(super) const MOST_MEMORY: usize = 1024 * 1024 * 1024;
 
-/// How many instances there can be at once.
-const INSTANCES: u32 = 64;
+/// How many instances there can be at once: as many as a runtime can have threads that run code.
+const INSTANCES: u32 = 192;
 
 /// Most tables of one module.
 pub(super) const TABLES: u32 = 4;

@@ -24,6 +24,9 @@ const MOST_FUNCTION: usize = 96 * 1024;
 /// Most variables of one function.
 const MOST_LOCALS: u32 = 5_000;
 
+/// Most entries of all branch tables of one function; the largest `switch` of an interpreter has some hundred.
+const MOST_ENTRIES: u64 = 10_000;
+
 /// Most parameters, and most results, of one function or block.
 const MOST_PARAMETERS: usize = 100;
 const MOST_RESULTS: usize = 8;
@@ -32,7 +35,10 @@ const MOST_RESULTS: usize = 8;
 const MOST_FUNCTIONS: u32 = 20_000;
 
 /// Most effort of compiling all of it, in units of [`effort::guess`].
-const MOST_EFFORT: u64 = 8_000_000;
+pub(super) const MOST_EFFORT: u64 = 8_000_000;
+
+/// Most effort for what [`effort::Guess::knots`] counts, in all functions: a second of a release, and 128 MiB.
+pub(super) const MOST_KNOTS: u64 = 3_000_000;
 
 /// Most of any other thing that a section lists: types, imports, exports, globals, segments.
 const MOST_ITEMS: u32 = 10_000;
@@ -141,7 +147,7 @@ fn check(module: &[u8], networked: bool) -> Result<(), Failure> {
     };
     let mut validator = Validator::new_with_features(FEATURES);
     let mut allocations = FuncValidatorAllocations::default();
-    let (mut code, mut work) = (0_usize, 0_u64);
+    let (mut code, mut work, mut knots) = (0_usize, 0_u64, 0_u64);
     let mut parser = Parser::new(0);
     parser.set_features(FEATURES);
     for payload in parser.parse_all(module) {
@@ -157,8 +163,15 @@ fn check(module: &[u8], networked: bool) -> Result<(), Failure> {
             }
             function(body)?;
             let guess = effort::guess(body, MOST_PARAMETERS).map_err(invalid)?;
-            work = work.saturating_add(guess);
-            if work > MOST_EFFORT {
+            if guess.entries > MOST_ENTRIES {
+                return Err(refuse(format!(
+                    "the branch tables of a function have {} entries; at most {MOST_ENTRIES} are allowed",
+                    guess.entries
+                )));
+            }
+            work = work.saturating_add(guess.units);
+            knots = knots.saturating_add(guess.knots);
+            if work > MOST_EFFORT || knots > MOST_KNOTS {
                 return Err(refuse(
                     "compiling the module would take too long; make it smaller, or its functions simpler",
                 ));

@@ -180,6 +180,8 @@ pub enum FailureCode {
     NetworkDenied,
     /// Its session was closed.
     Cancelled,
+    /// There was no room for it, or none in time; nothing is said about the code.
+    Busy,
 }
 
 impl FailureCode {
@@ -192,6 +194,7 @@ impl FailureCode {
             Self::OutputLimit => "sandbox_output_limit",
             Self::NetworkDenied => "sandbox_network_denied",
             Self::Cancelled => "sandbox_cancelled",
+            Self::Busy => "capacity_exceeded",
         }
     }
 }

@@ -35,5 +35,6 @@ pub use job::{
     Cancel, Door, DoorReply, DoorRequest, Failure, FailureCode, Finished, Job, Language, Limits,
     Program, Refused,
 };
+pub use queue::QueueKey;
 pub use survey::{GuestFacts, Survey, survey};
 pub use workers::{Sandbox, Settings};

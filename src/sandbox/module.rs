@@ -65,7 +65,7 @@ impl Modules {
     /// The module that `code` stands for, compiled now or earlier.
     ///
     /// # Errors
-    /// Why it is refused, or that compiling it takes too long.
+    /// Why it is refused; [`FailureCode::Busy`] when it could not be compiled in time.
     pub(super) fn get(
         &self,
         code: &str,
@@ -92,8 +92,9 @@ impl Modules {
     /// Has the module compiled elsewhere; the entry learns what came of it.
     fn compile(&self, key: Key, entry: &Arc<Entry>, module: Vec<u8>, engine: &Arc<Engine>) {
         let busy = || {
-            Err(error(
-                "too many modules are being compiled; try again".to_owned(),
+            Err(Failure::new(
+                FailureCode::Busy,
+                "too many modules are being compiled; try again",
             ))
         };
         if !self.take_turn() {
@@ -197,10 +198,11 @@ impl Entry {
             .wait_timeout_while(lock(&self.outcome), PATIENCE, |outcome| outcome.is_none())
             .unwrap_or_else(PoisonError::into_inner);
         outcome.clone().unwrap_or_else(|| {
-            Err(error(format!(
-                "compiling the module takes longer than {} seconds; make it smaller",
-                PATIENCE.as_secs()
-            )))
+            // What is compiled at all takes about a second: somebody else has the processors.
+            Err(Failure::new(
+                FailureCode::Busy,
+                "the module is still being compiled; try again",
+            ))
         })
     }
 }

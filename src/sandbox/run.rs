@@ -58,17 +58,21 @@ pub(super) fn run(job: &Job, stop: &Cancel) -> Finished {
 /// Whether the code of a job parses.
 ///
 /// # Errors
-/// The failure that says what is wrong with it.
+/// The failure that says what is wrong with it; [`FailureCode::Busy`] when that could not be found out.
 pub(super) fn check(job: &Job, networked: bool, stop: &Cancel) -> Result<(), Failure> {
     let Program { language, code, .. } = &job.program;
-    match language {
+    let checked = match language {
         Language::Wasm => engine()?.module(code, networked).map(|_| ()),
         Language::JavaScript | Language::Python => {
             interpret(job, &Question::Check { code, check: true }, stop)
                 .outcome
                 .map(|_| ())
         }
-    }
+    };
+    checked.map_err(|failure| match failure.code {
+        FailureCode::Cancelled => Failure::new(FailureCode::Busy, failure.message),
+        _ => failure,
+    })
 }
 
 fn interpret(job: &Job, question: &Question<'_>, stop: &Cancel) -> Finished {
@@ -197,7 +201,7 @@ fn engine() -> Result<Arc<Engine>, Failure> {
 /// The reason may name paths of this machine; the command shows it to who may know.
 fn broken_engine() -> Failure {
     Failure::new(
-        FailureCode::Error,
+        FailureCode::Busy,
         "the sandbox cannot start; run `oap-conform sandbox check`",
     )
 }
@@ -222,7 +226,7 @@ fn failure(host: &Host, job: &Job, broken: Broken) -> Failure {
         Broken::Convention(message) => error(message),
         Broken::Trapped(cause) => {
             if cause.is::<wasmtime::PoolConcurrencyLimitError>() {
-                return error("the sandbox is busy; try again".to_owned());
+                return Failure::new(FailureCode::Busy, "the sandbox is busy; try again");
             }
             if let Some(misuse) = cause.downcast_ref::<Misuse>() {
                 return error(misuse.to_string());
@@ -233,7 +237,15 @@ fn failure(host: &Host, job: &Job, broken: Broken) -> Failure {
                     "the code needs a network that is not granted",
                 );
             }
-            error(trapped(cause.downcast_ref::<Trap>(), job.program.language))
+            let trap = cause.downcast_ref::<Trap>();
+            if trap.is_none() && job.program.language != Language::Wasm {
+                // The interpreters themselves do nothing that fails so; the machine did.
+                return Failure::new(
+                    FailureCode::Busy,
+                    "the sandbox could not run the code; try again",
+                );
+            }
+            error(trapped(trap, job.program.language))
         }
     }
 }
@@ -241,7 +253,7 @@ fn failure(host: &Host, job: &Job, broken: Broken) -> Failure {
 /// What happened, in words without addresses.
 fn trapped(trap: Option<&Trap>, language: Language) -> String {
     let what = match trap {
-        None => return "the sandbox could not run the code; try again".to_owned(),
+        None => return "the module could not be run".to_owned(),
         Some(Trap::StackOverflow) => return "the code calls itself too deeply".to_owned(),
         // An interpreter does this when it is told to abort.
         Some(Trap::UnreachableCodeReached) if language != Language::Wasm => {

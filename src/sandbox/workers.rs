@@ -3,13 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
 use super::engine::{Engine, EngineError};
 use super::job::{Cancel, Failure, FailureCode, Finished, Job, Language, Limits, Program};
-use super::queue::Turns;
+use super::queue::{QueueKey, Ran, Turns};
 use super::run;
 
 /// Stack of a worker: code may use 2 MiB of it, our own functions called by the code the rest.
@@ -20,6 +20,9 @@ const CHECKS: &str = "\0check";
 
 /// Processor time that parsing may take.
 const CHECK_CPU: Duration = Duration::from_secs(2);
+
+/// What is said when there is no room.
+const BUSY: &str = "the sandbox is busy; try again";
 
 /// How long a check waits for its turn and its end.
 const CHECK_PATIENCE: Duration = Duration::from_secs(60);
@@ -32,15 +35,18 @@ pub struct Settings {
     pub workers: usize,
     /// Jobs that may wait; one more is refused at once.
     pub waiting: usize,
+    /// Threads that one key can hold at a time; never all of them, if there are two.
+    pub per_key: usize,
 }
 
 impl Default for Settings {
-    /// Twice as many workers as processors, between 8 and 32; 10 000 waiting jobs.
+    /// Twice as many workers as processors, between 8 and 32, all but one for a key; 10 000 waiting jobs.
     fn default() -> Self {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         Self {
             workers: (2 * processors).clamp(8, 32),
             waiting: 10_000,
+            per_key: usize::MAX,
         }
     }
 }
@@ -92,34 +98,43 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Runs a job when its turn comes. Turns go round the keys, so that a key with many jobs delays no other; jobs of one key
-    /// begin in order, and never hold all workers. `done` is called exactly once: on a worker, or on this thread when the job is
-    /// refused because too many wait (`sandbox_error`, "the sandbox is busy; try again").
-    pub fn submit(&self, key: &str, job: Job, done: impl FnOnce(Finished) + Send + 'static) {
-        let refused = |message: &str| Finished {
-            outcome: Err(Failure::new(FailureCode::Error, message)),
+    /// Runs a job when its turn comes. Turns go round the keys, so that a key with many jobs delays no other; those whose last
+    /// job met its limit come after those whose did not. Jobs of one key begin in order, and never hold all workers. `done` is
+    /// called exactly once: on a worker, or on this thread when the job is refused because too many wait
+    /// ([`FailureCode::Busy`]).
+    pub fn submit(
+        &self,
+        key: impl Into<QueueKey>,
+        job: Job,
+        done: impl FnOnce(Finished) + Send + 'static,
+    ) {
+        let refused = |code, message: &str| Finished {
+            outcome: Err(Failure::new(code, message)),
             logs: String::new(),
             cpu: Duration::ZERO,
             memory: 0,
         };
         let task = Box::new(move |turn: Turn<'_>| {
+            let began = Instant::now();
             let finished = match turn {
-                Turn::Refused(message) => refused(message),
+                Turn::Refused(message) => refused(FailureCode::Busy, message),
                 Turn::Run(stop) => catch_unwind(AssertUnwindSafe(|| run::run(&job, stop)))
                     // What a panic says is for developers and stands on standard error.
-                    .unwrap_or_else(|_| refused("the sandbox failed")),
+                    .unwrap_or_else(|_| refused(FailureCode::Error, "the sandbox failed")),
             };
+            let ran = ran(&finished, began.elapsed() >= job.limits.wall);
             done(finished);
+            ran
         });
-        self.handle.shared.push(key, task);
+        self.handle.shared.push(&key.into(), task);
     }
 
     /// Whether code can be registered: that of an interpreter parses, a module validates and imports only what it is given
     /// (`networked`: `oap.http` too). Runs none of it. Blocks until its turn came, at most a minute.
     ///
     /// # Errors
-    /// What is wrong with the code.
-    pub fn check(&self, program: &Program, networked: bool) -> Result<(), String> {
+    /// What is wrong with the code; [`FailureCode::Busy`] when that could not be found out, which says nothing about the code.
+    pub fn check(&self, program: &Program, networked: bool) -> Result<(), Failure> {
         let job = Job {
             program: program.clone(),
             arguments: Value::Object(Map::new()),
@@ -136,22 +151,22 @@ impl Sandbox {
         let (sender, receiver) = mpsc::sync_channel(1);
         let task = Box::new(move |turn: Turn<'_>| {
             let checked = match turn {
-                Turn::Refused(message) => Err(message.to_owned()),
+                Turn::Refused(message) => Err(Failure::new(FailureCode::Busy, message)),
                 Turn::Run(stop) => {
                     catch_unwind(AssertUnwindSafe(|| run::check(&job, networked, stop)))
                         .unwrap_or_else(|_| {
                             Err(Failure::new(FailureCode::Error, "the sandbox failed"))
                         })
-                        .map_err(|failure| failure.message)
                 }
             };
             // Nobody may be waiting any more.
             let _ = sender.send(checked);
+            Ran::Not
         });
-        self.handle.shared.push(CHECKS, task);
+        self.handle.shared.push(&CHECKS.into(), task);
         receiver.recv_timeout(CHECK_PATIENCE).unwrap_or_else(|_| {
             cancel.cancel();
-            Err("the sandbox is busy; try again".to_owned())
+            Err(Failure::new(FailureCode::Busy, BUSY))
         })
     }
 
@@ -170,7 +185,20 @@ enum Turn<'a> {
     Refused(&'a str),
 }
 
-type Task = Box<dyn FnOnce(Turn<'_>) + Send>;
+type Task = Box<dyn FnOnce(Turn<'_>) -> Ran + Send>;
+
+/// What a run's end says about its key.
+fn ran(finished: &Finished, waited_out: bool) -> Ran {
+    match &finished.outcome {
+        Err(failure) => match failure.code {
+            FailureCode::CpuLimit => Ran::TooLong,
+            FailureCode::Cancelled | FailureCode::Busy => Ran::Not,
+            _ if waited_out => Ran::TooLong,
+            _ => Ran::InTime,
+        },
+        Ok(_) => Ran::InTime,
+    }
+}
 
 /// Shared by all clones; its end is the end of the threads.
 struct Handle {
@@ -209,14 +237,17 @@ impl Shared {
 
     /// One key leaves a worker to the others, if there are two.
     fn most_of_a_key(&self) -> usize {
-        self.settings.workers.saturating_sub(1).max(1)
+        let Settings {
+            workers, per_key, ..
+        } = self.settings;
+        per_key.min(workers.saturating_sub(1)).max(1)
     }
 
-    fn push(self: &Arc<Self>, key: &str, task: Task) {
+    fn push(self: &Arc<Self>, key: &QueueKey, task: Task) {
         let mut state = self.lock();
         if state.turns.waiting() >= self.settings.waiting {
             drop(state);
-            task(Turn::Refused("the sandbox is busy; try again"));
+            task(Turn::Refused(BUSY));
             return;
         }
         state.turns.push(key, task);
@@ -231,8 +262,8 @@ impl Shared {
             } else if state.workers == 0 {
                 // Nobody else would ever run it.
                 let task = state.turns.next(usize::MAX);
-                if task.is_some() {
-                    state.turns.finished(key);
+                if let Some((key, _)) = &task {
+                    state.turns.finished(key, Ran::Not);
                 }
                 drop(state);
                 if let Some((_, task)) = task {
@@ -249,9 +280,9 @@ impl Shared {
     fn work(&self) {
         while let Some((key, task)) = self.take() {
             // A callback of the caller's that panics must not cost a worker.
-            let _ = catch_unwind(AssertUnwindSafe(|| task(Turn::Run(&self.stop))));
+            let ran = catch_unwind(AssertUnwindSafe(|| task(Turn::Run(&self.stop))));
             let mut state = self.lock();
-            state.turns.finished(&key);
+            state.turns.finished(&key, ran.unwrap_or(Ran::Not));
             let closed = state.closed;
             drop(state);
             // The key may have had to wait for this; and at the end everybody sees that nothing is left.
@@ -264,7 +295,7 @@ impl Shared {
     }
 
     /// Waits for a task; `None` when there will be none.
-    fn take(&self) -> Option<(String, Task)> {
+    fn take(&self) -> Option<(QueueKey, Task)> {
         let most = self.most_of_a_key();
         let mut state = self.lock();
         loop {

@@ -250,6 +250,22 @@ fn violations_name_place_and_keyword_and_never_the_value() {
 }
 
 #[test]
+fn a_message_about_many_members_has_an_end() {
+    let schema = compile(&json!({"properties": {"known": {}}, "additionalProperties": false}))
+        .expect("compiles");
+    for letter in ["a", "é", "∎"] {
+        let members = (0..60_000).map(|number| (format!("{letter}{number}"), json!(1)));
+        let found = schema.violations(&Value::Object(members.collect()));
+        let [violation] = found.as_slice() else {
+            panic!("one violation: {}", found.len());
+        };
+        let length = violation.message.len();
+        assert!((1_000..=1_024).contains(&length), "{length}");
+        assert!(violation.message.ends_with('…'), "{}", violation.message);
+    }
+}
+
+#[test]
 fn every_schema_of_the_spec_compiles_and_knows_its_own_name() {
     for path in embedded::list("spec/schemas/") {
         let Some(name) = path

@@ -1,12 +1,12 @@
 //! Whether a case is about a target at all: one function, so that there is one answer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::case::{Case, SCHEMES};
-use crate::requirement::{Profile, Registry};
+use crate::requirement::{Extension, Profile, Registry};
 
 /// What a target says it can do, declared or discovered.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -15,10 +15,16 @@ pub struct Capabilities {
     pub profiles: BTreeSet<Profile>,
     /// Code runtimes that `run_code` offers.
     pub runtimes: Vec<String>,
+    /// The extensions of the draft that it offers.
+    pub extensions: BTreeSet<Extension>,
     /// Whether manifests can be registered with `POST /manifests`.
     pub registers: bool,
-    /// Cases and requirements (by id) that its maker says it cannot do; they stay in the denominators.
-    pub cannot: BTreeSet<String>,
+    /// Whether it is started with the manifest of each case instead.
+    pub delivered: bool,
+    /// Cases and requirements (by id) that its maker says it cannot do, with the reason; they stay in the denominators.
+    pub cannot: BTreeMap<String, String>,
+    /// Whether it asks the scripted model; one that asks a model of its own is judged as in production.
+    pub model: bool,
     /// Whether its clock can be moved.
     pub clock: bool,
     /// Whether there is a folder that it shares with the harness.
@@ -39,8 +45,11 @@ impl Capabilities {
         Self {
             profiles,
             runtimes: Vec::new(),
+            extensions: BTreeSet::new(),
             registers: true,
-            cannot: BTreeSet::new(),
+            delivered: false,
+            cannot: BTreeMap::new(),
+            model: true,
             clock: false,
             files: false,
             objects: true,
@@ -60,6 +69,8 @@ pub enum Applicability {
     NotApplicable(String),
     /// The target declares the profile, but its maker says that this is missing.
     NotImplemented(String),
+    /// The case applies, and what it is about cannot be seen on this target.
+    NotObserved(String),
 }
 
 /// Decides it. With `force` every case applies: null targets are to be failed by each.
@@ -93,6 +104,9 @@ pub fn applicability(
             profile.name()
         ));
     }
+    if let Some(reason) = wrong_extension(case, capabilities) {
+        return Applicability::NotApplicable(reason);
+    }
     if case.moves_clock() && !capabilities.clock {
         return Applicability::NotApplicable(
             "the case moves the clock, and the target offers none that can be moved".to_owned(),
@@ -102,18 +116,47 @@ pub fn applicability(
         return Applicability::NotApplicable(reason);
     }
     let named = std::iter::once(&case.id).chain(&case.requirements);
-    if let Some(id) = named
+    if let Some((id, reason)) = named
         .into_iter()
-        .find(|id| capabilities.cannot.contains(*id))
+        .find_map(|id| capabilities.cannot.get_key_value(id))
     {
-        return Applicability::NotImplemented(format!("the target's maker says it cannot do {id}"));
+        return Applicability::NotImplemented(format!(
+            "the target's maker says it cannot do {id}: {reason}"
+        ));
     }
     if !capabilities.registers {
         return Applicability::NotImplemented(
             "the target does not register manifests, which this case needs".to_owned(),
         );
     }
+    if capabilities.delivered && case.registers() {
+        return Applicability::NotImplemented(
+            "the target takes its manifest from a file, and the case registers manifests or is about that".to_owned(),
+        );
+    }
+    if !capabilities.model && case.needs_scripted_model() {
+        return Applicability::NotObserved(
+            "the target asks a model of its own, and the case needs the scripted one".to_owned(),
+        );
+    }
     Applicability::Applicable
+}
+
+/// Why the extensions that the target offers are not those that the case is about.
+fn wrong_extension(case: &Case, capabilities: &Capabilities) -> Option<String> {
+    let offered = &capabilities.extensions;
+    let missing = |extension: &&Extension| !offered.contains(*extension);
+    if let Some(extension) = case.extensions.iter().find(missing) {
+        return Some(format!(
+            "the target does not offer the extension {extension}"
+        ));
+    }
+    let there = |extension: &&Extension| offered.contains(*extension);
+    case.without.iter().find(there).map(|extension| {
+        format!(
+            "the case is about a target without the extension {extension}, which this one offers"
+        )
+    })
 }
 
 /// Why a root of the case cannot be accepted by the target.
@@ -210,10 +253,10 @@ mod tests {
     #[test]
     fn what_the_maker_admits_is_not_implemented() {
         let mut target = Capabilities::of([Profile::Session]);
-        target.cannot.insert("STP-001".into());
+        target.cannot.insert("STP-001".into(), "later".into());
         assert!(matches!(
             decide(&[], &target, false),
-            Applicability::NotImplemented(_)
+            Applicability::NotImplemented(reason) if reason.ends_with("STP-001: later")
         ));
         target.cannot.clear();
         target.registers = false;
@@ -226,7 +269,7 @@ mod tests {
     #[test]
     fn a_missing_profile_comes_before_what_is_admitted() {
         let mut target = Capabilities::of([]);
-        target.cannot.insert("STP-001".into());
+        target.cannot.insert("STP-001".into(), "later".into());
         assert!(matches!(
             decide(&[], &target, false),
             Applicability::NotApplicable(_)
@@ -258,6 +301,28 @@ mod tests {
         assert!(matches!(
             decide(&shared, &target),
             Applicability::NotApplicable(reason) if reason.contains("object store")
+        ));
+    }
+
+    #[test]
+    fn extensions_decide_too() {
+        let mut target = Capabilities::of([Profile::Session]);
+        let mut about = case(&["session"]);
+        let decide =
+            |case: &Case, target: &Capabilities| applicability(case, &registry(), target, false);
+        about.extensions = vec![Extension::Caching];
+        assert!(matches!(
+            decide(&about, &target),
+            Applicability::NotApplicable(reason) if reason.contains("caching")
+        ));
+        target.extensions.insert(Extension::Caching);
+        assert_eq!(decide(&about, &target), Applicability::Applicable);
+        about.without = vec![Extension::Cost];
+        assert_eq!(decide(&about, &target), Applicability::Applicable);
+        target.extensions.insert(Extension::Cost);
+        assert!(matches!(
+            decide(&about, &target),
+            Applicability::NotApplicable(reason) if reason.contains("cost")
         ));
     }
 

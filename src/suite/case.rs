@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::requirement::{Profile, Registry};
+use crate::requirement::{Extension, Profile, Registry};
 
 pub use expectation::{After, AnswerExpect, Expect, ManyExpect, Place, Sight, Tally};
 pub use files::{Laid, SCHEMES};
@@ -37,6 +37,12 @@ pub struct Case {
     /// Profiles the target must not have: the case is about refusing what belongs to them.
     #[serde(default)]
     pub lacks: Vec<Profile>,
+    /// Extensions of the draft that the target must offer.
+    #[serde(default)]
+    pub extensions: Vec<Extension>,
+    /// Extensions of the draft that the target must not offer: the case is about refusing what belongs to them.
+    #[serde(default)]
+    pub without: Vec<Extension>,
     /// What is registered before the first step.
     pub manifest: ManifestChoice,
     /// Defaults for the body of `open`.
@@ -185,6 +191,19 @@ impl Case {
         self.moves_clock() || self.measures()
     }
 
+    /// Whether it registers or reads manifests itself, besides the one that it begins with, or is about registration.
+    pub fn registers(&self) -> bool {
+        fn touches(stimulus: &Stimulus) -> bool {
+            match stimulus {
+                Stimulus::Register(_) => true,
+                Stimulus::Request(request) => request.path.starts_with("/manifests"),
+                Stimulus::Together(inner) => inner.iter().any(touches),
+                _ => false,
+            }
+        }
+        self.id.starts_with("REG-") || self.steps.iter().any(|step| touches(&step.stimulus))
+    }
+
     /// Whether it measures processor time, directly or by what fits into it.
     pub fn measures(&self) -> bool {
         self.steps.iter().any(|step| {
@@ -193,6 +212,13 @@ impl Case {
                 Stimulus::Calibrate(_) | Stimulus::Processor(_)
             )
         })
+    }
+
+    /// Whether it cannot be judged where the target asks another model than the scripted one: it has a script, or looks at
+    /// what the model was asked.
+    pub fn needs_scripted_model(&self) -> bool {
+        let looks = |sight: &Sight<'_>| matches!(sight.place, Place::ModelCalls | Place::ModelRequests);
+        !self.model.is_empty() || self.expect.sights().iter().any(looks)
     }
 
     /// The script of the mocks: `{model, services}`.

@@ -28,6 +28,7 @@ impl Clock {
 
     /// Asks the clock where it stands: an earlier run may have moved it. One that does not say was not moved.
     pub async fn look(&self, patience: Duration) {
+        self.moved.store(0, Ordering::Relaxed);
         let request = HttpRequest::new("GET", "/now");
         let Ok(answer) = self.door.send(request, patience).await.outcome else {
             return;

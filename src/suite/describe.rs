@@ -276,6 +276,10 @@ pub fn plan_text(planned: &[Planned]) -> String {
                 &mut out,
                 format_args!("not implemented  {}  {reason}", one.id),
             ),
+            Applicability::NotObserved(reason) => add(
+                &mut out,
+                format_args!("not observed     {}  {reason}", one.id),
+            ),
         }
     }
     add(

@@ -13,6 +13,7 @@ use super::case::{Case, Stimulus};
 use super::clock::{self, Clock};
 use super::files::{Files, Place};
 use super::identity::{self, Caller, Keys};
+use super::lanes::Lanes;
 use super::measure::Process;
 use super::observed::{Control, ControlProblem, Observed, StepObserved, Stop};
 use super::options::Times;
@@ -47,17 +48,16 @@ pub struct Bench {
     pub process: Option<Process>,
     /// The folder that harness and target share.
     pub files: Option<Files>,
+    /// Whether the target was started with the manifest of the case, so that nothing is registered.
+    pub delivered: bool,
+    /// Starts an instance of the target for each case; `None`: all cases share `target`.
+    pub lanes: Option<Arc<Lanes>>,
 }
 
 impl Bench {
     /// A bench over these mocks.
     pub fn new(target: Arc<dyn Target>, mocks: Arc<MockServices>, times: Times) -> Self {
-        let origins = Origins {
-            calendar: mocks.service_url(Service::Calendar),
-            email: mocks.service_url(Service::Email),
-            crm: mocks.service_url(Service::Crm),
-            folder: None,
-        };
+        let origins = origins_of(&mocks);
         Self {
             target,
             mocks,
@@ -68,11 +68,28 @@ impl Bench {
             clock: None,
             process: None,
             files: None,
+            delivered: false,
+            lanes: None,
         }
     }
 }
 
+/// Where the services of these mocks are, for manifests.
+pub(super) fn origins_of(mocks: &MockServices) -> Origins {
+    Origins {
+        calendar: mocks.service_url(Service::Calendar),
+        email: mocks.service_url(Service::Email),
+        crm: mocks.service_url(Service::Crm),
+        folder: None,
+    }
+}
+
 impl Bench {
+    /// The target's processes, where they can be seen; one that was started anew has others than before.
+    fn process(&self) -> Option<Process> {
+        self.target.process().map(Process::Tree).or(self.process)
+    }
+
     /// The target's time, in seconds since 1970.
     fn now(&self) -> i64 {
         clock::seconds(self.clock.as_ref().map_or(0, |clock| clock.moved()))
@@ -81,8 +98,16 @@ impl Bench {
 
 /// Runs a case under a token and returns what was seen.
 pub async fn execute(case: &Case, token: &str, bench: &Bench) -> Observed {
+    match &bench.lanes {
+        Some(lanes) => lanes.execute(case, token, bench).await,
+        None => execute_on(case, token, bench).await,
+    }
+}
+
+/// Runs a case on the target of this very bench.
+pub(super) async fn execute_on(case: &Case, token: &str, bench: &Bench) -> Observed {
     let began = Instant::now();
-    let mut observed = match prepared(case, token, bench) {
+    let mut observed = match prepared(case, token, &bench.origins) {
         Ok(manifest) => Observed::new(token.to_owned(), manifest),
         Err(message) => return Observed::broken(token, message),
     };
@@ -140,11 +165,12 @@ pub async fn execute(case: &Case, token: &str, bench: &Bench) -> Observed {
     observed
 }
 
-fn prepared(case: &Case, token: &str, bench: &Bench) -> Result<Prepared, String> {
+/// The manifest of a case.
+pub(super) fn prepared(case: &Case, token: &str, origins: &Origins) -> Result<Prepared, String> {
     match case.manifest_changes() {
-        None => Ok(prepare::ready(&prepare::control(), token, &bench.origins)),
+        None => Ok(prepare::ready(&prepare::control(), token, origins)),
         Some(changes) => prepare::fixture(&changes.fixture)
-            .and_then(|document| prepare::changed(document, &changes, token, &bench.origins))
+            .and_then(|document| prepare::changed(document, &changes, token, origins))
             .map_err(|error| error.to_string()),
     }
 }
@@ -177,6 +203,16 @@ impl Walk<'_> {
 
     async fn control(&mut self) {
         let manifest = self.observed.manifest.clone();
+        if self.bench.delivered {
+            // It was started with the manifest, which may not show anywhere; that it is well is the least it has to say.
+            let exchange = self.send(HttpRequest::new("GET", "/healthz")).await;
+            self.note_document(&manifest.document);
+            self.observed.control = Control {
+                problem: health_problem(&exchange),
+                exchanges: vec![exchange],
+            };
+            return;
+        }
         let mut request = HttpRequest::new("POST", "/manifests").json(&manifest.document);
         // Registering is not what a case is about: the harness may, whoever its callers are.
         let registrar = identity::registrar(&self.observed.token);
@@ -512,6 +548,24 @@ fn control_problem(exchange: &Exchange, manifest: &Prepared) -> Option<ControlPr
         }
     }
     None
+}
+
+/// What is wrong with a target that was started with its manifest.
+fn health_problem(exchange: &Exchange) -> Option<ControlProblem> {
+    let message = match &exchange.outcome {
+        Ok(answer) => {
+            let well = answer.json().is_some_and(|body| body["status"] == "ok");
+            if answer.status == 200 && well {
+                return None;
+            }
+            "the target does not say that it is well".to_owned()
+        }
+        Err(error) => format!("asking whether the target is well: {error}"),
+    };
+    Some(ControlProblem {
+        soft: false,
+        message,
+    })
 }
 
 fn registered_reference(answer: &super::target::Answer) -> Option<String> {

@@ -81,6 +81,19 @@ pub fn judge(case: &Case, observed: &Observed, ground: &Ground<'_>) -> Judgement
     }
     let (mut mismatches, assertions, mut setup) = (bench.mismatches, bench.assertions, bench.setup);
     mismatches.extend(invariants::check(case, observed, ground, complete));
+    if let Some(ended) = observed.ended
+        && !mismatches.iter().any(|mismatch| mismatch.no_answer)
+    {
+        mismatches.push(Mismatch {
+            cites: case.requirements.clone(),
+            place: "target".to_owned(),
+            pointer: String::new(),
+            expected: Value::from("a target that goes on"),
+            got: absent(),
+            message: ended.to_owned(),
+            no_answer: true,
+        });
+    }
     if setup.is_none()
         && let Some(Stop::Unbound { step, name }) = &observed.stop
     {
@@ -97,7 +110,8 @@ pub fn judge(case: &Case, observed: &Observed, ground: &Ground<'_>) -> Judgement
     conclude(mismatches, assertions, setup, ground.registry)
 }
 
-fn conclude(
+/// The judgement that mismatches, or an obstacle, come to.
+pub(super) fn conclude(
     mismatches: Vec<Mismatch>,
     assertions: usize,
     setup: Option<String>,

@@ -137,12 +137,15 @@ mod tests {
         let case = CaseReport {
             id: "SEC-001-a".into(),
             title: "t".into(),
+            file: String::new(),
             requirements: Vec::new(),
             profile: Profile::Session,
             verdict: Verdict::Fail,
             mismatches: Vec::new(),
             assertions: 0,
             reason: None,
+            leaves_open: Vec::new(),
+            expected: false,
         };
         let folder = tempfile::tempdir().expect("a folder");
         keep(&folder.path().join("deep"), &case, &observed, &secrets).expect("kept");

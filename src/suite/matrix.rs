@@ -258,6 +258,7 @@ mod tests {
                 .map(|(id, verdict, cites, silent)| CaseReport {
                     id: (*id).to_owned(),
                     title: String::new(),
+                    file: String::new(),
                     requirements: Vec::new(),
                     profile: Profile::Core,
                     verdict: *verdict,
@@ -275,9 +276,12 @@ mod tests {
                         .collect(),
                     assertions: 1,
                     reason: None,
+                    leaves_open: Vec::new(),
+                    expected: false,
                 })
                 .collect(),
             requirements: Vec::new(),
+            baseline: None,
             run: RunBlock::default(),
         }
     }

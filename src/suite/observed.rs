@@ -6,7 +6,7 @@ use std::time::Duration;
 use mock_services::{Call, UnusedEntry};
 use serde_json::Value;
 
-use super::prepare::Prepared;
+use super::prepare::{Origins, Prepared};
 use super::substitute::Bindings;
 use super::target::Exchange;
 
@@ -37,6 +37,10 @@ pub struct Observed {
     pub files: BTreeMap<String, Value>,
     /// The transcript of the last close that gave one.
     pub transcript: Option<Value>,
+    /// That the target ended meanwhile, where no other case can have been the reason.
+    pub ended: Option<&'static str>,
+    /// Where target and mocks were, if they were this case's own.
+    pub whereabouts: Option<Whereabouts>,
     /// What went wrong in the suite itself.
     pub harness: Option<String>,
     /// How long it took.
@@ -66,6 +70,17 @@ pub struct ControlProblem {
     pub soft: bool,
     /// What was wrong.
     pub message: String,
+}
+
+/// Where the target and the mocks of one case were.
+#[derive(Debug, Clone)]
+pub struct Whereabouts {
+    /// The services.
+    pub origins: Origins,
+    /// Base URL of the model.
+    pub model: String,
+    /// Base URL of the target.
+    pub target: String,
 }
 
 /// One step that was taken.
@@ -113,6 +128,8 @@ impl Observed {
             states: BTreeMap::new(),
             files: BTreeMap::new(),
             transcript: None,
+            ended: None,
+            whereabouts: None,
             harness: None,
             duration: Duration::ZERO,
         }

@@ -2,15 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::applicability::Capabilities;
+use super::baseline::Baseline;
 use super::case::Case;
 use super::files::Files;
 use super::identity::Keys;
+use super::lanes::Lanes;
 use super::measure::Process;
+use super::revision::Revision;
+use super::shard::Shard;
+use super::target::claims::Claims;
 use crate::requirement::{Profile, Registry};
 
 /// The options of a run; the default runs every case once with the target's discovered capabilities.
@@ -54,6 +60,20 @@ pub struct Options {
     pub files: Option<Files>,
     /// Whether the target was told where the object store is.
     pub objects: bool,
+    /// What the target's maker says of it.
+    pub claims: Claims,
+    /// Whether a target that falls silent is waited for shorter, and given up in the end.
+    pub gives_up: bool,
+    /// Starts an instance for each case, where manifests are delivered by file.
+    pub lanes: Option<Arc<Lanes>>,
+    /// Only the cases of this part.
+    pub shard: Option<Shard>,
+    /// Judge by a frozen revision: its requirements and its cases, and nothing else.
+    pub revision: Option<Arc<Revision>>,
+    /// Failures that are expected.
+    pub baseline: Option<Arc<Baseline>>,
+    /// Whether failures that may be chance are verified again, each alone, when all cases have run once.
+    pub verify_alone: bool,
 }
 
 impl Default for Options {
@@ -78,6 +98,13 @@ impl Default for Options {
             process: None,
             files: None,
             objects: true,
+            claims: Claims::default(),
+            gives_up: false,
+            lanes: None,
+            shard: None,
+            revision: None,
+            baseline: None,
+            verify_alone: false,
         }
     }
 }
@@ -168,7 +195,8 @@ pub fn test_secrets() -> Vec<(String, String)> {
 }
 
 /// What was selected, for the report: a verdict over a part says so.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Selection {
     /// Whether something was left out.
     pub partial: bool,
@@ -182,32 +210,54 @@ pub struct Selection {
     pub of: usize,
     /// Cases that were selected.
     pub selected: usize,
+    /// The part of the cases that this run was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+    /// The frozen revision that alone was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
 }
 
-/// The cases that filter, profiles and last failures leave, in order of their ids.
+/// The cases that revision, filter, profiles, last failures and shard leave, in order of their ids.
 pub fn select<'c>(
     cases: &'c [Case],
     registry: &Registry,
     options: &Options,
     last_failed: Option<&BTreeSet<String>>,
 ) -> (Vec<&'c Case>, Selection) {
+    let frozen: Option<BTreeSet<&str>> = options
+        .revision
+        .as_ref()
+        .map(|revision| revision.cases.iter().map(String::as_str).collect());
+    let of = frozen.as_ref().map_or(cases.len(), BTreeSet::len);
     let ids: BTreeSet<&str> = cases.iter().map(|case| case.id.as_str()).collect();
     let mut selected: Vec<&Case> = cases
         .iter()
+        .filter(|case| {
+            frozen
+                .as_ref()
+                .is_none_or(|frozen| frozen.contains(case.id.as_str()))
+        })
         .filter(|case| matches_filter(case, registry, &options.filter, &ids))
         .filter(|case| {
             options.profiles.is_empty() || options.profiles.contains(&case.profile(registry))
         })
         .filter(|case| last_failed.is_none_or(|ids| ids.contains(&case.id)))
+        .filter(|case| options.shard.is_none_or(|shard| shard.holds(&case.id)))
         .collect();
     selected.sort_by(|a, b| a.id.cmp(&b.id));
     let selection = Selection {
-        partial: selected.len() < cases.len(),
+        partial: selected.len() < of,
         filter: options.filter.clone(),
         profiles: options.profiles.iter().copied().collect(),
         last_failed: last_failed.is_some(),
-        of: cases.len(),
+        of,
         selected: selected.len(),
+        shard: options.shard,
+        revision: options
+            .revision
+            .as_ref()
+            .map(|revision| revision.revision.clone()),
     };
     (selected, selection)
 }

@@ -265,7 +265,8 @@ fn snake_action(action: &Value) -> Value {
     Value::Object(renamed)
 }
 
-fn three_parts(version: &str) -> String {
+/// A version in three parts.
+pub(super) fn three_parts(version: &str) -> String {
     let numeric = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     match version.split_once('.') {
         Some((major, minor)) if numeric(major) && numeric(minor) => format!("{version}.0"),

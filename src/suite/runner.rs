@@ -1,27 +1,40 @@
 //! All cases against one target: ready, discover, run in parallel, judge, report.
 
+mod again;
+mod turns;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::applicability::{Applicability, Capabilities, applicability};
+use super::baseline;
 use super::case::Case;
 use super::clock::Clock;
 use super::event::{Event, EventSink};
 use super::execute::{Bench, execute};
-use super::judge::{Ground, Judgement, judge};
+use super::judge::{Ground, Judgement, conclude, judge};
 use super::keep::keep;
-use super::observed::Observed;
+use super::observed::{Observed, Whereabouts};
 use super::options::{Options, select};
 use super::order::{shuffled, token};
-use super::report::{CaseReport, Flake, Normaliser, Report, RunBlock, TargetBlock, assemble};
+use super::report::exchanges::{CaseExchanges, bound_run};
+use super::report::{
+    CaseReport, Flake, Normaliser, Report, RunBlock, Sample, TargetBlock, assemble,
+    shown,
+};
 use super::secrets::Secrets;
-use super::target::{Counted, Target, discover, wait_ready};
-use super::verdict::{RunError, Verdict};
+use super::solo;
+use super::target::{Counted, Patience, Target, discover, wait_ready};
+use super::verdict::{RunError, RunVerdict, Verdict};
 use super::wire::Wire;
 use crate::requirement::{Profile, Registry};
 use mock_services::MockServices;
+
+/// The reason of a case that a run did not come to.
+pub const NOT_STARTED: &str =
+    "not started: an earlier case failed, and the run was to stop then";
 
 /// Runs cases against a target and reports.
 ///
@@ -81,7 +94,10 @@ pub async fn run_on(
     let capabilities = match (&options.capabilities, options.force) {
         (Some(declared), _) => declared.clone(),
         (None, true) => Capabilities::of(Profile::ALL),
-        (None, false) => discover(counted.as_ref(), options.times.request).await,
+        (None, false) => {
+            let found = discover(counted.as_ref(), options.times.request).await;
+            options.claims.over(found)
+        }
     };
     let clock = match &options.clock {
         Some(url) => {
@@ -98,14 +114,17 @@ pub async fn run_on(
         ..capabilities
     };
     let secrets = Secrets::new(options.secrets.iter().cloned());
-    let mut bench = Bench::new(
-        Arc::clone(&counted) as Arc<dyn Target>,
-        mocks,
-        options.times,
-    );
+    // Null targets and mutants are silent on purpose, and every case is to meet them.
+    let patience = options.gives_up.then(|| Arc::new(Patience::new(Arc::clone(&counted) as _)));
+    let watched: Arc<dyn Target> = match &patience {
+        Some(patience) => Arc::clone(patience) as _,
+        None => Arc::clone(&counted) as _,
+    };
+    let mut bench = Bench::new(watched, mocks, options.times);
     bench.clock = clock;
     bench.process = options.process;
     bench.files.clone_from(&options.files);
+    bench.lanes.clone_from(&options.lanes);
     bench.origins.folder = options.files.as_ref().map(|files| files.path().to_owned());
     if capabilities.profiles.contains(&Profile::Access) {
         bench.keys = Some(options.keys.clone());
@@ -120,7 +139,11 @@ pub async fn run_on(
         sink,
         bench,
         results: BTreeMap::new(),
+        doubtful: BTreeSet::new(),
         stopped: false,
+        patience,
+        ends_met: 0,
+        ends_blamed: 0,
     };
     sink.event(&Event::RunStarted {
         total: selected.len() * options.repeat.max(1),
@@ -129,9 +152,16 @@ pub async fn run_on(
         jobs: options.jobs.max(1),
     });
     running.all(&selected, &capabilities).await?;
+    // An end that no case can be blamed for, or a model that nobody scripted: not everything was seen.
+    let unseen = running.bench.target.deaths() > running.ends_blamed || !capabilities.model;
     let results = running.results;
+    let mut exchanges = results
+        .iter()
+        .filter_map(|(id, result)| Some((id.clone(), result.exchanges.clone()?)))
+        .collect();
+    bound_run(&mut exchanges);
     let run = RunBlock {
-        command: options.command.clone(),
+        command: secrets.redact_text(&options.command),
         suite: format!("oap-conform {}", env!("CARGO_PKG_VERSION")),
         started_at,
         duration_ms: millis(began.elapsed()),
@@ -140,15 +170,18 @@ pub async fn run_on(
                 .values()
                 .flat_map(|result| result.durations.iter().copied()),
         ),
-        requests: counted.count(),
+        requests: counted.count() + options.lanes.as_ref().map_or(0, |lanes| lanes.requests()),
         seed: options.seed,
         jobs: options.jobs.max(1),
         repeat: options.repeat.max(1),
         selection,
         target: TargetBlock {
-            base_url: counted.base_url().to_owned(),
+            base_url: secrets.redact_text(counted.base_url()),
             profiles: capabilities.profiles.clone(),
-            implementation: capabilities.implementation.clone(),
+            implementation: capabilities
+                .implementation
+                .as_ref()
+                .map(|own| shown(own, &secrets)),
         },
         flakes: results
             .iter()
@@ -158,16 +191,28 @@ pub async fn run_on(
             .iter()
             .map(|(id, result)| (id.clone(), median(result.durations.iter().copied())))
             .collect(),
+        exchanges,
     };
     let reports = results.into_values().map(|result| result.report).collect();
-    let report = assemble(
+    let frozen = options
+        .revision
+        .as_ref()
+        .map(|revision| registry.only(&revision.ids()));
+    let mut report = assemble(
         &selected,
         reports,
-        registry,
+        frozen.as_ref().unwrap_or(registry),
         &capabilities.profiles,
         &options.profiles,
         run,
     );
+    if unseen && report.verdict == RunVerdict::Conformant {
+        report.verdict = RunVerdict::Incomplete;
+    }
+    if let Some(known) = &options.baseline {
+        let universe = cases.iter().map(|case| case.id.as_str()).collect();
+        baseline::apply(&mut report, known, &universe, baseline::today());
+    }
     if let Some(path) = &options.state_file {
         remember_failed(path, &report)?;
     }
@@ -178,8 +223,12 @@ pub async fn run_on(
 /// What is known of one case so far.
 struct CaseResult {
     report: CaseReport,
+    /// Of the run of the case that the report speaks of; `None` when it passed.
+    exchanges: Option<CaseExchanges>,
     durations: Vec<Duration>,
     verdicts: BTreeMap<&'static str, usize>,
+    /// The failure and what came when it was verified again alone, where that was done.
+    samples: Vec<Sample>,
 }
 
 impl CaseResult {
@@ -187,6 +236,7 @@ impl CaseResult {
         (self.verdicts.len() > 1).then(|| Flake {
             id: id.to_owned(),
             verdicts: self.verdicts.clone(),
+            samples: self.samples.clone(),
         })
     }
 }
@@ -197,7 +247,15 @@ struct Running<'a> {
     sink: &'a dyn EventSink,
     bench: Bench,
     results: BTreeMap<String, CaseResult>,
+    /// Cases whose failure may be chance.
+    doubtful: BTreeSet<String>,
     stopped: bool,
+    /// Counts the target's silence, where it may be given up for it.
+    patience: Option<Arc<Patience>>,
+    /// Ends of the target after which it was brought back.
+    ends_met: usize,
+    /// Ends of the target that a case is blamed for.
+    ends_blamed: usize,
 }
 
 impl Running<'_> {
@@ -220,6 +278,9 @@ impl Running<'_> {
                     Applicability::NotImplemented(reason) => {
                         Judgement::without(Verdict::NotImplemented, reason)
                     }
+                    Applicability::NotObserved(reason) => {
+                        Judgement::without(Verdict::NotObserved, reason)
+                    }
                 };
             self.note(case, verdict, None);
         }
@@ -230,10 +291,13 @@ impl Running<'_> {
         if self.bench.mocks.stray_calls().len() > strays {
             self.blame_strays(&applicable).await?;
         }
+        if self.options.verify_alone && self.options.repeat <= 1 {
+            self.verify_alone(&applicable).await?;
+        }
         for case in selected {
             if !self.results.contains_key(&case.id) {
-                let reason = "not started: an earlier case failed, and the run was to stop then";
-                self.note(case, Judgement::without(Verdict::NotObserved, reason), None);
+                let unseen = Judgement::without(Verdict::NotObserved, NOT_STARTED);
+                self.note(case, unseen, None);
             }
         }
         Ok(())
@@ -250,42 +314,6 @@ impl Running<'_> {
         self.at_a_time(1, alone, iteration).await
     }
 
-    async fn at_a_time(
-        &mut self,
-        jobs: usize,
-        mut waiting: Vec<Arc<Case>>,
-        iteration: usize,
-    ) -> Result<(), RunError> {
-        let mut tasks = tokio::task::JoinSet::new();
-        // A task that panics takes its case's name along, so it is kept here.
-        let mut names: BTreeMap<tokio::task::Id, Arc<Case>> = BTreeMap::new();
-        loop {
-            while !self.stopped && tasks.len() < jobs {
-                let Some(case) = waiting.pop() else { break };
-                self.sink.event(&Event::CaseStarted { id: &case.id });
-                let token = token(self.options.seed, iteration, &case.id);
-                let bench = self.bench.clone();
-                let own = Arc::clone(&case);
-                let handle = tasks.spawn(async move { execute(&own, &token, &bench).await });
-                names.insert(handle.id(), case);
-            }
-            let Some(joined) = tasks.join_next_with_id().await else {
-                break;
-            };
-            let (id, observed) = match joined {
-                Ok((id, observed)) => (id, observed),
-                Err(error) => (
-                    error.id(),
-                    Observed::broken("", format!("the case's task ended early: {error}")),
-                ),
-            };
-            if let Some(case) = names.remove(&id) {
-                self.judged(&case, &observed, iteration)?;
-            }
-        }
-        Ok(())
-    }
-
     fn judged(
         &mut self,
         case: &Case,
@@ -293,13 +321,29 @@ impl Running<'_> {
         iteration: usize,
     ) -> Result<(), RunError> {
         let mut judgement = judge(case, observed, &self.ground);
+        if let Some(revision) = &self.options.revision
+            && !judgement.mismatches.is_empty()
+        {
+            let counted = revision.counted(judgement.mismatches);
+            judgement = conclude(
+                counted,
+                judgement.assertions,
+                judgement.reason,
+                self.ground.registry,
+            );
+        }
         if !judgement.mismatches.is_empty() || judgement.reason.is_some() {
+            let place = observed.whereabouts.clone().unwrap_or_else(|| Whereabouts {
+                origins: self.bench.origins.clone(),
+                model: self.bench.mocks.model_url(),
+                target: self.bench.target.base_url().to_owned(),
+            });
             let normaliser = Normaliser::new(
                 case,
                 observed,
-                &self.bench.origins,
-                &self.bench.mocks.model_url(),
-                self.bench.target.base_url(),
+                &place.origins,
+                &place.model,
+                &place.target,
                 self.ground.secrets,
             );
             judgement.reason = judgement.reason.map(|reason| normaliser.text(&reason));
@@ -311,7 +355,23 @@ impl Running<'_> {
             judgement.mismatches.dedup();
         }
         let failed = judgement.verdict == Verdict::Fail;
+        let together = self.options.jobs > 1;
+        if matches!(
+            judgement.verdict,
+            Verdict::Fail | Verdict::Warn | Verdict::SetupFailed
+        ) && observed.ended.is_none()
+            && solo::is_doubtful(case, observed, &judgement.mismatches, together)
+        {
+            self.doubtful.insert(case.id.clone());
+        }
         let report = self.note(case, judgement, Some(observed.duration));
+        if report.verdict != Verdict::Pass
+            && let Some(result) = self.results.get_mut(&case.id)
+            && result.report == report
+        {
+            result.exchanges =
+                CaseExchanges::of(observed, &report.mismatches, self.ground.secrets);
+        }
         if report.verdict != Verdict::Pass
             && let Some(folder) = &self.options.keep
         {
@@ -322,7 +382,10 @@ impl Running<'_> {
             };
             keep(&folder, &report, observed, self.ground.secrets).map_err(RunError::Usage)?;
         }
-        self.stopped |= failed && self.options.fail_fast;
+        let expected = |known: &Arc<baseline::Baseline>| known.of(&case.id).next().is_some();
+        self.stopped |= failed
+            && self.options.fail_fast
+            && !self.options.baseline.as_ref().is_some_and(expected);
         Ok(())
     }
 
@@ -336,12 +399,15 @@ impl Running<'_> {
         let report = CaseReport {
             id: case.id.clone(),
             title: case.title.clone(),
+            file: case.file.clone(),
             requirements: case.requirements.clone(),
             profile: case.profile(self.ground.registry),
             verdict: judgement.verdict,
             mismatches: judgement.mismatches,
             assertions: judgement.assertions,
             reason: judgement.reason,
+            leaves_open: Vec::new(),
+            expected: false,
         };
         self.sink.event(&Event::CaseFinished {
             case: &report,
@@ -352,8 +418,10 @@ impl Running<'_> {
             .entry(case.id.clone())
             .or_insert_with(|| CaseResult {
                 report: report.clone(),
+                exchanges: None,
                 durations: Vec::new(),
                 verdicts: BTreeMap::new(),
+                samples: Vec::new(),
             });
         *result.verdicts.entry(report.verdict.name()).or_default() += 1;
         result.durations.extend(duration);
@@ -361,41 +429,6 @@ impl Running<'_> {
             result.report = report.clone();
         }
         report
-    }
-
-    /// Calls without a token cannot be told apart while cases run together. Those that did not pass run once more, each alone,
-    /// so that such a call is the target's doing in that case and not the harness's.
-    async fn blame_strays(&mut self, cases: &[Arc<Case>]) -> Result<(), RunError> {
-        let iteration = self.options.repeat.max(1);
-        let bench = Bench {
-            alone: true,
-            ..self.bench.clone()
-        };
-        for case in cases {
-            let failed = self.results.get(&case.id).is_some_and(|result| {
-                matches!(
-                    result.report.verdict,
-                    Verdict::Fail | Verdict::Warn | Verdict::SetupFailed
-                )
-            });
-            if !failed {
-                continue;
-            }
-            self.sink.event(&Event::CaseRepeatedAlone { id: &case.id });
-            let token = token(self.options.seed, iteration, &case.id);
-            let observed = execute(case, &token, &bench).await;
-            let before = self.results.remove(&case.id);
-            self.judged(case, &observed, iteration)?;
-            if let (Some(before), Some(after)) = (before, self.results.get_mut(&case.id)) {
-                after.durations = before.durations;
-                after.verdicts = before.verdicts;
-                // Alone it must not look better than it was: the first failure stands.
-                if before.report.verdict > after.report.verdict {
-                    after.report = before.report;
-                }
-            }
-        }
-        Ok(())
     }
 }
 
@@ -405,6 +438,11 @@ fn nothing_selected(options: &Options, of: usize) -> String {
     }
     if options.last_failed {
         return "no case is left: the last run failed none, or the filter excludes them; run without --last-failed".to_owned();
+    }
+    if let Some(shard) = options.shard {
+        return format!(
+            "shard {shard} holds none of the cases that are left of {of}; take fewer shards, or a wider filter"
+        );
     }
     format!(
         "no case of {of} is left by filter '{}' and the profiles given; see oap-conform list",
@@ -442,6 +480,7 @@ fn remember_failed(path: &Path, report: &Report) -> Result<(), RunError> {
     let failed: String = report
         .cases
         .iter()
+        .filter(|case| !case.expected)
         .filter(|case| {
             !matches!(
                 case.verdict,

@@ -1,8 +1,19 @@
 //! The runtime under test, seen as a stranger on the wire.
 
+pub mod claims;
+pub mod command;
 mod counted;
+pub mod definition;
 mod discovery;
+pub mod environment;
+pub mod family;
 mod http;
+pub mod output;
+mod patience;
+pub mod placeholders;
+pub mod process;
+pub mod starting;
+pub mod stdio;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,6 +24,8 @@ use serde_json::Value;
 pub use counted::Counted;
 pub use discovery::{discover, wait_ready};
 pub use http::HttpTarget;
+pub(in crate::suite) use http::{MOST_BODY, MOST_MARKS, marks};
+pub use patience::Patience;
 
 /// A request to the target.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -106,6 +119,8 @@ pub enum SendError {
     Unreachable(String),
     /// The connection broke, or what came was not HTTP.
     Broken(String),
+    /// The target ended, or was given up, before there was an answer: what became of it.
+    Ended(String),
     /// The body is larger than what is read, in bytes.
     TooLarge(usize),
     /// The body has more brackets and commas than what is read: parsed it would take a hundred times its size.
@@ -120,6 +135,7 @@ impl std::fmt::Display for SendError {
             Self::TimedOut(time) => write!(f, "no answer within {} ms", time.as_millis()),
             Self::Unreachable(_) => f.write_str("nobody listens there"),
             Self::Broken(_) => f.write_str("the connection broke before the answer was complete"),
+            Self::Ended(how) => f.write_str(how),
             Self::TooLarge(bytes) => write!(f, "the answer has more than {bytes} bytes"),
             Self::TooDense(marks) => {
                 write!(f, "the answer has more than {marks} brackets and commas")
@@ -161,6 +177,29 @@ pub trait Target: Send + Sync {
 
     /// Sends one request and waits for the answer, at most `timeout`.
     fn send(&self, request: HttpRequest, timeout: Duration) -> Boxed<'_, Exchange>;
+
+    /// Brings it back when it ended by itself; called before each case. What the harness did not start is always there.
+    ///
+    /// # Errors
+    /// When it does not come back any more, with a sentence that says how it ended.
+    fn revive(&self) -> Boxed<'_, Result<(), String>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// How often it ended by itself, as far as the harness can know.
+    fn deaths(&self) -> usize {
+        0
+    }
+
+    /// Its process, where the harness started it.
+    fn process(&self) -> Option<u32> {
+        None
+    }
+
+    /// Ends it because it hangs; it can be brought back then. `false`: the harness did not start it.
+    fn abandon(&self) -> Boxed<'_, bool> {
+        Box::pin(std::future::ready(false))
+    }
 }
 
 /// How long after its time a target is given up that does not keep to it.

@@ -1,7 +1,10 @@
 //! Tests of the suite as a whole: the judge on hand-written observations, the runner against a small runtime made for it.
 
+mod ending;
 mod fake;
+mod gating;
 mod judging;
+mod reports;
 mod running;
 
 use super::case::Case;

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::matcher::{Difference, absent, same};
 use super::observed::Observed;
+use super::prepare::Prepared;
 use super::replay;
 use super::secrets::Secrets;
 use super::target::{Answer, Exchange};
@@ -45,6 +46,30 @@ pub fn check(observed: &Observed, secrets: &Secrets) -> Vec<Finding> {
     if opened(observed).count() == 1 {
         check.prompts();
         check.effects();
+    }
+    check.findings
+}
+
+/// Everything in a transcript that does not agree with itself, where nothing else was seen: contracts, sums, numbers, the replay, and
+/// what a target of an effect can look like. Without the manifest (snake_case document) nothing is replayed.
+pub fn check_alone(transcript: &Value, manifest: Option<&Value>) -> Vec<Finding> {
+    let nothing = Prepared {
+        document: manifest.cloned().unwrap_or(Value::Null),
+        name: String::new(),
+        version: String::new(),
+        digest: String::new(),
+    };
+    let mut check = Check {
+        transcript,
+        observed: &Observed::new(String::new(), nothing),
+        findings: Vec::new(),
+    };
+    check.contracts();
+    check.usage();
+    check.numbers();
+    check.targets();
+    if manifest.is_some() {
+        check.replay();
     }
     check.findings
 }
@@ -330,17 +355,9 @@ impl Check<'_> {
         }
     }
 
-    fn effects(&mut self) {
-        let effects = self.array("side_effects");
-        let http: Vec<(Value, Value)> = effects
-            .iter()
-            .filter(|effect| effect.get("kind").and_then(Value::as_str) == Some("http"))
-            .map(|effect| {
-                let member = |name: &str| effect.get(name).cloned().unwrap_or(Value::Null);
-                (member("method"), member("target"))
-            })
-            .collect();
-        for (index, effect) in effects.to_vec().iter().enumerate() {
+    /// Whether a target of an HTTP effect is no URL without query.
+    fn targets(&mut self) -> bool {
+        for (index, effect) in self.array("side_effects").to_vec().iter().enumerate() {
             let target = effect
                 .get("target")
                 .and_then(Value::as_str)
@@ -355,9 +372,25 @@ impl Check<'_> {
                     effect.get("target"),
                     "has a query or a fragment",
                 );
-                return;
+                return true;
             }
         }
+        false
+    }
+
+    fn effects(&mut self) {
+        if self.targets() {
+            return;
+        }
+        let http: Vec<(Value, Value)> = self
+            .array("side_effects")
+            .iter()
+            .filter(|effect| effect.get("kind").and_then(Value::as_str) == Some("http"))
+            .map(|effect| {
+                let member = |name: &str| effect.get(name).cloned().unwrap_or(Value::Null);
+                (member("method"), member("target"))
+            })
+            .collect();
         // Calls to where no mock listens leave no mark in the journal, so only those to the mocks are compared. How a file of an
         // object store is read and written in requests is the target's business; each is one effect of another kind.
         let part = format!("/t/{}/", self.observed.token);

@@ -186,7 +186,7 @@ impl Wire {
 
     /// The error object's code is of the closed list, and status and `retryable` are the code's own.
     /// Inside a result there is no status to compare.
-    fn error(&self, status: Option<u16>, body: &Value) -> Option<Finding> {
+    pub(super) fn error(&self, status: Option<u16>, body: &Value) -> Option<Finding> {
         let name = body.get("errorCode").and_then(Value::as_str)?;
         if self.codes.is_empty() {
             return None;

@@ -5,7 +5,7 @@ use crate::diagnostic::Violation;
 use crate::manifest::{Manifest, RunCode};
 use crate::requirement::Profile;
 use crate::runtime::sandbox::asked;
-use crate::sandbox::{Language, Program, Sandbox};
+use crate::sandbox::{Failure, Language, Program, Sandbox};
 use crate::suite::options::test_secrets;
 
 /// All of them.
@@ -82,8 +82,8 @@ fn code() -> Vec<Mutant> {
             "code-is-not-looked-at",
             "SBX-003",
             "registers code that does not parse",
-            fn code_defect(&self, _: &Sandbox, _: &Program, _: bool) -> Option<String> {
-                None
+            fn check_code(&self, _: &Sandbox, _: &Program, _: bool) -> Result<(), Failure> {
+                Ok(())
             }
         ),
         swap_sandbox!(

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::super::{Mutant, held};
 use crate::runtime::Parts;
 use crate::runtime::sandbox::{Done, SandboxParts};
-use crate::sandbox::{Finished, Job, Language, Sandbox};
+use crate::sandbox::{Finished, Job, Language, QueueKey, Sandbox};
 
 /// All of them.
 pub fn mutants() -> Vec<Mutant> {
@@ -108,7 +108,7 @@ pub(super) trait Retold: Send + Sync {
 struct Retelling<R>(Arc<R>);
 
 impl<R: Retold + 'static> SandboxParts for Retelling<R> {
-    fn submit(&self, sandbox: &Sandbox, key: &str, job: Job, done: Done) {
+    fn submit(&self, sandbox: &Sandbox, key: &QueueKey, job: Job, done: Done) {
         let retold = Arc::clone(&self.0);
         let seen = job.clone();
         let told = move |finished| done(retold.retold(&seen, finished));

@@ -12,7 +12,8 @@ use super::isolation::{Retold, prefixed, retelling};
 use crate::manifest::RunCode;
 use crate::runtime::Parts;
 use crate::runtime::sandbox::{Ceiling, Done, SandboxParts};
-use crate::sandbox::{Failure, FailureCode, Finished, Job, Limits, Program, Sandbox};
+use crate::runtime::session::Call;
+use crate::sandbox::{Failure, FailureCode, Finished, Job, Limits, Program, QueueKey, Sandbox};
 
 const MIB: usize = 1024 * 1024;
 
@@ -237,7 +238,7 @@ fn asked() -> Vec<Mutant> {
         Mutant::part(
             "compiles-for-ever",
             "SBX-021",
-            "a module with very many functions keeps all further calls waiting",
+            "a module with very many functions, or branch tables, keeps all further calls waiting",
             Stuck(AtomicBool::new(false)),
         ),
     ]
@@ -247,14 +248,20 @@ fn asked() -> Vec<Mutant> {
 struct Stuck(AtomicBool);
 
 impl SandboxParts for Stuck {
-    fn code_defect(&self, sandbox: &Sandbox, program: &Program, networked: bool) -> Option<String> {
-        if program.code.matches("(func").count() > 1000 {
+    fn check_code(
+        &self,
+        sandbox: &Sandbox,
+        program: &Program,
+        networked: bool,
+    ) -> Result<(), Failure> {
+        let heavy = |part| program.code.matches(part).count() > 1000;
+        if heavy("(func") || heavy("(br_table") {
             self.0.store(true, Ordering::Relaxed);
         }
-        sandbox.check(program, networked).err()
+        sandbox.check(program, networked)
     }
 
-    fn submit(&self, sandbox: &Sandbox, key: &str, job: Job, done: Done) {
+    fn submit(&self, sandbox: &Sandbox, key: &QueueKey, job: Job, done: Done) {
         if !self.0.load(Ordering::Relaxed) {
             return sandbox.submit(key, job, done);
         }
@@ -293,6 +300,15 @@ fn others() -> Vec<Mutant> {
             "small runs wait until a runaway has ended and its fallback too",
             Waiting,
         ),
+        swap_sandbox!(
+            "one-line-for-all",
+            "SBX-022",
+            "runs wait in one line, in the order in which they came",
+            fn queue_key(&self, call: &Call) -> QueueKey {
+                let _ = call;
+                QueueKey::from("all")
+            }
+        ),
         Mutant::part(
             "sessions-stay-broken",
             "SBX-023",
@@ -320,7 +336,7 @@ impl Retold for Spoiled {
 struct Crowded(Arc<AtomicUsize>);
 
 impl SandboxParts for Crowded {
-    fn submit(&self, sandbox: &Sandbox, key: &str, job: Job, done: Done) {
+    fn submit(&self, sandbox: &Sandbox, key: &QueueKey, job: Job, done: Done) {
         let running = Arc::clone(&self.0);
         if running.fetch_add(1, Ordering::AcqRel) > 0 {
             running.fetch_sub(1, Ordering::AcqRel);
@@ -351,13 +367,13 @@ struct Waiting;
 const AFTER_RUNAWAYS: Duration = Duration::from_millis(900);
 
 impl SandboxParts for Waiting {
-    fn submit(&self, sandbox: &Sandbox, key: &str, job: Job, done: Done) {
+    fn submit(&self, sandbox: &Sandbox, key: &QueueKey, job: Job, done: Done) {
         let code = &job.program.code;
         let endless = ["while True", "for (;;)", "$for_ever"];
         if endless.iter().any(|part| code.contains(part)) {
             return sandbox.submit(key, job, done);
         }
-        let (sandbox, key) = (sandbox.clone(), key.to_owned());
+        let (sandbox, key) = (sandbox.clone(), key.clone());
         std::thread::spawn(move || {
             std::thread::sleep(AFTER_RUNAWAYS);
             sandbox.submit(&key, job, done);
@@ -372,11 +388,11 @@ impl Parts for Waiting {
 }
 
 /// Keys whose runs met a limit.
-struct Broken(Arc<Mutex<BTreeSet<String>>>);
+struct Broken(Arc<Mutex<BTreeSet<QueueKey>>>);
 
 impl SandboxParts for Broken {
-    fn submit(&self, sandbox: &Sandbox, key: &str, job: Job, done: Done) {
-        let (own, broken) = (key.to_owned(), Arc::clone(&self.0));
+    fn submit(&self, sandbox: &Sandbox, key: &QueueKey, job: Job, done: Done) {
+        let (own, broken) = (key.clone(), Arc::clone(&self.0));
         sandbox.submit(key, job, move |mut finished| {
             let met = matches!(
                 code(&finished),

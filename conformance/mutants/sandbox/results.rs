@@ -12,7 +12,7 @@ use crate::manifest::{Action, Kind};
 use crate::runtime::redact::{Redactor, Site};
 use crate::runtime::sandbox::{Done, SandboxParts, asked};
 use crate::runtime::{Parts, response};
-use crate::sandbox::{Failure, FailureCode, Finished, Job, Program, Sandbox};
+use crate::sandbox::{Failure, FailureCode, Finished, Job, Language, Program, QueueKey, Sandbox};
 use crate::workflow::parts::WorkflowParts;
 
 /// All of them.
@@ -159,11 +159,11 @@ fn messages() -> Vec<Mutant> {
 struct Unparsed;
 
 impl SandboxParts for Unparsed {
-    fn code_defect(&self, _: &Sandbox, _: &Program, _: bool) -> Option<String> {
-        None
+    fn check_code(&self, _: &Sandbox, _: &Program, _: bool) -> Result<(), Failure> {
+        Ok(())
     }
 
-    fn submit(&self, sandbox: &Sandbox, key: &str, job: Job, done: Done) {
+    fn submit(&self, sandbox: &Sandbox, key: &QueueKey, job: Job, done: Done) {
         let told = move |mut finished: Finished| {
             if finished.outcome.is_err() {
                 finished.outcome = Ok(Value::Null);
@@ -180,8 +180,33 @@ impl Parts for Unparsed {
     }
 }
 
+/// The job with a function of the language in the place of an entry point that the code does not declare.
+fn borrowed(mut job: Job) -> Job {
+    let name = &job.program.entrypoint;
+    let after = match job.program.language {
+        Language::Python => format!(
+            "import builtins\nif '{name}' not in globals() and hasattr(builtins, '{name}'):\n    \
+             {name} = lambda **given: getattr(builtins, '{name}')(*given.values())\n"
+        ),
+        Language::JavaScript => format!(
+            "if (typeof {name} === 'function') {{ const own = {name}; globalThis.{name} = given => own(given); }}"
+        ),
+        Language::Wasm => String::new(),
+    };
+    job.program.code = format!("{}\n{after}", job.program.code).into();
+    job
+}
+
 fn ends() -> Vec<Mutant> {
     vec![
+        swap_sandbox!(
+            "entry-points-of-the-language",
+            "SBX-043",
+            "calls what the language has under the name of an entry point that the code does not declare",
+            fn job(&self, job: Job) -> Job {
+                borrowed(job)
+            }
+        ),
         retelling(
             "missing-entry-points-are-null",
             "SBX-043",
@@ -362,7 +387,7 @@ fn agenda() -> Vec<Mutant> {
 struct Shelf(Arc<Mutex<BTreeMap<String, Finished>>>);
 
 impl SandboxParts for Shelf {
-    fn submit(&self, sandbox: &Sandbox, key: &str, job: Job, done: Done) {
+    fn submit(&self, sandbox: &Sandbox, key: &QueueKey, job: Job, done: Done) {
         let name = format!("{} {} {:?}", job.program.code, job.arguments, job.seed);
         let known = held(&self.0).get(&name).cloned();
         if let Some(finished) = known {

@@ -63,6 +63,14 @@ fn making() -> Vec<Mutant> {
             }
         ),
         swap_storage!(
+            "refused-writes-leave-directories",
+            "STO-014",
+            "makes the directories on the way to a file before it finds the file's name too long",
+            fn names_fit(&self, _: BorrowedFd<'_>, _: &str) -> bool {
+                true
+            }
+        ),
+        swap_storage!(
             "only-flat-names",
             "STO-014",
             "writes files at the top of a root only",

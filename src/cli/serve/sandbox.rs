@@ -13,8 +13,8 @@ pub(super) struct SandboxOptions {
     /// Most memory that a manifest can give its code, in MiB
     #[arg(long, value_name = "MIB", default_value = "64", value_parser = clap::value_parser!(u64).range(1..=1024))]
     sandbox_memory_mib: u64,
-    /// Threads that run code; by default two for each processor, at least 8 and at most 32
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    /// Threads that run code, 1 to 64; by default two for each processor, at least 8 and at most 32. Code with granted network, which mostly waits, has four times as many of its own, 32 to 128
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(runtime::MOST_WORKERS)))]
     sandbox_workers: Option<u16>,
     /// Remember results of code for equal code, arguments, seed and start time
     #[arg(long)]

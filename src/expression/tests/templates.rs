@@ -237,6 +237,12 @@ fn a_resolved_value_is_at_most_one_mebibyte() {
         reason(templates.resolve(&value, &roots)),
         Err(Reason::Limit)
     );
+    // What stands in the input without a template counts as well, and the message speaks of the input.
+    let plain = json!({"path": "a.txt", "content": "x".repeat(1_048_576)});
+    let templates = Templates::parse(&plain).expect("parses");
+    let error = templates.resolve(&plain, &roots).expect_err("too large");
+    assert_eq!(error.error.reason, Reason::Limit);
+    assert!(error.error.message.contains("input"), "{}", error.error);
     // A thousand copies are refused before they are made.
     let many = json!(vec!["{{ state }}"; 1_000]);
     let templates = Templates::parse(&many).expect("parses");

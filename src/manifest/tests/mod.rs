@@ -5,6 +5,7 @@ mod document;
 mod expressions;
 mod findings;
 mod fixtures;
+mod reads;
 mod spelled;
 mod vocabulary;
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use object_store::RetryConfig;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::client::{HttpClient, HttpConnector};
-use object_store::{ClientOptions, RetryConfig};
 use reqwest::Client;
 
 use super::failure::Failure;
+use super::lent::Lent;
 use super::objects::{self, Object};
 use super::root::{Root, Scheme};
 use super::settings::{S3, Storage, check_endpoint};
@@ -16,16 +16,6 @@ use super::{Found, Stored};
 
 /// One client for each bucket that the operator allows.
 pub(super) struct Buckets(BTreeMap<String, AmazonS3>);
-
-/// Lends out the runtime's own client: it follows no redirect, and heeds no proxy of the environment.
-#[derive(Debug)]
-struct Lent(Client);
-
-impl HttpConnector for Lent {
-    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
-        Ok(HttpClient::new(self.0.clone()))
-    }
-}
 
 impl Buckets {
     /// Clients for the buckets of the allowed roots. Nothing is sent yet.
@@ -37,12 +27,13 @@ impl Buckets {
             let message = "a root of scheme s3: is allowed, and there are no keys for it; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
             return Err(message.to_owned());
         }
+        let lent = Lent::new(client.clone(), storage.file_bytes);
         let mut buckets = BTreeMap::new();
         let roots = storage.allowed_roots.iter();
         let roots = roots.filter(|root| root.scheme() == Scheme::S3);
         for (root, s3) in roots.zip(std::iter::repeat(storage.s3.as_ref())) {
             if let (Some(s3), false) = (s3, buckets.contains_key(root.bucket())) {
-                buckets.insert(root.bucket().to_owned(), open(root, s3, client)?);
+                buckets.insert(root.bucket().to_owned(), open(root, s3, &lent)?);
             }
         }
         Ok(Self(buckets))
@@ -69,10 +60,10 @@ impl Buckets {
     }
 }
 
-fn open(root: &Root, s3: &S3, client: &Client) -> Result<AmazonS3, String> {
+fn open(root: &Root, s3: &S3, lent: &Lent) -> Result<AmazonS3, String> {
     let keys = &s3.keys;
     let mut builder = AmazonS3Builder::new()
-        .with_http_connector(Lent(client.clone()))
+        .with_http_connector(lent.clone())
         .with_bucket_name(root.bucket())
         .with_region(&s3.region)
         .with_access_key_id(&keys.id)

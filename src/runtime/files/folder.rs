@@ -132,6 +132,10 @@ pub(super) fn write(
     wanted: &AtomicBool,
 ) -> Result<Stored, Failure> {
     let allowed = place.open_allowed()?;
+    // Before anything is made: a refused write leaves no folders behind.
+    if !rules.names_fit(allowed.as_fd(), &place.path) {
+        return Err(Failure::LongName);
+    }
     let (root, path) = place.split();
     let below;
     let folder = if root.is_empty() {
@@ -158,6 +162,13 @@ pub(super) fn write(
         created,
         etag: None,
     })
+}
+
+/// Whether no name in a path is longer than a folder's file system takes, as far as that says so.
+pub fn names_fit(folder: BorrowedFd<'_>, path: &str) -> bool {
+    let longest = rustix::fs::fstatvfs(folder).map_or(0, |system| system.f_namemax);
+    let longest = usize::try_from(longest).unwrap_or(usize::MAX);
+    longest == 0 || path.split('/').all(|name| name.len() <= longest)
 }
 
 /// Opens a folder below another; those on the way that are missing are made.
@@ -263,7 +274,9 @@ impl<'a> Beside<'a> {
         )
         .map_err(failure)?;
         if let Some(mode) = mode {
-            rustix::fs::fchmod(&file, mode).map_err(failure)?;
+            // Rights to read, write and execute only: that somebody else's program runs as its owner was said of the old content.
+            let rights = mode.intersection(Mode::from_raw_mode(0o777));
+            rustix::fs::fchmod(&file, rights).map_err(failure)?;
         }
         let mut file = File::from(file);
         file.write_all(new.bytes)

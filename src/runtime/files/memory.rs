@@ -84,13 +84,27 @@ impl Memory {
 
 impl Books {
     /// Whether a file of this weight has no room in the place of the one that is there, if one is.
+    ///
+    /// What is not held yet is never for one alone: a space grows to half of what the others leave of it, so that the next one
+    /// finds some, however greedy those before it were. What takes up no more than before always has room.
     fn full(&self, bounds: &MemoryBounds, space: &str, key: &str, weight: usize) -> bool {
         let own = self.spaces.get(space);
         let before = own.and_then(|own| own.weights.get(key)).copied();
-        let after = |bytes: usize| bytes - before.unwrap_or(0) + weight;
-        after(own.map_or(0, |own| own.bytes)) > bounds.manifest_bytes
-            || after(self.bytes) > bounds.bytes
-            || (before.is_none() && self.files >= bounds.files)
+        if before.is_some_and(|before| weight <= before) {
+            return false;
+        }
+        let (bytes, files) = own.map_or((0, 0), |own| (own.bytes, own.weights.len()));
+        let half = |bound: usize, held: usize, own: usize| bound.saturating_sub(held - own) / 2;
+        let after = bytes - before.unwrap_or(0) + weight;
+        after
+            > bounds
+                .manifest_bytes
+                .min(half(bounds.bytes, self.bytes, bytes))
+            || (before.is_none()
+                && files
+                    >= bounds
+                        .manifest_files
+                        .min(half(bounds.files, self.files, files)))
     }
 
     /// Drops all spaces but one and those of the living.
@@ -109,8 +123,9 @@ mod tests {
     fn memory() -> Memory {
         Memory::new(MemoryBounds {
             manifest_bytes: 2_000,
-            bytes: 3_000,
-            files: 4,
+            manifest_files: 4,
+            bytes: 5_000,
+            files: 12,
         })
     }
 
@@ -152,19 +167,36 @@ mod tests {
         assert_eq!(get(&memory, "a", "k", 9_999).await, Ok(1_000));
         // What takes the place of another does not count beside it.
         assert_eq!(put(&memory, "a", "k", 1_500).await, Ok(false));
-        // The same for all manifests together.
-        assert_eq!(put(&memory, "b", "k", 1_000).await, Err(Failure::Full));
-        assert_eq!(put(&memory, "b", "k", 900).await, Ok(true));
+    }
+
+    #[tokio::test]
+    async fn one_takes_half_of_what_the_others_leave_at_most() {
+        let memory = memory();
+        assert_eq!(put(&memory, "a", "k", 1_500).await, Ok(true));
+        // The file of the first is 1 757 with its name and the rest: the second has (5 000 - 1 757) / 2, which is 1 621.
+        assert_eq!(put(&memory, "b", "k", 1_400).await, Err(Failure::Full));
+        assert_eq!(put(&memory, "b", "k", 1_300).await, Ok(true));
+        // The first holds more than its half by now, and keeps what it has.
+        assert_eq!(put(&memory, "a", "k", 1_500).await, Ok(false));
+        assert_eq!(put(&memory, "a", "k", 1_501).await, Err(Failure::Full));
+        // (5 000 - 1 757 - 1 557) / 2 is 843.
+        assert_eq!(put(&memory, "c", "k", 600).await, Err(Failure::Full));
+        assert_eq!(put(&memory, "c", "k", 580).await, Ok(true));
     }
 
     #[tokio::test]
     async fn the_files_are_counted_too() {
         let memory = memory();
-        for name in ["k", "l", "m", "n"] {
-            assert_eq!(put(&memory, "a", name, 1).await, Ok(true), "{name}");
+        // Of 12 files one has 4; then half of the 8, of the 4 and of the 2 that are left.
+        for (space, most) in [("a", 4), ("b", 4), ("c", 2), ("d", 1)] {
+            for name in ["k", "l", "m", "n"].into_iter().take(most) {
+                let stored = put(&memory, space, name, 1).await;
+                assert_eq!(stored, Ok(true), "{space} {name}");
+            }
+            let more = put(&memory, space, "o", 1).await;
+            assert_eq!(more, Err(Failure::Full), "{space}");
+            assert_eq!(put(&memory, space, "k", 2).await, Ok(false), "{space}");
         }
-        assert_eq!(put(&memory, "b", "k", 1).await, Err(Failure::Full));
-        assert_eq!(put(&memory, "a", "n", 2).await, Ok(false));
     }
 
     #[tokio::test]
@@ -173,7 +205,8 @@ mod tests {
         assert_eq!(put(&memory, "gone", "k", 1_000).await, Ok(true));
         assert_eq!(put(&memory, "a", "k", 900).await, Ok(true));
         assert_eq!(get(&memory, "gone", "k", 9_999).await, Ok(1_000));
-        assert_eq!(put(&memory, "b", "k", 900).await, Ok(true));
+        // The half of what is left is 1 293, and 1 921 without the dead.
+        assert_eq!(put(&memory, "b", "k", 1_100).await, Ok(true));
         assert_eq!(
             get(&memory, "gone", "k", 9_999).await,
             Err(Failure::NotFound)

@@ -7,6 +7,7 @@ mod buckets;
 pub mod content;
 pub mod failure;
 pub mod folder;
+mod lent;
 mod memory;
 mod objects;
 pub mod parts;

@@ -103,6 +103,11 @@ pub trait StorageParts: Send + Sync {
         content_type
     }
 
+    /// Whether every name of a path is short enough for the folder's file system; asked before anything is made (3.5).
+    fn names_fit(&self, folder: BorrowedFd<'_>, path: &str) -> bool {
+        folder::names_fit(folder, path)
+    }
+
     /// The folder below another in which a file goes; those that are missing are made (3.5).
     fn make_folders(&self, folder: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Failure> {
         folder::make_folders(self, folder, path)

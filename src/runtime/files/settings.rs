@@ -31,9 +31,11 @@ pub struct Storage {
 pub struct MemoryBounds {
     /// Most bytes of the files of one manifest.
     pub manifest_bytes: usize,
-    /// Most bytes of all files.
+    /// Most files of one manifest.
+    pub manifest_files: usize,
+    /// Most bytes of all files. No manifest grows beyond half of what the others leave of them.
     pub bytes: usize,
-    /// Most files.
+    /// Most files. No manifest grows beyond half of what the others leave of them.
     pub files: usize,
 }
 
@@ -48,6 +50,7 @@ impl Default for Storage {
             folder_operations: 16,
             memory: MemoryBounds {
                 manifest_bytes: 32 * MIB,
+                manifest_files: 10_000,
                 bytes: 256 * MIB,
                 files: 100_000,
             },

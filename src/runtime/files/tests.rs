@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -11,8 +12,10 @@ use hyper_util::rt::TokioIo;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::buckets::Buckets;
 use super::failure::Failure;
@@ -245,6 +248,65 @@ async fn a_store_in_trouble_is_asked_once() {
         let (buckets, oddity) = odd(answer).await;
         assert_eq!(get(&buckets, "a.txt").await, Err(expected));
         assert_eq!(oddity.asked.load(Ordering::Relaxed), 1);
+    }
+}
+
+/// A store whose every answer has this head, and a body that goes on for as long as somebody reads it. Gives its endpoint, and
+/// how many bytes of bodies were taken from it.
+async fn endless(head: &'static str) -> (String, Arc<AtomicUsize>) {
+    let (listener, endpoint) = listen().await;
+    let taken = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&taken);
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let counted = Arc::clone(&counted);
+            tokio::spawn(async move {
+                let mut request = [0; 4096];
+                let _ = socket.read(&mut request).await;
+                let _ = socket.write_all(head.as_bytes()).await;
+                let piece = [b"4000\r\n".as_slice(), &[b'x'; 0x4000], b"\r\n"].concat();
+                while socket.write_all(&piece).await.is_ok() {
+                    counted.fetch_add(0x4000, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    (endpoint, taken)
+}
+
+#[tokio::test]
+async fn no_answer_is_read_without_end() {
+    for (head, expected) in [
+        (
+            "HTTP/1.1 500 Trouble\r\ntransfer-encoding: chunked\r\n\r\n",
+            Failure::Unreachable,
+        ),
+        (
+            "HTTP/1.1 404 Not Found\r\ntransfer-encoding: chunked\r\n\r\n",
+            Failure::Unreachable,
+        ),
+        // As long as nothing can be: no room is made for it.
+        (
+            "HTTP/1.1 400 Bad\r\ncontent-length: 9223372036854775807\r\n\r\n",
+            Failure::Unreachable,
+        ),
+        // A file without a length is no answer of this protocol.
+        (
+            "HTTP/1.1 200 OK\r\netag: \"1\"\r\ntransfer-encoding: chunked\r\n\r\n",
+            Failure::Broken,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\netag: \"1\"\r\nlast-modified: Mon, 01 Jan 2024 00:00:00 GMT\r\ncontent-length: 1048577\r\n\r\n",
+            Failure::TooLarge(1024 * 1024),
+        ),
+    ] {
+        let (endpoint, taken) = endless(head).await;
+        let buckets = buckets(&endpoint);
+        let asked = timeout(Duration::from_secs(60), get(&buckets, "a.txt"));
+        assert_eq!(asked.await.expect("ends"), Err(expected), "{head}");
+        // The bound, and what the system keeps on the way.
+        let taken = taken.load(Ordering::Relaxed);
+        assert!(taken < 32 * 1024 * 1024, "{head} {taken}");
     }
 }
 

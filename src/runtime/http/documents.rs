@@ -34,6 +34,9 @@ pub(super) async fn capabilities(State(runtime): Shared) -> Response {
             if runtime.profiles().contains(&Profile::Storage) {
                 said["schemes"] = parts.storage().schemes(runtime.files().storage()).into();
             }
+            if runtime.profiles().contains(&Profile::Draft21) {
+                said["extensions"] = parts.named_extensions(runtime.extensions());
+            }
             Ok(Answer::ok(said))
         },
     )

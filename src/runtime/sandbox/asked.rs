@@ -10,7 +10,8 @@ use crate::json;
 use crate::manifest::RunCode;
 use crate::requirement::Profile;
 use crate::runtime::error::{Code, ErrorObject};
-use crate::sandbox::{Failure, FailureCode, Language, Limits, Program};
+use crate::runtime::session::Call;
+use crate::sandbox::{Failure, FailureCode, Language, Limits, Program, QueueKey};
 
 /// Longest message of a failure, in bytes: the code's own exception can be as long as it likes. Interpreters cut theirs at twice
 /// that, so that a secret on their border is not seen here.
@@ -70,6 +71,17 @@ pub fn limits(code: &RunCode, ceiling: &Ceiling) -> Limits {
     }
 }
 
+/// Whose turn a run takes. Sessions and single calls take turns within an action, actions within what one caller asks of one
+/// manifest: however many calls run away, another action or manifest, and another caller, wait for one turn of them all.
+pub fn queue_key(call: &Call) -> QueueKey {
+    QueueKey::new([
+        // A digest has no space in it, so that no name can imitate the border.
+        format!("{} {}", call.digest, call.subject),
+        call.action.name.clone(),
+        call.session_id.clone(),
+    ])
+}
+
 /// What the clock shows at the start, in nanoseconds since 1970.
 pub fn clock_ns(start: Timestamp) -> u64 {
     let since = start.as_nanosecond().max(0);
@@ -101,7 +113,7 @@ pub fn granted(network: &[String], to: &Url) -> bool {
         .any(|entry| entry.eq_ignore_ascii_case(&wanted))
 }
 
-/// The error object of a failure. None may be tried again: equal input gives an equal end.
+/// The error object of a failure. Only want of room may be tried again: else equal input gives an equal end.
 pub fn failure(failure: &Failure, message: String) -> ErrorObject {
     let code = match failure.code {
         FailureCode::Error => Code::SandboxError,
@@ -110,6 +122,7 @@ pub fn failure(failure: &Failure, message: String) -> ErrorObject {
         FailureCode::OutputLimit => Code::SandboxOutputLimit,
         FailureCode::NetworkDenied => Code::SandboxNetworkDenied,
         FailureCode::Cancelled => Code::SandboxCancelled,
+        FailureCode::Busy => Code::CapacityExceeded,
     };
     ErrorObject::new(code, message)
 }
@@ -224,6 +237,20 @@ mod tests {
             "data:text/plain,x",
         ] {
             assert!(!covered(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn only_want_of_room_may_be_tried_again() {
+        for (code, named, again) in [
+            (FailureCode::Busy, Code::CapacityExceeded, true),
+            (FailureCode::Error, Code::SandboxError, false),
+            (FailureCode::CpuLimit, Code::SandboxCpuLimit, false),
+            (FailureCode::Cancelled, Code::SandboxCancelled, false),
+        ] {
+            let told = failure(&Failure::new(code, "x"), "x".to_owned());
+            assert_eq!((told.code, told.retryable), (named, again));
+            assert_eq!(told.code.name(), code.name());
         }
     }
 

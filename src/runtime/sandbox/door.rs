@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::asked;
 use crate::manifest;
 use crate::runtime::access::{Network, dial};
 use crate::runtime::clock::Clock;
@@ -33,6 +34,9 @@ const LARGEST_BODY: usize = 1024 * 1024;
 
 /// Most redirects of one exchange.
 const MOST_REDIRECTS: u32 = 5;
+
+/// As much of a scheme as is told, in bytes.
+const LONGEST_SCHEME: usize = 32;
 
 /// Most requests of one run.
 const MOST_REQUESTS: usize = 100;
@@ -165,11 +169,17 @@ impl Inner {
     fn admit(&self, to: &Url) -> Result<(), Refused> {
         let parts = &*self.opened.parts;
         if !parts.sandbox().granted(&self.opened.network, to) {
-            let host = to.host_str().unwrap_or_default();
-            let port = to.port_or_known_default().unwrap_or_default();
-            return Err(Refused::Denied(format!(
-                "the network is not granted for {host}:{port}"
-            )));
+            return Err(Refused::Denied(
+                match (to.host_str(), to.port_or_known_default()) {
+                    (Some(host), Some(port)) if matches!(to.scheme(), "http" | "https") => {
+                        format!("the network is not granted for {host}:{port}")
+                    }
+                    _ => format!(
+                        "a URL of the scheme {:?} is not granted; only http and https can be",
+                        asked::cut(to.scheme().to_owned(), LONGEST_SCHEME)
+                    ),
+                },
+            ));
         }
         dial::check_target(parts, to, &self.opened.reachable).map_err(|_| address_denied())?;
         let mut journal = self.journal();

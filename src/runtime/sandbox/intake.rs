@@ -12,7 +12,7 @@ use crate::manifest::{CodePlace, Kind, MAX_VIOLATIONS, Manifest, RunCode};
 use crate::requirement::Profile;
 use crate::runtime::error::{Code, ErrorObject};
 use crate::runtime::parts::Parts;
-use crate::sandbox::{Language, Program, Sandbox};
+use crate::sandbox::{Failure, FailureCode, Language, Sandbox};
 
 /// How long the code of one manifest is looked at; what is left then is found out when it runs.
 const LONGEST_LOOK: Duration = Duration::from_secs(10);
@@ -86,32 +86,24 @@ pub fn has_code(manifest: &Manifest) -> bool {
     !manifest.codes().is_empty()
 }
 
-/// What is wrong with code, if something is. Blocks.
-pub fn code_defect(sandbox: &Sandbox, program: &Program, networked: bool) -> Option<String> {
-    let defect = sandbox.check(program, networked).err()?;
-    let nothing = match program.language {
-        Language::Wasm => "(module)",
-        Language::Python | Language::JavaScript => "",
-    };
-    let blank = Program {
-        code: nothing.into(),
-        ..program.clone()
-    };
-    // A sandbox that finds fault with nothing at all is at fault itself, and says nothing about this code.
-    sandbox.check(&blank, false).is_ok().then_some(defect)
-}
+/// Code as it was looked at: its language, text and entry point, and whether it may have the network.
+type Looked = (Language, Arc<str>, String, bool);
 
 /// Code that does not parse, and modules that cannot be run, as far as they are listed in one answer. Blocks.
+///
+/// # Errors
+/// `capacity_exceeded` when some code could not be looked at for want of room, and no other is known to be wrong.
 pub fn code_defects(
     parts: &dyn Parts,
     sandbox: &Sandbox,
     manifest: &Manifest,
     profiles: &[Profile],
-) -> Vec<Violation> {
+) -> Result<Vec<Violation>, ErrorObject> {
     let rules = parts.sandbox();
     let began = Instant::now();
-    let mut known: HashMap<(Language, Arc<str>, String, bool), Option<String>> = HashMap::new();
+    let mut known: HashMap<Looked, Result<(), Failure>> = HashMap::new();
     let mut found = Vec::new();
+    let mut busy = None;
     for (code, place) in codes(manifest) {
         let Some(language) = rules.language(profiles, &code.runtime) else {
             continue;
@@ -128,16 +120,24 @@ pub fn code_defects(
         if late || found.len() >= MAX_VIOLATIONS {
             break;
         }
-        let defect = known
+        let checked = known
             .entry(key)
-            .or_insert_with(|| rules.code_defect(sandbox, &program, networked));
-        if let Some(message) = defect {
-            found.push(Violation::new(
+            .or_insert_with(|| rules.check_code(sandbox, &program, networked));
+        match checked {
+            Ok(()) => {}
+            // It says nothing about the code, and would be as wrong an answer tomorrow as it is today.
+            Err(failure) if failure.code == FailureCode::Busy => {
+                busy.get_or_insert_with(|| rules.failure(failure));
+            }
+            Err(failure) => found.push(Violation::new(
                 place.code.clone(),
                 "invalid_code",
-                asked::cut(message.clone(), LONGEST_DEFECT),
-            ));
+                asked::cut(failure.message.clone(), LONGEST_DEFECT),
+            )),
         }
     }
-    found
+    match busy {
+        Some(error) if found.is_empty() => Err(error),
+        _ => Ok(found),
+    }
 }

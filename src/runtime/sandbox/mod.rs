@@ -15,7 +15,7 @@ mod settings;
 
 pub use parts::{Done, SandboxParts};
 pub use running::Sandboxes;
-pub use settings::{Ceiling, SandboxSettings};
+pub use settings::{Ceiling, MOST_WORKERS, SandboxSettings};
 
 use crate::sandbox::{EngineError, Sandbox, Settings};
 

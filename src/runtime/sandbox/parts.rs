@@ -15,7 +15,7 @@ use crate::runtime::error::ErrorObject;
 use crate::runtime::parts::Reference;
 use crate::runtime::session::Call;
 use crate::runtime::session::transcript::SideEffect;
-use crate::sandbox::{Failure, Finished, Job, Language, Limits, Program, Sandbox};
+use crate::sandbox::{Failure, Finished, Job, Language, Limits, Program, QueueKey, Sandbox};
 
 /// What is told of a run when it is over.
 pub type Done = Box<dyn FnOnce(Finished) + Send>;
@@ -39,9 +39,17 @@ pub trait SandboxParts: Send + Sync {
         intake::unsupported_runtimes(self, manifest, profiles)
     }
 
-    /// What keeps code from being registered; blocks (1.3, 3.9, 6.2).
-    fn code_defect(&self, sandbox: &Sandbox, program: &Program, networked: bool) -> Option<String> {
-        intake::code_defect(sandbox, program, networked)
+    /// Whether code can be registered; blocks (1.3, 3.9, 6.2).
+    ///
+    /// # Errors
+    /// What keeps it from being registered; [`crate::sandbox::FailureCode::Busy`] when that could not be found out now.
+    fn check_code(
+        &self,
+        sandbox: &Sandbox,
+        program: &Program,
+        networked: bool,
+    ) -> Result<(), Failure> {
+        sandbox.check(program, networked)
     }
 
     /// What is run (1.4, 6).
@@ -66,13 +74,13 @@ pub trait SandboxParts: Send + Sync {
         job
     }
 
-    /// Whose turn a run takes in the queue: each session has its own (3.10).
-    fn queue_key(&self, call: &Call) -> String {
-        call.session_id.clone()
+    /// Whose turn a run takes in the queue (3.10).
+    fn queue_key(&self, call: &Call) -> QueueKey {
+        asked::queue_key(call)
     }
 
     /// Hands a job over; it runs on a thread of the sandbox, and this returns at once (2.1, 3.10).
-    fn submit(&self, sandbox: &Sandbox, key: &str, job: Job, done: Done) {
+    fn submit(&self, sandbox: &Sandbox, key: &QueueKey, job: Job, done: Done) {
         sandbox.submit(key, job, done);
     }
 

@@ -62,15 +62,20 @@ impl Ending {
 impl Sandboxes {
     /// A sandbox that nothing was run in yet; its threads start with the first run.
     pub fn new(settings: &SandboxSettings) -> Self {
-        let pool = |workers| {
-            Sandbox::start(Settings {
-                workers,
-                waiting: settings.waiting,
-            })
-        };
+        let (workers, waiting) = (settings.workers.max(1), settings.waiting);
+        let waiters = settings.networked_workers();
         Self {
-            plain: pool(settings.workers.max(1)),
-            networked: pool(settings.workers.max(1)),
+            plain: Sandbox::start(Settings {
+                workers,
+                waiting,
+                ..Settings::default()
+            }),
+            networked: Sandbox::start(Settings {
+                workers: waiters,
+                waiting,
+                // A key's slow hosts hold its threads for long: half of them are left to the others.
+                per_key: waiters / 2,
+            }),
             ceiling: settings.ceiling,
             waiting: settings.waiting,
             under_way: AtomicUsize::new(0),
@@ -82,16 +87,18 @@ impl Sandboxes {
     }
 
     /// Looks at code that is not run yet, on a thread that may block; a few manifests at the same time.
-    pub(in crate::runtime) async fn look<T: Send + Default + 'static>(
+    ///
+    /// `None` when looking came to nothing: what could not be looked at is found out when it runs.
+    pub(in crate::runtime) async fn look<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Sandbox) -> T + Send + 'static,
-    ) -> T {
+    ) -> Option<T> {
         // Closed by nobody.
         let _turn = self.looks.acquire().await;
         let sandbox = self.plain.clone();
-        let looked = tokio::task::spawn_blocking(move || look(&sandbox)).await;
-        // What could not be looked at now is found out when it runs.
-        looked.unwrap_or_default()
+        tokio::task::spawn_blocking(move || look(&sandbox))
+            .await
+            .ok()
     }
 
     /// How many runs are under way or waiting.

@@ -11,12 +11,22 @@ const MIB: usize = 1024 * 1024;
 pub struct SandboxSettings {
     /// The most that a manifest's `limits` can ask for.
     pub ceiling: Ceiling,
-    /// Threads that run code, and as many again for code with granted network, which mostly waits.
+    /// Threads that run code; [`SandboxSettings::networked_workers`] come on top. At most [`MOST_WORKERS`] are of use.
     pub workers: usize,
     /// Most runs under way or waiting; one more fails with `capacity_exceeded`.
     pub waiting: usize,
     /// Whether results are remembered for equal code, arguments, seed and start time (`spec/sandbox.md`, 8.2).
     pub cache_results: bool,
+}
+
+/// Most threads that run code: with those for granted network there are never more runs than the sandbox has places.
+pub const MOST_WORKERS: u16 = 64;
+
+impl SandboxSettings {
+    /// Threads for code with granted network: four for each of the others, 32 to 128, because they mostly wait.
+    pub fn networked_workers(&self) -> usize {
+        self.workers.saturating_mul(4).clamp(32, 128)
+    }
 }
 
 impl Default for SandboxSettings {

@@ -235,6 +235,10 @@ pub struct Call {
     pub args: Value,
     /// The name of the manifest that declares it.
     pub manifest: String,
+    /// The digest of that manifest.
+    pub digest: String,
+    /// Who makes the call.
+    pub subject: String,
     /// What the clock of sandboxed code shows at its start.
     pub clock: Timestamp,
     /// The seed of sandboxed chance, if one was given.

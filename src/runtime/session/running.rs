@@ -366,6 +366,8 @@ impl Session {
                     action: landing.action.clone(),
                     args: landing.args.clone(),
                     manifest: self.manifest.name.clone(),
+                    digest: self.manifest.digest.clone(),
+                    subject: landing.caller.subject.clone(),
                     clock: self.shown_time(parts, &landing),
                     seed: self.seed,
                 });

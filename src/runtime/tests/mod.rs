@@ -2,10 +2,12 @@
 
 mod access;
 mod files;
+mod reads;
 mod requests;
 mod sandbox;
 mod sessions;
 mod steps;
+mod stopping;
 mod workflows;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -178,6 +180,7 @@ impl Stand {
             sandbox: SandboxSettings::default(),
             storage: Storage::default(),
             profiles: offered_profiles(),
+            extensions: crate::runtime::offered_extensions(),
             auth: None,
             anonymous_scopes: BTreeSet::new(),
             bound_secrets: BTreeMap::new(),

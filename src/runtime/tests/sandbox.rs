@@ -3,7 +3,7 @@
 use super::*;
 use crate::runtime::Ceiling;
 use crate::runtime::sandbox::{Done, SandboxParts};
-use crate::sandbox::{Job, Sandbox};
+use crate::sandbox::{Failure, FailureCode, Finished, Job, Program, QueueKey, Sandbox};
 
 /// A definition of code.
 fn coded(name: &str, runtime: &str, code: &str, patch: Value) -> Value {
@@ -399,7 +399,7 @@ async fn a_private_address_is_refused_even_when_granted() {
 struct Counting(std::sync::atomic::AtomicUsize);
 
 impl SandboxParts for Counting {
-    fn submit(&self, sandbox: &Sandbox, key: &str, job: Job, done: Done) {
+    fn submit(&self, sandbox: &Sandbox, key: &QueueKey, job: Job, done: Done) {
         self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         sandbox.submit(key, job, done);
     }
@@ -690,4 +690,109 @@ async fn closing_a_session_ends_the_wait_for_a_slow_host() {
         (&json!(format!("{}/slow", stand.base)), &Value::Null)
     );
     assert!(began.elapsed() < Duration::from_secs(8));
+}
+
+/// Finds no room for the first look and the first run.
+#[derive(Default)]
+struct BusyAtFirst {
+    looked: std::sync::atomic::AtomicBool,
+    ran: std::sync::atomic::AtomicBool,
+}
+
+impl SandboxParts for BusyAtFirst {
+    fn check_code(
+        &self,
+        sandbox: &Sandbox,
+        program: &Program,
+        networked: bool,
+    ) -> Result<(), Failure> {
+        if self.looked.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            return sandbox.check(program, networked);
+        }
+        Err(Failure::new(FailureCode::Busy, "too many modules"))
+    }
+
+    fn submit(&self, sandbox: &Sandbox, key: &QueueKey, job: Job, done: Done) {
+        if self.ran.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            return sandbox.submit(key, job, done);
+        }
+        done(Finished {
+            outcome: Err(Failure::new(FailureCode::Busy, "too many modules")),
+            logs: String::new(),
+            cpu: Duration::ZERO,
+            memory: 0,
+        });
+    }
+}
+
+impl Parts for BusyAtFirst {
+    fn sandbox(&self) -> &dyn SandboxParts {
+        self
+    }
+}
+
+#[tokio::test]
+async fn want_of_room_says_nothing_about_the_code_and_may_be_tried_again() {
+    let parts = Arc::new(BusyAtFirst::default());
+    let stand = Stand::set_up(World::default(), parts, |config| config.manifests.clear()).await;
+    let document = manifest(&[coded("wat", "wasm", ECHO, json!({}))]).to_string();
+    let keyed = || stand.send("POST", "/manifests", Some("key-1"), Some(&document));
+    let (status, body) = keyed().await;
+    assert_eq!(
+        (status, &body["errorCode"]),
+        (503, &json!("capacity_exceeded")),
+        "{body}"
+    );
+    assert_eq!(body["retryable"], true);
+    let (status, body) = keyed().await;
+    assert_eq!(status, 201, "the answer was not kept: {body}");
+    let refused = executed(&stand, "wat", json!({}), json!({})).await;
+    let error = &refused["error"];
+    assert_eq!(
+        (&error["errorCode"], &error["retryable"]),
+        (&json!("capacity_exceeded"), &json!(true)),
+        "{refused}"
+    );
+    let good = executed(&stand, "wat", json!({"a": 1}), json!({})).await;
+    assert_eq!(good["output"], json!({"a": 1}));
+}
+
+/// Sees the keys that runs wait under.
+#[derive(Default)]
+struct Keys(std::sync::Mutex<Vec<QueueKey>>);
+
+impl SandboxParts for Keys {
+    fn submit(&self, sandbox: &Sandbox, key: &QueueKey, job: Job, done: Done) {
+        self.0.lock().expect("lock").push(key.clone());
+        sandbox.submit(key, job, done);
+    }
+}
+
+impl Parts for Arc<Keys> {
+    fn sandbox(&self) -> &dyn SandboxParts {
+        &**self
+    }
+}
+
+#[tokio::test]
+async fn calls_take_turns_within_their_action_and_actions_within_their_manifest() {
+    let keys = Arc::new(Keys::default());
+    let parts = Arc::new(Arc::clone(&keys));
+    let stand = Stand::set_up(World::default(), parts, |config| config.manifests.clear()).await;
+    let actions = ["one", "other"].map(|name| coded(name, "wasm", ECHO, json!({})));
+    assert_eq!(stand.post("/manifests", &manifest(&actions)).await.0, 201);
+    for name in ["one", "one", "other"] {
+        executed(&stand, name, json!({}), json!({})).await;
+    }
+    let keys = keys.0.lock().expect("lock");
+    let names: Vec<&[String]> = keys.iter().map(QueueKey::names).collect();
+    let [first, second, third] = names.as_slice() else {
+        panic!("three runs: {names:?}");
+    };
+    assert!(first[0] == second[0] && first[0] == third[0]);
+    assert_eq!(
+        (&*first[1], &*second[1], &*third[1]),
+        ("one", "one", "other")
+    );
+    assert_ne!(first[2], second[2]);
 }

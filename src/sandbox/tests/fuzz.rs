@@ -16,7 +16,7 @@ use super::{Language, Limits, Sandbox, Settings, job, wat};
 const FEW: u64 = 300;
 
 /// Modules that mutations start from, as WAT that follows a memory and `oap_alloc`.
-const BODIES: [&str; 7] = [
+const BODIES: [&str; 10] = [
     r#"(func (export "generate") (param i32 i32) (result i64) (i64.const 0))"#,
     r#"(func (export "generate") (param i32 i32) (result i64)
        (i64.or (i64.shl (i64.extend_i32_u (local.get 0)) (i64.const 32)) (i64.extend_i32_u (local.get 1))))"#,
@@ -33,6 +33,33 @@ const BODIES: [&str; 7] = [
        (drop (memory.grow (i32.const 7))) (memory.fill (i32.const 0) (i32.const 120) (i32.const 65536)) (i64.const 65536))"#,
     r#"(table 4 funcref) (elem (i32.const 0) $other) (func $other (result i64) (i64.const 4294967297))
        (func (export "generate") (param i32 i32) (result i64) (call_indirect (result i64) (i32.const 0)))"#,
+    r#"(func (export "generate") (param i32 i32) (result i64) (local i32 i32 i64)
+       (block (block (block (block
+         (if (local.get 0) (then (local.set 2 (local.get 1)) (local.set 3 (local.get 0)) (br_table 1 2 3 4 1 2 3 4 1 (local.get 0))))
+         (if (local.get 1) (then (local.set 4 (i64.const 1)) (br_table 4 3 2 1 4 3 2 1 2 (local.get 1))))))))
+         (loop (result i64) (br_if 0 (local.get 2)) (local.get 4)) (return)
+       (i64.extend_i32_u (local.get 3)))"#,
+    r#"(table 4 8 funcref) (elem $some func 0) (data $text "abc")
+       (func (export "generate") (param i32 i32) (result i64)
+       (drop (table.grow (ref.null func) (local.get 0))) (drop (table.get (i32.const 0))) (table.set (i32.const 1) (ref.func 0))
+       (table.copy (i32.const 0) (i32.const 1) (i32.const 2)) (table.fill (i32.const 0) (ref.null func) (i32.const 1))
+       (table.init $some (i32.const 0) (i32.const 0) (i32.const 1)) (elem.drop $some)
+       (memory.init $text (i32.const 0) (i32.const 0) (i32.const 3)) (data.drop $text)
+       (memory.copy (i32.const 0) (i32.const 1) (i32.const 2)) (drop (memory.grow (i32.const 1))) (i64.const 0))"#,
+    r#"(func (export "generate") (param i32 i32) (result i64)
+       (block (result i64) (block (result i64) (block (result i64)
+         (br_table 0 1 2 0 1 2 2 (i64.const 1) (local.get 0)))
+         (i64.const 1) (i64.add)) (i64.const 2) (i64.mul)))"#,
+];
+
+/// What is put into modules: a table of branches with its bytes said many times, and instructions that become calls out of the code.
+const PARTS: [&[u8]; 6] = [
+    &[0x20, 0, 0x0e, 8, 0, 1, 0, 1, 0, 1, 0, 1, 0],
+    &[0x02, 0x40, 0x0b],
+    &[0x20, 0, 0x04, 0x40, 0x20, 0, 0x21, 1, 0x0b],
+    &[0x20, 0, 0x40, 0, 0x1a],
+    &[0xd0, 0x70, 0x20, 0, 0xfc, 0x0f, 0, 0x1a],
+    &[0x20, 0, 0x25, 0, 0x1a],
 ];
 
 /// Texts that mutations start from.
@@ -155,7 +182,7 @@ fn modules() {
     let mut accepted = 0_u64;
     let tries = each(|chance| {
         let mut module = modules[chance.below(modules.len())].clone();
-        chance.mutate(&mut module, &[]);
+        chance.mutate(&mut module, &PARTS);
         let code = STANDARD.encode(&module);
         let read = intake::read(&code, chance.below(2) == 0);
         let mut job = job(Language::Wasm, &code, json!({"n": 1}));

@@ -252,7 +252,8 @@ fn checking_runs_nothing() {
             code: code.into(),
             entrypoint: "generate".to_owned(),
         };
-        sandbox.check(&program, networked)
+        let checked = sandbox.check(&program, networked);
+        checked.map_err(|failure| failure.message)
     };
     // A start function that never ends, and no entry point.
     assert_eq!(

@@ -87,7 +87,7 @@ impl Measuring<'_> {
 
     /// `None` when the target falls silent.
     async fn processor(&mut self, processor: &Processor) -> Result<Option<Value>, Unmeasured> {
-        let Some(process) = self.walk.bench.process else {
+        let Some(process) = self.walk.bench.process() else {
             let reason =
                 "the processor time of the target cannot be seen; name its process with --pid";
             return Err(Unmeasured::Stop(Stop::Unseen(reason.to_owned())));

@@ -2,16 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::requirement::{Judged, Level, Profile, Registry, Requirement};
+use crate::suite::baseline::BaselineReport;
 use crate::suite::case::Case;
 use crate::suite::options::Selection;
-use crate::suite::verdict::{ExitCode, Mismatch, RunVerdict, Verdict};
+use crate::suite::report::exchanges::CaseExchanges;
+use crate::suite::verdict::{Mismatch, RunVerdict, Verdict};
 
 /// The report; `spec/schemas/report.json` describes it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Report {
     /// The verdict on the target.
     pub verdict: RunVerdict,
@@ -21,18 +24,23 @@ pub struct Report {
     pub cases: Vec<CaseReport>,
     /// The requirements, by id.
     pub requirements: Vec<RequirementReport>,
+    /// What a baseline makes of the failures; `None`: there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<BaselineReport>,
     /// Everything that may differ between two runs.
     pub run: RunBlock,
 }
 
 /// Counts.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Totals {
     /// Cases in the report.
     pub cases: usize,
     /// Matchers that were applied to a value.
     pub assertions: usize,
     /// Cases by verdict; every verdict is named.
+    #[serde(deserialize_with = "by_verdict")]
     pub by_verdict: BTreeMap<&'static str, usize>,
     /// Requirements of level MUST.
     pub must: LevelTotals,
@@ -41,7 +49,8 @@ pub struct Totals {
 }
 
 /// Requirements of one level, those with an exclusion left out.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LevelTotals {
     /// All applicable cases passed, and there was one.
     pub passed: usize,
@@ -56,12 +65,16 @@ pub struct LevelTotals {
 }
 
 /// One case.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CaseReport {
     /// Its id.
     pub id: String,
     /// What must hold.
     pub title: String,
+    /// The file it was read from; empty where there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub file: String,
     /// Requirements it speaks for.
     pub requirements: Vec<String>,
     /// The profile of the main one.
@@ -73,12 +86,19 @@ pub struct CaseReport {
     /// Matchers that were applied to a value.
     pub assertions: usize,
     /// Why it is neither pass nor fail.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Requirements that it speaks for and leaves unobserved, because something else in it went wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaves_open: Vec<String>,
+    /// Whether the baseline expects all that is wrong with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub expected: bool,
 }
 
 /// One requirement.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RequirementReport {
     /// Its id.
     pub id: String,
@@ -91,7 +111,8 @@ pub struct RequirementReport {
 }
 
 /// Everything that may differ between two runs.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RunBlock {
     /// Name and version of the suite.
     pub suite: String,
@@ -119,10 +140,14 @@ pub struct RunBlock {
     pub flakes: Vec<Flake>,
     /// Time of each case in milliseconds, the median of its runs, by id.
     pub case_ms: BTreeMap<String, f64>,
+    /// What went over the wire in cases that did not pass, by id, without secrets; bounded ([`super::exchanges`]).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub exchanges: BTreeMap<String, CaseExchanges>,
 }
 
 /// The target of a run.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TargetBlock {
     /// Its base URL.
     pub base_url: String,
@@ -133,31 +158,47 @@ pub struct TargetBlock {
 }
 
 /// A case whose verdict varied.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Flake {
     /// Its id.
     pub id: String,
     /// How often each verdict was given.
+    #[serde(deserialize_with = "by_verdict")]
     pub verdicts: BTreeMap<&'static str, usize>,
+    /// What was seen when a failure that may be chance was verified again: first the failure, then the case alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<Sample>,
+}
+
+/// One run of a case whose verdict varied.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sample {
+    /// Whether no other case ran at the same time, because it was verified again.
+    pub alone: bool,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// What was not as it must be, normalised and without secrets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mismatches: Vec<Mismatch>,
+    /// Why it is neither pass nor fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Counts under the names that verdicts have.
+fn by_verdict<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<&'static str, usize>, D::Error> {
+    let counts = BTreeMap::<Verdict, usize>::deserialize(deserializer)?;
+    Ok(counts
+        .into_iter()
+        .map(|(verdict, count)| (verdict.name(), count))
+        .collect())
 }
 
 impl Report {
-    /// What the process ends with. A violation counts before an error of the suite, and both before what is missing.
-    pub fn exit_code(&self) -> ExitCode {
-        match self.verdict {
-            RunVerdict::NotConformant => ExitCode::Violation,
-            _ if self
-                .cases
-                .iter()
-                .any(|case| case.verdict == Verdict::HarnessError) =>
-            {
-                ExitCode::Harness
-            }
-            RunVerdict::Incomplete => ExitCode::Incomplete,
-            RunVerdict::Conformant => ExitCode::Conformant,
-        }
-    }
-
     /// How many cases have a verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.totals
@@ -185,6 +226,22 @@ pub fn assemble(
         .map(|case| (case.id.as_str(), case.cited()))
         .collect();
     results.sort_by(|a, b| a.id.cmp(&b.id));
+    for case in &mut results {
+        let violated: BTreeSet<&str> = case
+            .mismatches
+            .iter()
+            .flat_map(|mismatch| mismatch.cites.iter().map(String::as_str))
+            .collect();
+        case.leaves_open = match case.verdict {
+            Verdict::Pass | Verdict::Warn | Verdict::NotApplicable => Vec::new(),
+            _ => cited
+                .get(case.id.as_str())
+                .into_iter()
+                .flat_map(|ids| ids.difference(&violated))
+                .map(|id| (*id).to_owned())
+                .collect(),
+        };
+    }
     let partial = run.selection.partial;
     let requirements: Vec<RequirementReport> = registry
         .iter()
@@ -225,6 +282,7 @@ pub fn assemble(
         totals,
         cases: results,
         requirements,
+        baseline: None,
         run,
     }
 }
@@ -332,6 +390,7 @@ fn run_verdict(cases: &[CaseReport], totals: &Totals) -> RunVerdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::suite::verdict::ExitCode;
     use serde_json::json;
 
     fn registry() -> Registry {
@@ -364,6 +423,7 @@ mod tests {
         CaseReport {
             id: case.id.clone(),
             title: case.title.clone(),
+            file: case.file.clone(),
             requirements: case.requirements.clone(),
             profile: Profile::Session,
             verdict,
@@ -381,6 +441,8 @@ mod tests {
                 .collect(),
             assertions: 1,
             reason: None,
+            leaves_open: Vec::new(),
+            expected: false,
         }
     }
 

@@ -218,6 +218,11 @@ fn collect_ids(value: &Value, literals: &mut Vec<(String, String)>) {
     }
 }
 
+/// A value of the target's as it goes into the report where nothing in it is volatile: redacted and bounded.
+pub fn shown(value: &Value, secrets: &Secrets) -> Value {
+    bounded(secrets.redact(value))
+}
+
 fn bounded(value: Value) -> Value {
     let text = value.to_string();
     if text.len() <= MOST_CHARACTERS {

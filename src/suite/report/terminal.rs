@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
-
 use crate::requirement::Registry;
-use crate::suite::report::{CaseReport, LevelTotals, Report};
-use crate::suite::verdict::{Mismatch, Verdict};
+use crate::suite::baseline;
+use crate::suite::report::phrase;
+use crate::suite::report::text::{one_line, value};
+use crate::suite::report::{CaseReport, Report};
+use crate::suite::verdict::{Mismatch, RunVerdict, Verdict};
 
 /// Longest value printed for one mismatch, in characters; the JSON report has more of it.
 const MOST_CHARACTERS: usize = 400;
@@ -29,16 +30,25 @@ pub fn render(report: &Report, registry: &Registry, style: Style) -> String {
         match case.verdict {
             Verdict::Pass => {}
             Verdict::NotApplicable if !style.verbose => {}
+            _ if case.expected && !style.verbose => line(
+                &mut out,
+                format_args!(
+                    "{} {}  {}",
+                    paint("EXPECTED", "2", style),
+                    one_line(&case.id),
+                    phrase::expectation(report, case)
+                ),
+            ),
             Verdict::Fail | Verdict::Warn => failure(&mut out, case, report, registry, style),
             _ => {
                 let label = label(case.verdict, style);
                 let reason = case.reason.as_deref().unwrap_or_default();
                 line(
                     &mut out,
-                    format_args!("{label} {}  {}", case.id, case.title),
+                    format_args!("{label} {}  {}", one_line(&case.id), one_line(&case.title)),
                 );
                 if !reason.is_empty() {
-                    line(&mut out, format_args!("     {reason}"));
+                    line(&mut out, format_args!("     {}", one_line(reason)));
                 }
                 line(&mut out, format_args!(""));
             }
@@ -62,7 +72,12 @@ fn failure(
 ) {
     line(
         out,
-        format_args!("{} {}  {}", label(case.verdict, style), case.id, case.title),
+        format_args!(
+            "{} {}  {}",
+            label(case.verdict, style),
+            one_line(&case.id),
+            one_line(&case.title)
+        ),
     );
     let mut quoted: Vec<&str> = Vec::new();
     for mismatch in case.mismatches.iter().take(MOST_MISMATCHES) {
@@ -88,58 +103,44 @@ fn failure(
         line(out, format_args!("     and {more} more; see --format json"));
     }
     if let Some(reason) = &case.reason {
-        line(out, format_args!("     not taken further: {reason}"));
+        line(
+            out,
+            format_args!("     not taken further: {}", one_line(reason)),
+        );
     }
     line(
         out,
-        format_args!(
-            "     repeat: {} --filter {} --seed {}",
-            report.run.command, case.id, report.run.seed
-        ),
+        format_args!("     repeat: {}", phrase::repeat(report, case)),
     );
     line(out, format_args!(""));
 }
 
 fn difference(out: &mut String, mismatch: &Mismatch, style: Style) {
-    let pointer = if mismatch.pointer.is_empty() {
-        "(whole)"
-    } else {
-        &mismatch.pointer
-    };
-    let cites = mismatch.cites.join(", ");
     line(
         out,
-        format_args!("     at {} {pointer}  [{cites}]", mismatch.place),
+        format_args!(
+            "     at {}  [{}]",
+            phrase::place(mismatch),
+            one_line(&mismatch.cites.join(", "))
+        ),
     );
     line(
         out,
         format_args!(
             "       expected {}",
-            paint(&shown(&mismatch.expected), "32", style)
+            paint(&value(&mismatch.expected, MOST_CHARACTERS), "32", style)
         ),
     );
     line(
         out,
         format_args!(
             "       got      {}",
-            paint(&shown(&mismatch.got), "31", style)
+            paint(&value(&mismatch.got, MOST_CHARACTERS), "31", style)
         ),
     );
     if !mismatch.message.is_empty() {
-        line(out, format_args!("       {}", mismatch.message));
+        line(out, format_args!("       {}", one_line(&mismatch.message)));
     }
-}
-
-fn shown(value: &Value) -> String {
-    if value.get("$absent").is_some() {
-        return "nothing".to_owned();
-    }
-    let text = value.to_string();
-    if text.chars().count() <= MOST_CHARACTERS {
-        return text;
-    }
-    let kept: String = text.chars().take(MOST_CHARACTERS).collect();
-    format!("{kept}…")
 }
 
 fn label(verdict: Verdict, style: Style) -> String {
@@ -173,26 +174,26 @@ fn summary(out: &mut String, report: &Report, style: Style) {
             .collect();
         line(
             out,
-            format_args!("FLAKE {}: {}", flake.id, verdicts.join(", ")),
+            format_args!("FLAKE {}: {}", one_line(&flake.id), verdicts.join(", ")),
         );
+        if let [first, .., again] = flake.samples.as_slice() {
+            line(
+                out,
+                format_args!(
+                    "      {} among the others, {} when it ran again alone; both samples are in the JSON report",
+                    phrase::spoken(first.verdict),
+                    phrase::spoken(again.verdict)
+                ),
+            );
+        }
     }
-    let counts: Vec<String> = Verdict::ALL
-        .into_iter()
-        .map(|verdict| (verdict, report.count(verdict)))
-        .filter(|(verdict, count)| *count > 0 || *verdict == Verdict::Pass)
-        .map(|(verdict, count)| format!("{count} {verdict}"))
-        .collect();
-    line(
-        out,
-        format_args!(
-            "{} cases, {} assertions: {}",
-            report.totals.cases,
-            report.totals.assertions,
-            counts.join(", ")
-        ),
-    );
-    level(out, "MUST", &report.totals.must);
-    level(out, "SHOULD", &report.totals.should);
+    line(out, format_args!("{}", phrase::counts(report)));
+    for (name, totals) in [
+        ("MUST", &report.totals.must),
+        ("SHOULD", &report.totals.should),
+    ] {
+        line(out, format_args!("{}", phrase::level(name, totals)));
+    }
     if report.run.repeat > 1 {
         line(
             out,
@@ -203,14 +204,8 @@ fn summary(out: &mut String, report: &Report, style: Style) {
             ),
         );
     }
-    if report.run.selection.partial {
-        line(
-            out,
-            format_args!(
-                "a selection: {} of {} cases, so the verdict speaks of these only",
-                report.run.selection.selected, report.run.selection.of
-            ),
-        );
+    if let Some(part) = phrase::selection(report) {
+        line(out, format_args!("{part}"));
     }
     line(
         out,
@@ -222,38 +217,21 @@ fn summary(out: &mut String, report: &Report, style: Style) {
             report.run.seed
         ),
     );
-    let code = if report.exit_code().number() == 0 {
-        "32;1"
-    } else {
-        "31;1"
+    for told in baseline::lines(report) {
+        line(out, format_args!("{}", one_line(&told)));
+    }
+    let code = match (report.verdict, report.exit_code().number()) {
+        (RunVerdict::Conformant, 0) => "32;1",
+        // Not conformant, and just as expected.
+        (_, 0) => "33;1",
+        _ => "31;1",
     };
-    let profiles: Vec<&str> = report
-        .run
-        .target
-        .profiles
-        .iter()
-        .map(|profile| profile.name())
-        .collect();
     line(
         out,
         format_args!(
-            "{} ({}): {} of {} MUST, {} of {} SHOULD",
+            "{} {}",
             paint(report.verdict.title(), code, style),
-            profiles.join(", "),
-            report.totals.must.passed,
-            report.totals.must.total,
-            report.totals.should.passed,
-            report.totals.should.total,
-        ),
-    );
-}
-
-fn level(out: &mut String, name: &str, totals: &LevelTotals) {
-    line(
-        out,
-        format_args!(
-            "{name}: {} of {} requirements passed, {} failed, {} not observed; {} not applicable",
-            totals.passed, totals.total, totals.failed, totals.not_observed, totals.not_applicable
+            one_line(&phrase::standing(report))
         ),
     );
 }
@@ -263,7 +241,6 @@ mod tests {
     use super::*;
     use crate::requirement::Profile;
     use crate::suite::report::{RunBlock, Totals};
-    use crate::suite::verdict::RunVerdict;
     use serde_json::json;
 
     fn report(verdict: Verdict) -> Report {
@@ -296,14 +273,18 @@ mod tests {
             cases: vec![CaseReport {
                 id: "ACT-007-bad-date".into(),
                 title: "nothing invalid is executed".into(),
+                file: String::new(),
                 requirements: vec!["ACT-007".into()],
                 profile: Profile::Session,
                 verdict,
                 mismatches,
                 assertions: 3,
                 reason: None,
+                leaves_open: Vec::new(),
+                expected: false,
             }],
             requirements: Vec::new(),
+            baseline: None,
             run: RunBlock {
                 command: "oap-conform run".to_owned(),
                 seed: 42,

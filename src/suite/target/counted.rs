@@ -36,6 +36,22 @@ impl Target for Counted {
         self.requests.fetch_add(1, Ordering::Relaxed);
         Box::pin(bounded(self.inner.as_ref(), request, timeout))
     }
+
+    fn revive(&self) -> Boxed<'_, Result<(), String>> {
+        self.inner.revive()
+    }
+
+    fn deaths(&self) -> usize {
+        self.inner.deaths()
+    }
+
+    fn process(&self) -> Option<u32> {
+        self.inner.process()
+    }
+
+    fn abandon(&self) -> Boxed<'_, bool> {
+        self.inner.abandon()
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::{HttpRequest, SendError, Target, bounded};
-use crate::requirement::Profile;
+use crate::requirement::{Extension, Profile};
 use crate::suite::applicability::Capabilities;
 use crate::suite::verdict::RunError;
 
@@ -70,6 +70,11 @@ fn read(body: &Value) -> Capabilities {
             .filter_map(|name| name.parse::<Profile>().ok()),
     );
     capabilities.runtimes = texts("runtimes");
+    let extensions = texts("extensions");
+    capabilities.extensions = extensions
+        .iter()
+        .filter_map(|name| name.parse::<Extension>().ok())
+        .collect();
     capabilities.schemes = body.get("schemes").map(|_| texts("schemes"));
     capabilities.implementation = body.get("implementation").cloned();
     capabilities
@@ -84,11 +89,12 @@ mod tests {
     #[test]
     fn a_declaration_is_read_with_a_tolerant_eye() {
         let found = read(
-            &json!({"profiles": ["core", "session", "x-own", 5], "runtimes": ["wasm"], "implementation": {"name": "x"}}),
+            &json!({"profiles": ["core", "session", "x-own", 5], "runtimes": ["wasm"], "extensions": ["caching", "x-own", 1], "implementation": {"name": "x"}}),
         );
         assert_eq!(found.profiles.len(), 2);
         assert!(found.profiles.contains(&Profile::Session));
         assert_eq!(found.runtimes, ["wasm"]);
+        assert_eq!(found.extensions, [Extension::Caching].into());
         for nothing in [json!(null), json!([]), json!({"profiles": "core"})] {
             assert_eq!(read(&nothing).profiles.len(), 1);
         }

@@ -9,12 +9,13 @@ use reqwest::{Method, Url};
 use super::{Answer, Boxed, Exchange, HttpRequest, SendError, Target};
 
 /// Largest answer that is read, in bytes; transcripts of long sessions are the largest.
-const MOST_BODY: usize = 32 << 20;
+pub(in crate::suite) const MOST_BODY: usize = 32 << 20;
 
 /// Most brackets, colons and commas of an answer that is read; an observation of 1 MiB, thrice, has fewer.
-const MOST_MARKS: usize = 2_000_000;
+pub(in crate::suite) const MOST_MARKS: usize = 2_000_000;
 
-fn marks(body: &[u8]) -> usize {
+/// How many of them a text has; the memory that it takes as a value grows with them.
+pub(in crate::suite) fn marks(body: &[u8]) -> usize {
     let is_mark = |byte: &&u8| matches!(byte, b'{' | b'[' | b':' | b',');
     body.iter().filter(is_mark).count()
 }

@@ -102,6 +102,8 @@ impl Workflow {
             action: Arc::clone(&current.action().action),
             args: current.ready().input.clone(),
             manifest: self.manifest.name.clone(),
+            digest: self.manifest.digest.clone(),
+            subject: self.caller.subject.clone(),
             clock: self.terms.clock.unwrap_or(around.now),
             seed: self.terms.seed,
         }))

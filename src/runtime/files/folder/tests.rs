@@ -150,6 +150,21 @@ fn what_is_no_file_is_not_found_at_once() {
 }
 
 #[test]
+fn a_refused_write_leaves_no_folders() {
+    let ground = Ground::new();
+    let base = format!("file://{}", ground.folder.path().display());
+    let long = "n".repeat(256);
+    let place = ground.place_below(&format!("{base}/new/root/"), &format!("one/two/{long}"));
+    let written = write(&Reference, &place, b"x", &AtomicBool::new(true));
+    assert_eq!(written.err(), Some(Failure::LongName));
+    for path in [format!("one/two/{long}"), format!("one/{long}/three")] {
+        assert_eq!(ground.write(&path, "x"), Err(Failure::LongName), "{path}");
+    }
+    assert_eq!(ground.names("root"), ["a.txt", "deep"]);
+    assert_eq!(ground.names("."), ["outside", "root"]);
+}
+
+#[test]
 fn the_limit_holds_whatever_a_file_says_of_itself() {
     let ground = Ground::new();
     ground.lay("root/just", &"x".repeat(64));
@@ -398,6 +413,16 @@ fn the_rights_of_a_replaced_file_stay() {
     assert_eq!(ground.write("a.txt", "new"), Ok(false));
     let status = std::fs::metadata(&path).expect("a status");
     assert_eq!(status.mode() & 0o777, 0o604);
+}
+
+#[test]
+fn a_replaced_file_runs_as_nobody_else() {
+    let ground = Ground::new();
+    let path = ground.at("root/a.txt");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o7755)).expect("set");
+    assert_eq!(ground.write("a.txt", "new"), Ok(false));
+    let status = std::fs::metadata(&path).expect("a status");
+    assert_eq!(status.mode() & 0o7777, 0o755);
 }
 
 #[test]
