@@ -1,4 +1,4 @@
-"""Goes from an empty folder to a first verdict, by the page of README.md that says how, and checks that the page tells the truth.
+"""Goes from an empty folder to a first verdict, by the page of conformance/targets/first-verdict.md that says how, and checks that the page tells the truth.
 
 Usage: python3 .ci/first_verdict.py BINARY [PAGE]
 
@@ -79,7 +79,7 @@ def left_behind(folder):
 
 def main():
     binary = Path(sys.argv[1]).resolve()
-    page = Path(sys.argv[2]) if len(sys.argv) > 2 else ROOT / "README.md"
+    page = Path(sys.argv[2]) if len(sys.argv) > 2 else ROOT / "conformance/targets/first-verdict.md"
     blocks = BLOCK.findall(page.read_text())
     if not blocks:
         sys.exit("first verdict: %s has no blocks for it" % page)

@@ -215,6 +215,7 @@ enum Unready {
 
 async fn until_ready(plan: &Plan, process: &Process) -> Result<u16, Unready> {
     let deadline = Instant::now() + plan.ready_timeout;
+    let mut before = None;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let request = HttpRequest::new("GET", plan.ready.as_str());
@@ -226,7 +227,11 @@ async fn until_ready(plan: &Plan, process: &Process) -> Result<u16, Unready> {
             Ok(answer) if answer.status < 500 => return Ok(answer.status),
             Ok(answer) => Unready::Status(answer.status),
             Err(SendError::Unreachable(_)) => Unready::Silent(std::collections::BTreeSet::new()),
-            Err(error) => Unready::Broken(error.to_string()),
+            // A look that was cut short says less than the one before it.
+            Err(error) => match (before.take(), &error) {
+                (Some(before), SendError::TimedOut(time)) if *time < LOOK => before,
+                _ => Unready::Broken(error.to_string()),
+            },
         };
         if Instant::now() + PAUSE >= deadline {
             return Err(match why {
@@ -236,6 +241,7 @@ async fn until_ready(plan: &Plan, process: &Process) -> Result<u16, Unready> {
                 other => other,
             });
         }
+        before = Some(why);
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}
             _ = process.ended() => {}
