@@ -1,4 +1,4 @@
-"""Goes from an empty folder to a first verdict, by the page of conformance/targets/first-verdict.md that says how, and checks that the page tells the truth.
+"""Goes from an empty folder to a first verdict, by conformance/targets/first-verdict.md, and checks that the page tells the truth.
 
 Usage: python3 .ci/first_verdict.py BINARY [PAGE]
 
