@@ -186,7 +186,7 @@ def main():
         threading.Thread(target=flood, daemon=True).start()
     if MODE == "forks-children":
         leave_children()
-    port = 1 + int(os.environ["PORT"]) if MODE == "listens-elsewhere" else int(os.environ["PORT"])
+    port = 0 if MODE == "listens-elsewhere" else int(os.environ["PORT"])
     Server(("127.0.0.1", port), Handler).serve_forever()
 
 

@@ -1,6 +1,7 @@
 //! A runtime small enough to be read at a glance, with one defect at a time. It knows just what the sample cases need.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -50,6 +51,7 @@ struct State {
     client: reqwest::Client,
     manifests: Mutex<BTreeMap<String, Value>>,
     sessions: Mutex<BTreeMap<String, Value>>,
+    opened: AtomicUsize,
     steps: Mutex<usize>,
 }
 
@@ -63,6 +65,7 @@ pub async fn start(defect: Defect, model: String) -> Fake {
         client: reqwest::Client::new(),
         manifests: Mutex::default(),
         sessions: Mutex::default(),
+        opened: AtomicUsize::new(0),
         steps: Mutex::new(0),
     });
     let task = tokio::spawn(async move {
@@ -160,10 +163,9 @@ impl State {
                 )
             }
             ("POST", ["sessions"]) => {
-                let id = format!(
-                    "fake-session-id-{:0>16}",
-                    self.sessions.lock().expect("lock").len()
-                );
+                // Never one that was given before: sessions come and go at the same time.
+                let number = self.opened.fetch_add(1, Ordering::Relaxed);
+                let id = format!("fake-session-id-{number:0>16}");
                 self.sessions
                     .lock()
                     .expect("lock")
