@@ -65,11 +65,29 @@ pub(super) fn plural(count: usize, noun: &str) -> String {
 /// Largest file the command line reads, in bytes.
 const MOST_BYTES: u64 = 4 * 1024 * 1024;
 
+/// Refuses a pipe in the file system, which could keep who opens it for ever. Those that a shell hands over are meant.
+///
+/// # Errors
+/// What it is, and what to do.
+pub(super) fn never_a_pipe(path: &Path) -> Result<(), String> {
+    use std::os::unix::fs::FileTypeExt as _;
+    let handed = ["/dev/", "/proc/"]
+        .iter()
+        .any(|root| path.starts_with(root));
+    match std::fs::metadata(path) {
+        Ok(about) if about.file_type().is_fifo() && !handed => {
+            Err("it is a pipe; name a file".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Reads a file that the user named.
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
     use std::io::Read as _;
     let cannot =
         |reason: String| Failure::usage(format!("cannot read {}: {reason}", path.display()));
+    never_a_pipe(path).map_err(cannot)?;
     let file = std::fs::File::open(path).map_err(|error| cannot(error.to_string()))?;
     let mut bytes = Vec::new();
     file.take(MOST_BYTES + 1)

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
-use super::failure::Failure;
+use super::failure::{Failure, never_a_pipe};
 use crate::requirement::Registry;
 use crate::suite::report::{self, Format, Report, Style, render_annotations};
 
@@ -166,6 +166,7 @@ pub(super) fn show(text: &str) {
 pub(super) fn read_report(path: &Path) -> Result<Report, Failure> {
     use std::io::Read as _;
     let cannot = |why: String| Failure::usage(format!("cannot use {}: {why}", path.display()));
+    never_a_pipe(path).map_err(cannot)?;
     let file = std::fs::File::open(path).map_err(|error| cannot(error.to_string()))?;
     let about = file.metadata().map_err(|error| cannot(error.to_string()))?;
     if about.is_dir() {

@@ -123,6 +123,12 @@ impl Run {
             return self.offline(folder, terms);
         }
         let cases = harness::cases(self.cases.as_deref())?;
+        if self.target.is_silent() {
+            // A pipeline in the wrong folder must not take this for a verdict on its own runtime.
+            eprintln!(
+                "judging the built-in reference: there is no oap-target.toml here, and no --command, --url or --stdio"
+            );
+        }
         let options = terms.on(self.options(&chosen));
         if let Chosen::Own(own) = &chosen {
             Claims::of(&own.definition)
@@ -183,6 +189,11 @@ impl Run {
             biased;
             failure = stand.broken() => Err(failure),
             code = work => code,
+        };
+        // An adapter that broke its protocol in the last moment has no verdict either.
+        let code = match tokio::time::timeout(std::time::Duration::ZERO, stand.broken()).await {
+            Ok(failure) if code.is_ok() => Err(failure),
+            _ => code,
         };
         stand.down(self.keep.as_deref()).await;
         code

@@ -217,7 +217,8 @@ impl Case {
     /// Whether it cannot be judged where the target asks another model than the scripted one: it has a script, or looks at
     /// what the model was asked.
     pub fn needs_scripted_model(&self) -> bool {
-        let looks = |sight: &Sight<'_>| matches!(sight.place, Place::ModelCalls | Place::ModelRequests);
+        let looks =
+            |sight: &Sight<'_>| matches!(sight.place, Place::ModelCalls | Place::ModelRequests);
         !self.model.is_empty() || self.expect.sights().iter().any(looks)
     }
 

@@ -21,8 +21,7 @@ use super::options::{Options, select};
 use super::order::{shuffled, token};
 use super::report::exchanges::{CaseExchanges, bound_run};
 use super::report::{
-    CaseReport, Flake, Normaliser, Report, RunBlock, Sample, TargetBlock, assemble,
-    shown,
+    CaseReport, Flake, Normaliser, Report, RunBlock, Sample, TargetBlock, assemble, shown,
 };
 use super::secrets::Secrets;
 use super::solo;
@@ -33,8 +32,7 @@ use crate::requirement::{Profile, Registry};
 use mock_services::MockServices;
 
 /// The reason of a case that a run did not come to.
-pub const NOT_STARTED: &str =
-    "not started: an earlier case failed, and the run was to stop then";
+pub const NOT_STARTED: &str = "not started: an earlier case failed, and the run was to stop then";
 
 /// Runs cases against a target and reports.
 ///
@@ -115,7 +113,9 @@ pub async fn run_on(
     };
     let secrets = Secrets::new(options.secrets.iter().cloned());
     // Null targets and mutants are silent on purpose, and every case is to meet them.
-    let patience = options.gives_up.then(|| Arc::new(Patience::new(Arc::clone(&counted) as _)));
+    let patience = options
+        .gives_up
+        .then(|| Arc::new(Patience::new(Arc::clone(&counted) as _)));
     let watched: Arc<dyn Target> = match &patience {
         Some(patience) => Arc::clone(patience) as _,
         None => Arc::clone(&counted) as _,
@@ -369,8 +369,7 @@ impl Running<'_> {
             && let Some(result) = self.results.get_mut(&case.id)
             && result.report == report
         {
-            result.exchanges =
-                CaseExchanges::of(observed, &report.mismatches, self.ground.secrets);
+            result.exchanges = CaseExchanges::of(observed, &report.mismatches, self.ground.secrets);
         }
         if report.verdict != Verdict::Pass
             && let Some(folder) = &self.options.keep

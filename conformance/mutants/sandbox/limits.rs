@@ -387,12 +387,14 @@ impl Parts for Waiting {
     }
 }
 
-/// Keys whose runs met a limit.
-struct Broken(Arc<Mutex<BTreeSet<QueueKey>>>);
+/// Sessions whose runs met a limit.
+struct Broken(Arc<Mutex<BTreeSet<String>>>);
 
 impl SandboxParts for Broken {
     fn submit(&self, sandbox: &Sandbox, key: &QueueKey, job: Job, done: Done) {
-        let (own, broken) = (key.clone(), Arc::clone(&self.0));
+        // The narrowest name of a key is the session.
+        let own = key.names().last().cloned().unwrap_or_default();
+        let broken = Arc::clone(&self.0);
         sandbox.submit(key, job, move |mut finished| {
             let met = matches!(
                 code(&finished),

@@ -136,7 +136,8 @@ impl TargetChoice {
         let own = Path::new(FILE_NAME);
         match &self.target {
             Some(file) => Some(file),
-            None => own.is_file().then_some(own),
+            // One that cannot be read is refused where it is read: a dead link must not mean the reference.
+            None => own.symlink_metadata().is_ok().then_some(own),
         }
     }
 

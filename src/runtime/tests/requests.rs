@@ -221,7 +221,7 @@ async fn a_busy_port_is_a_start_error() {
         sandbox: SandboxSettings::default(),
         storage: Storage::default(),
         profiles: offered_profiles(),
-            extensions: crate::runtime::offered_extensions(),
+        extensions: crate::runtime::offered_extensions(),
         auth: None,
         anonymous_scopes: BTreeSet::new(),
         bound_secrets: BTreeMap::new(),

@@ -271,6 +271,8 @@ fn with_lines(message: &str) -> (String, Vec<String>) {
     let mut lines = message.lines();
     let first = lines.next().unwrap_or_default();
     let first = first.trim_end_matches("; the last that it wrote:");
-    let rest = lines.map(|line| line.trim_start().to_owned()).collect();
+    let rest = lines
+        .map(|line| line.trim_start().trim_start_matches("| ").to_owned())
+        .collect();
     (first.to_owned(), rest)
 }

@@ -11,6 +11,7 @@ use crate::suite::report::text::one_line;
 use crate::suite::report::{Report, RunBlock, assemble};
 use crate::suite::revision::Revision;
 use crate::suite::shard::Shard;
+use crate::suite::verdict::Verdict;
 
 /// Joins the reports of all shards of one run. `cases` are those that the shards were made from; each report has the name by
 /// which messages call it.
@@ -64,6 +65,7 @@ fn complete(shards: &[(String, Report)]) -> Result<u32, String> {
     let mut seen: BTreeMap<u32, &str> = BTreeMap::new();
     let mut of = None;
     for (name, report) in shards {
+        ours(name, report)?;
         let shard = report.run.selection.shard.ok_or_else(|| {
             format!("{name} is no shard; join reports of 'oap-conform run --shard k/n'")
         })?;
@@ -99,6 +101,28 @@ fn complete(shards: &[(String, Report)]) -> Result<u32, String> {
     }
 }
 
+/// A shard was written by this version, and nothing passed of a profile that its target does not declare.
+fn ours(name: &str, report: &Report) -> Result<(), String> {
+    let suite = format!("oap-conform {}", env!("CARGO_PKG_VERSION"));
+    if report.run.suite != suite {
+        return Err(format!(
+            "{name} was written by {}, and this is {suite}; join shards with the version that ran them",
+            one_line(&report.run.suite)
+        ));
+    }
+    let passed = report.cases.iter().find(|case| {
+        case.verdict == Verdict::Pass && !report.run.target.profiles.contains(&case.profile)
+    });
+    match passed {
+        Some(case) => Err(format!(
+            "{name} says that {} passed, whose profile {} the target does not declare; name a report as 'oap-conform run' wrote it",
+            one_line(&case.id),
+            case.profile
+        )),
+        None => Ok(()),
+    }
+}
+
 /// Two shards are of one run: what was judged, by what, and how it was chosen is the same.
 fn alike(name: &str, one: &Report, other_name: &str, other: &Report) -> Result<(), String> {
     let differ = |what: &str, a: String, b: String| {
@@ -118,7 +142,6 @@ fn alike(name: &str, one: &Report, other_name: &str, other: &Report) -> Result<(
         ..selection.clone()
     };
     let (a, b) = (&one.run, &other.run);
-    differ("the version of the suite", a.suite.clone(), b.suite.clone())?;
     differ(
         "what was selected",
         shown(&chosen(&a.selection)),

@@ -358,7 +358,7 @@ fn requirement_verdict(
     .unwrap_or(Verdict::NotObserved)
 }
 
-fn level_totals(requirements: &[RequirementReport], level: Level) -> LevelTotals {
+pub(super) fn level_totals(requirements: &[RequirementReport], level: Level) -> LevelTotals {
     let mut totals = LevelTotals::default();
     for requirement in requirements
         .iter()
@@ -375,7 +375,7 @@ fn level_totals(requirements: &[RequirementReport], level: Level) -> LevelTotals
     totals
 }
 
-fn run_verdict(cases: &[CaseReport], totals: &Totals) -> RunVerdict {
+pub(super) fn run_verdict(cases: &[CaseReport], totals: &Totals) -> RunVerdict {
     let has = |verdict| cases.iter().any(|case| case.verdict == verdict);
     if has(Verdict::Fail) || totals.must.failed > 0 {
         RunVerdict::NotConformant

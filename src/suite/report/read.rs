@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::model::{level_totals, run_verdict};
+use crate::requirement::Level;
 use crate::suite::report::{LevelTotals, Report};
 use crate::suite::verdict::{RunVerdict, Verdict};
 
@@ -104,9 +106,25 @@ fn check(report: &Report) -> Result<(), String> {
     {
         return Err("a time of the run block is no time".to_owned());
     }
-    let spotless = totals.must.failed == 0 && report.count(Verdict::Fail) == 0;
+    for (level, said) in [(Level::Must, &totals.must), (Level::Should, &totals.should)] {
+        if level_totals(&report.requirements, level) != *said {
+            return Err(format!(
+                "totals of level {level:?} are not those of its requirements"
+            ));
+        }
+    }
+    if let Some(case) = report
+        .cases
+        .iter()
+        .find(|case| case.verdict == Verdict::Pass && !case.mismatches.is_empty())
+    {
+        return Err(format!(
+            "{} passed and has mismatches",
+            super::text::one_line(&case.id)
+        ));
+    }
     if report.verdict == RunVerdict::Conformant
-        && (!spotless || totals.must.not_observed > 0 || report.count(Verdict::HarnessError) > 0)
+        && run_verdict(&report.cases, totals) != RunVerdict::Conformant
     {
         return Err("the verdict is conformant, but not everything passed".to_owned());
     }

@@ -182,7 +182,8 @@ impl Process {
         if lines.is_empty() {
             return String::new();
         }
-        format!("; the last that it wrote:\n  {}", lines.join("\n  "))
+        // Marked, so that no line of a target begins a command of a pipeline's runner.
+        format!("; the last that it wrote:\n  | {}", lines.join("\n  | "))
     }
 
     /// Asks it to end, and kills it and all that it started when it takes longer than it may.
@@ -353,7 +354,7 @@ mod tests {
         assert_eq!(process.ended().await, Exit::Code(7));
         process.stop().await;
         let words = process.last_words(&Secrets::default());
-        assert!(words.ends_with("\n  err"), "{words}");
+        assert!(words.ends_with("\n  | err"), "{words}");
         assert_eq!(Exit::Signal(9).to_string(), "signal 9, SIGKILL");
     }
 

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::fake::{self, Defect};
 use super::{CALL, REFUSAL, WISH, case, registry, wire};
+use crate::requirement::Profile;
 use crate::suite::case::Case;
 use crate::suite::options::{Options, Times, test_secrets};
 use crate::suite::report::merge::merge;
@@ -268,7 +269,7 @@ async fn shards_joined_are_one_run() {
             }),
         ),
         (
-            "differ in the version of the suite",
+            "was written by oap-conform 9",
             refused(&|shards| shards[1].1.run.suite = "oap-conform 9".into()),
         ),
         (
@@ -280,8 +281,14 @@ async fn shards_joined_are_one_run() {
             refused(&|shards| shards[1].1.run.selection.revision = Some("2.0".into())),
         ),
         (
-            "differ in the target's profiles",
+            "does not declare",
             refused(&|shards| shards[1].1.run.target.profiles.clear()),
+        ),
+        (
+            "differ in the target's profiles",
+            refused(&|shards| {
+                shards[1].1.run.target.profiles.insert(Profile::Human);
+            }),
         ),
         (
             "differ in the baseline",
