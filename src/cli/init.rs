@@ -272,7 +272,10 @@ fn github(repository: &str) -> String {
 fn gitlab(repository: &str) -> String {
     let install = match needs() {
         Some(Needs::Python(install)) => {
-            format!("apt-get update && apt-get install -y python3-pip && {install}")
+            // Debian keeps its own Python to itself unless told otherwise; the machine of a job is nobody's.
+            format!(
+                "apt-get update && apt-get install -y python3-pip && PIP_BREAK_SYSTEM_PACKAGES=1 {install}"
+            )
         }
         Some(Needs::Node) => "apt-get update && apt-get install -y npm && npm ci".to_owned(),
         None => "echo 'install here what the runtime needs'".to_owned(),

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One step of the action: runs the suite with the inputs (INPUT_*), writes outputs and summary, ends as the suite did.
+# One step of the action: judges, or joins reports, with the inputs (INPUT_*), writes outputs and summary, ends as the suite did.
 set -uo pipefail
 
 binary=${INPUT_BINARY:-$HOME/.cache/oap-conform/bin/oap-conform}
@@ -9,22 +9,28 @@ mkdir -p "$reports"
 PATH="$(cd "$(dirname "$binary")" && pwd):$PATH"
 export PATH
 
-arguments=(run --jobs "${INPUT_JOBS:-2}")
-if [ -n "${INPUT_URL:-}" ]; then
-    arguments+=(--url "$INPUT_URL")
-elif [ -n "${INPUT_COMMAND:-}" ]; then
-    arguments+=(--command "$INPUT_COMMAND")
+if [ -n "${INPUT_MERGE:-}" ]; then
+    # Globs are meant here; a name with a space in it cannot be given.
+    # shellcheck disable=SC2206
+    arguments=(merge $INPUT_MERGE)
 else
-    arguments+=(--target "${INPUT_TARGET:-oap-target.toml}")
+    arguments=(run --jobs "${INPUT_JOBS:-2}")
+    if [ -n "${INPUT_URL:-}" ]; then
+        arguments+=(--url "$INPUT_URL")
+    elif [ -n "${INPUT_COMMAND:-}" ]; then
+        arguments+=(--command "$INPUT_COMMAND")
+    else
+        arguments+=(--target "${INPUT_TARGET:-oap-target.toml}")
+    fi
+    read -ra profiles <<<"${INPUT_PROFILES:-}"
+    for profile in ${profiles[@]+"${profiles[@]}"}; do
+        arguments+=(--profile "$profile")
+    done
+    [ -n "${INPUT_FILTER:-}" ] && arguments+=(--filter "$INPUT_FILTER")
+    [ -n "${INPUT_REVISION:-}" ] && arguments+=(--revision "$INPUT_REVISION")
+    [ -n "${INPUT_SHARD:-}" ] && arguments+=(--shard "$INPUT_SHARD")
+    [ -n "${INPUT_BASELINE:-}" ] && arguments+=(--baseline "$INPUT_BASELINE")
 fi
-read -ra profiles <<<"${INPUT_PROFILES:-}"
-for profile in ${profiles[@]+"${profiles[@]}"}; do
-    arguments+=(--profile "$profile")
-done
-[ -n "${INPUT_FILTER:-}" ] && arguments+=(--filter "$INPUT_FILTER")
-[ -n "${INPUT_REVISION:-}" ] && arguments+=(--revision "$INPUT_REVISION")
-[ -n "${INPUT_SHARD:-}" ] && arguments+=(--shard "$INPUT_SHARD")
-[ -n "${INPUT_BASELINE:-}" ] && arguments+=(--baseline "$INPUT_BASELINE")
 [ -n "${INPUT_FAIL_ON:-}" ] && arguments+=(--fail-on "$INPUT_FAIL_ON")
 for form in json junit sarif markdown html badge; do
     extension=$form
