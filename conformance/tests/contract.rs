@@ -1,5 +1,7 @@
 //! The command line as programs see it: exit codes, JSON, the line that says where a server listens.
 
+mod files;
+mod program;
 mod reports;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

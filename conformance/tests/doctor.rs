@@ -1,11 +1,16 @@
 //! The first five minutes: what `init` writes can be read and judged, and `doctor` tells each broken target apart, in one sentence, with
 //! what to do, without a secret and without a process left.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
+mod processes;
+mod program;
+mod table;
+
+use std::path::Path;
+use std::process::Output;
 
 use oap_conform::schema;
+use processes::{left, mark};
+use program::{finished, program, told};
 use serde_json::Value;
 
 /// What no output may hold.
@@ -171,25 +176,7 @@ const TABLE: [Row; 18] = [
 
 #[test]
 fn each_broken_target_gets_its_sentence_and_what_mends_it() {
-    let next = AtomicUsize::new(0);
-    let problems: Vec<String> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..2)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut problems = Vec::new();
-                    while let Some(row) = TABLE.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        problems.extend(looked_at(row));
-                    }
-                    problems
-                })
-            })
-            .collect();
-        workers
-            .into_iter()
-            .flat_map(|worker| worker.join().expect("no panic"))
-            .collect()
-    });
-    assert!(problems.is_empty(), "{}", problems.join("\n\n"));
+    table::each(&TABLE, looked_at);
 }
 
 /// What is not as the row says.
@@ -398,48 +385,11 @@ fn define(folder: &Path, mode: &str, mark: &str) {
     std::fs::write(folder.join("oap-target.toml"), text).expect("written");
 }
 
-fn program(folder: &Path) -> Command {
-    let mut program = Command::new(PathBuf::from(env!("CARGO_BIN_EXE_oap-conform")));
-    program.current_dir(folder).stdin(Stdio::null());
-    program
-}
-
-fn finished(program: &mut Command) -> Output {
-    program.output().expect("it runs")
-}
-
-fn told(output: &Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    text(&output.stdout) + &text(&output.stderr)
-}
-
 /// Secrets that are shown, and processes that are left.
 fn problems(output: &Output, mark: &str) -> Vec<String> {
     let said = told(output);
     let shown = SECRETS.iter().filter(|secret| said.contains(**secret));
     let mut problems: Vec<String> = shown.map(|secret| format!("shows {secret}")).collect();
-    problems.extend(processes(mark).into_iter().map(|it| format!("left {it}")));
+    problems.extend(left(mark).into_iter().map(|it| format!("left {it}")));
     problems
-}
-
-fn mark() -> String {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    format!("unready-mark-{}-{number}-end", std::process::id())
-}
-
-/// The living processes with a mark on their command line.
-fn processes(mark: &str) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter_map(|entry| {
-            let line = std::fs::read(entry.path().join("cmdline")).ok()?;
-            let line = String::from_utf8_lossy(&line).replace('\0', " ");
-            let is_ours = line.contains(mark) && !line.contains("oap-conform ");
-            is_ours.then(|| format!("{}: {line}", entry.file_name().to_string_lossy()))
-        })
-        .collect()
 }

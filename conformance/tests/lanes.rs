@@ -1,7 +1,13 @@
 //! Targets that take their manifest from a file: an instance for each case, and no process left.
 
+mod processes;
+mod program;
+
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Output;
+
+use processes::{left, mark};
+use program::{finished, program, told};
 
 /// Cases with manifests of their own, with the model, and one that registers.
 const CASES: [&str; 5] = [
@@ -33,36 +39,15 @@ fn judge(start: &str, jobs: &str, mark: &str) -> Output {
         root().join("fixtures/harness/auth.toml").display(),
     );
     std::fs::write(folder.path().join("oap-target.toml"), definition).expect("written");
-    Command::new(env!("CARGO_BIN_EXE_oap-conform"))
-        .args(["run", "--cases", "cases", "--jobs", jobs, "--verbose"])
-        .current_dir(folder.path())
-        .output()
-        .expect("the binary runs")
-}
-
-fn said(output: &Output) -> String {
-    format!(
-        "{}\n{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
-}
-
-fn left(mark: &str) -> Vec<String> {
-    let entries = std::fs::read_dir("/proc").expect("/proc");
-    entries
-        .filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok())
-        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
-        .filter(|line| line.contains(mark))
-        .collect()
+    finished(program(folder.path()).args(["run", "--cases", "cases", "--jobs", jobs, "--verbose"]))
 }
 
 #[test]
 fn each_case_has_an_instance_with_its_manifest() {
     for jobs in ["1", "3"] {
-        let mark = format!("lane-{jobs}-{}", std::process::id());
+        let mark = mark();
         let output = judge("'--manifest', '${manifest}'", jobs, &mark);
-        let said = said(&output);
+        let said = told(&output);
         assert!(said.contains("5 cases, "), "{said}");
         assert!(said.contains(" 4 pass, 1 not_implemented"), "{said}");
         assert!(
@@ -76,9 +61,9 @@ fn each_case_has_an_instance_with_its_manifest() {
 
 #[test]
 fn a_target_that_does_not_take_the_file_passes_nothing_that_needs_it() {
-    let mark = format!("lane-deaf-{}", std::process::id());
+    let mark = mark();
     let output = judge("", "2", &mark);
-    let said = said(&output);
+    let said = told(&output);
     assert_ne!(output.status.code(), Some(0), "{said}");
     // What is asked without a manifest is answered all the same.
     assert!(said.contains("1 pass"), "{said}");

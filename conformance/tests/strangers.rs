@@ -1,9 +1,15 @@
 //! Foreign targets that are odd in one way each: the right exit code, one clear sentence, no secret shown, and no process left.
 
+mod processes;
+mod program;
+mod table;
+
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use processes::{left, mark};
+use program::{finished, program, told};
 
 /// Longest time of one run; most of it is spent on starting two programs.
 const BOUND: Duration = Duration::from_secs(60);
@@ -181,25 +187,7 @@ const TABLE: [Row; 23] = [
 
 #[test]
 fn odd_targets_are_told_apart_and_leave_nothing_behind() {
-    let next = AtomicUsize::new(0);
-    let problems: Vec<String> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..2)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut problems = Vec::new();
-                    while let Some(row) = TABLE.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        problems.extend(judged(row));
-                    }
-                    problems
-                })
-            })
-            .collect();
-        workers
-            .into_iter()
-            .flat_map(|worker| worker.join().expect("no panic"))
-            .collect()
-    });
-    assert!(problems.is_empty(), "{}", problems.join("\n\n"));
+    table::each(&TABLE, judged);
 }
 
 /// What is not as the row says.
@@ -231,7 +219,7 @@ fn judged(row: &Row) -> Option<String> {
     if took > BOUND {
         wrong.push(format!("took {took:?}"));
     }
-    let left = processes(&mark);
+    let left = left(&mark);
     if !left.is_empty() {
         wrong.push(format!("left behind {}", left.join(", ")));
     }
@@ -251,7 +239,7 @@ fn a_run_that_is_interrupted_ends_its_target() {
             .spawn()
             .expect("it starts");
         let mut child = Killed(Some(child));
-        until(|| !processes(&mark).is_empty());
+        until(|| !left(&mark).is_empty());
         let id = child.0.as_ref().expect("not taken").id().to_string();
         let sent = Command::new("kill").args(["-s", signal, &id]).status();
         assert!(sent.expect("kill runs").success());
@@ -262,7 +250,7 @@ fn a_run_that_is_interrupted_ends_its_target() {
             told(&output).contains("interrupted; no verdict"),
             "{signal}"
         );
-        assert_eq!(processes(&mark), Vec::<String>::new(), "{signal}");
+        assert_eq!(left(&mark), Vec::<String>::new(), "{signal}");
     }
 }
 
@@ -279,7 +267,7 @@ fn a_port_that_is_taken_is_told_before_anything_is_started() {
     assert_eq!(output.status.code(), Some(3));
     let says = format!("the port is taken: something listens at {url}");
     assert!(told(&output).contains(&says), "{}", told(&output));
-    assert_eq!(processes(&mark), Vec::<String>::new());
+    assert_eq!(left(&mark), Vec::<String>::new());
 }
 
 #[test]
@@ -339,7 +327,7 @@ fn a_command_line_is_all_that_is_needed_and_headers_come_from_the_environment() 
     );
     assert_eq!(missing.status.code(), Some(2));
     assert!(told(&missing).contains("the environment variable NOT_SET_AT_ALL is not set"));
-    assert_eq!(processes(&mark), Vec::<String>::new());
+    assert_eq!(left(&mark), Vec::<String>::new());
 }
 
 #[test]
@@ -369,7 +357,7 @@ fn in_production_nothing_that_needs_a_script_is_observed_and_no_run_is_conforman
         said.contains("the target asks a model of its own"),
         "{said}"
     );
-    assert_eq!(processes(&mark), Vec::<String>::new());
+    assert_eq!(left(&mark), Vec::<String>::new());
 }
 
 #[test]
@@ -445,39 +433,6 @@ fn define(folder: &Path, mode: &str, mark: &str, more: &str) {
     std::fs::write(folder.join("oap-target.toml"), text).expect("written");
 }
 
-fn program(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_oap-conform"));
-    command
-        .current_dir(folder)
-        .env("NO_COLOR", "1")
-        .stdin(Stdio::null());
-    command
-}
-
-/// Runs to its end, which is not waited for without limit.
-fn finished(command: &mut Command) -> Output {
-    let child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let id = child.id().to_string();
-    let (done, ended) = std::sync::mpsc::channel::<()>();
-    let watchdog = std::thread::spawn(move || {
-        if ended.recv_timeout(2 * BOUND).is_err() {
-            let _ = Command::new("kill").args(["-s", "KILL", &id]).status();
-        }
-    });
-    let output = child.wait_with_output().expect("it ends");
-    let _ = done.send(());
-    watchdog.join().expect("no panic");
-    output
-}
-
-fn told(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
-}
-
 /// All that a run wrote into its folder.
 fn everything_below(folder: &Path) -> String {
     let mut text = String::new();
@@ -503,29 +458,6 @@ fn matches(text: &str, pattern: &str) -> bool {
             None => false,
         })
     })
-}
-
-fn mark() -> String {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    format!("odd-mark-{}-{number}-end", std::process::id())
-}
-
-/// The living processes with a mark on their command line.
-fn processes(mark: &str) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter_map(|entry| {
-            let line = std::fs::read(entry.path().join("cmdline")).ok()?;
-            let line = String::from_utf8_lossy(&line).replace('\0', " ");
-            // The suite's own command line may hold the mark as well.
-            let is_odd = line.contains(mark) && !line.contains("oap-conform ");
-            is_odd.then(|| format!("{}: {line}", entry.file_name().to_string_lossy()))
-        })
-        .collect()
 }
 
 fn until(mut holds: impl FnMut() -> bool) {

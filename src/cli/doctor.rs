@@ -74,10 +74,11 @@ impl Doctor {
         let done = {
             let mut looked = std::pin::pin!(look(chosen, &mut diagnosis));
             tokio::select! {
-                done = &mut looked => done,
+                biased;
                 stopped = harness::interrupted() => {
                     stopped.and_then(|()| Err(Failure::harness(harness::INTERRUPTED)))
                 }
+                done = &mut looked => done,
             }
         };
         process::stop_all().await;

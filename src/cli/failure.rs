@@ -65,11 +65,36 @@ pub(super) fn plural(count: usize, noun: &str) -> String {
 /// Largest file the command line reads, in bytes.
 const MOST_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Refuses a pipe in the file system, which could keep who opens it for ever. Those that a shell hands over are meant.
+/// Reads a file that the user named.
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
+    let cannot =
+        |reason: String| Failure::usage(format!("cannot read {}: {reason}", path.display()));
+    let bytes = read_bounded(path, MOST_BYTES).map_err(cannot)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(cannot(format!("it is larger than {MOST_BYTES} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// Reads at most `most` bytes of a file, and one more where there are more.
 ///
 /// # Errors
-/// What it is, and what to do.
-pub(super) fn never_a_pipe(path: &Path) -> Result<(), String> {
+/// Why it cannot be read, without its name.
+pub(super) fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+    use std::io::Read as _;
+    a_file(path)?;
+    let read = || {
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)?
+            .take(most.saturating_add(1))
+            .read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_err(|error: std::io::Error| error.to_string())
+}
+
+/// Refuses a folder, and a pipe in the file system, which could keep who opens it for ever. Those that a shell hands over are meant.
+fn a_file(path: &Path) -> Result<(), String> {
     use std::os::unix::fs::FileTypeExt as _;
     let handed = ["/dev/", "/proc/"]
         .iter()
@@ -78,23 +103,7 @@ pub(super) fn never_a_pipe(path: &Path) -> Result<(), String> {
         Ok(about) if about.file_type().is_fifo() && !handed => {
             Err("it is a pipe; name a file".to_owned())
         }
+        Ok(about) if about.is_dir() => Err("it is a folder; name a file".to_owned()),
         _ => Ok(()),
     }
-}
-
-/// Reads a file that the user named.
-pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
-    use std::io::Read as _;
-    let cannot =
-        |reason: String| Failure::usage(format!("cannot read {}: {reason}", path.display()));
-    never_a_pipe(path).map_err(cannot)?;
-    let file = std::fs::File::open(path).map_err(|error| cannot(error.to_string()))?;
-    let mut bytes = Vec::new();
-    file.take(MOST_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| cannot(error.to_string()))?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(cannot(format!("it is larger than {MOST_BYTES} bytes")));
-    }
-    Ok(bytes)
 }

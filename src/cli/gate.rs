@@ -62,7 +62,8 @@ impl Gate {
         match &self.baseline {
             Some(file) => Some(file),
             None if self.no_baseline || !stranger => None,
-            None => own.exists().then_some(own),
+            // As with the target: a dead link is refused where it is read, and is not as if there were none.
+            None => own.symlink_metadata().is_ok().then_some(own),
         }
     }
 

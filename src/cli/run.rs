@@ -18,7 +18,7 @@ use super::harness;
 use super::output::{Output, Shown};
 use crate::requirement::{Profile, Registry};
 use crate::suite::case::Case;
-use crate::suite::report::Progress;
+use crate::suite::report::{Progress, Report};
 use crate::suite::target::claims::Claims;
 use crate::suite::target::definition::Limits;
 use crate::suite::target::{Target, discover, family, process};
@@ -141,10 +141,12 @@ impl Run {
         }
         let mut judged = std::pin::pin!(self.on_stand(chosen, &cases, options));
         let code = tokio::select! {
-            code = &mut judged => code,
+            // Signals are listened for before anything is started that they are to end.
+            biased;
             stopped = harness::interrupted() => {
                 stopped.and_then(|()| Err(Failure::harness(harness::INTERRUPTED)))
             }
+            code = &mut judged => code,
         };
         // However the run ended: nothing that it started goes on.
         process::stop_all().await;
@@ -180,23 +182,28 @@ impl Run {
         let options = stand.on(options);
         let work = async {
             if self.dry {
-                return self.plan(cases, stand.target.as_ref(), &options).await;
+                let planned = self.plan(cases, stand.target.as_ref(), &options).await;
+                return planned.map(|()| None);
             }
             let (target, mocks) = (Arc::clone(&stand.target), Arc::clone(&stand.mocks));
-            self.judge(cases, target, mocks, &options).await
+            self.judge(cases, target, mocks, &options).await.map(Some)
         };
-        let code = tokio::select! {
+        let report = tokio::select! {
             biased;
             failure = stand.broken() => Err(failure),
-            code = work => code,
+            report = work => report,
         };
+        let broke = stand.down(self.keep.as_deref()).await;
+        let report = report?;
         // An adapter that broke its protocol in the last moment has no verdict either.
-        let code = match tokio::time::timeout(std::time::Duration::ZERO, stand.broken()).await {
-            Ok(failure) if code.is_ok() => Err(failure),
-            _ => code,
+        if let Some(failure) = broke {
+            return Err(failure);
+        }
+        let Some(report) = report else {
+            return Ok(0);
         };
-        stand.down(self.keep.as_deref()).await;
-        code
+        self.output.write(&report, self.verbose)?;
+        Ok(report.exit_code_by(self.gate.fail_on()).number())
     }
 
     async fn judge(
@@ -205,16 +212,14 @@ impl Run {
         target: Arc<dyn Target>,
         mocks: Arc<MockServices>,
         options: &Options,
-    ) -> Result<u8, Failure> {
+    ) -> Result<Report, Failure> {
         let progress = Progress::new();
         let sink: &dyn EventSink = if std::io::stderr().is_terminal() {
             &progress
         } else {
             &()
         };
-        let report = crate::suite::run(cases, target, mocks, options, sink).await?;
-        self.output.write(&report, self.verbose)?;
-        Ok(report.exit_code_by(self.gate.fail_on()).number())
+        Ok(crate::suite::run(cases, target, mocks, options, sink).await?)
     }
 
     async fn plan(
@@ -222,7 +227,7 @@ impl Run {
         cases: &[Case],
         target: &dyn Target,
         options: &Options,
-    ) -> Result<u8, Failure> {
+    ) -> Result<(), Failure> {
         crate::suite::target::wait_ready(target, options.times.ready).await?;
         let found = discover(target, options.times.request).await;
         let capabilities = options.claims.over(found);
@@ -236,7 +241,7 @@ impl Run {
                 ));
             }
         }
-        Ok(0)
+        Ok(())
     }
 
     /// This command without what chooses cases, order and form of the answer.

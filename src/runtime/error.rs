@@ -231,6 +231,15 @@ impl ErrorObject {
         self.with("violations", listed)
     }
 
+    /// What `details.violations` lists.
+    pub fn violations(&self) -> Vec<Violation> {
+        let listed = self.details.get("violations").and_then(Value::as_array);
+        let listed = listed.into_iter().flatten();
+        listed
+            .filter_map(|listed| serde_json::from_value(listed.clone()).ok())
+            .collect()
+    }
+
     /// The same, retryable or not.
     #[must_use]
     pub fn retryable(mut self, retryable: bool) -> Self {

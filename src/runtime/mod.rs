@@ -37,6 +37,7 @@ mod runtime;
 pub mod sandbox;
 pub mod secret_source;
 pub mod session;
+mod shelf;
 pub mod test_clock;
 #[cfg(test)]
 mod tests;

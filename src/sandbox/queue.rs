@@ -131,13 +131,13 @@ impl<T> Node<T> {
         node.push(key, depth + 1, slow, task);
     }
 
-    /// Whether a task may be taken from here. What is passed over holds workers, so there is little of it.
+    /// Whether a task may be taken from here, of which so many may run. What is passed over holds workers, so there is little of it.
     fn has_turn(&self, most: usize) -> bool {
         let below = |name: &String| {
             let node = self.below.get(name);
-            node.is_some_and(|node| node.running < most && node.has_turn(narrower(most)))
+            node.is_some_and(|node| node.has_turn(narrower(most)))
         };
-        !self.tasks.is_empty() || self.order.names().any(below)
+        self.running < most && (!self.tasks.is_empty() || self.order.names().any(below))
     }
 
     fn next(&mut self, most: usize, key: &mut Vec<String>, slow: &Slow) -> Option<T> {
@@ -145,10 +145,8 @@ impl<T> Node<T> {
             Some(task) => task,
             None => {
                 let below = &mut self.below;
-                let name = self.order.take(|name| {
-                    let node = below.get(name);
-                    node.is_some_and(|node| node.running < most && node.has_turn(narrower(most)))
-                })?;
+                let may = |name: &String| below.get(name).is_some_and(|node| node.has_turn(most));
+                let name = self.order.take(may)?;
                 let node = below.get_mut(&name)?;
                 key.push(name.clone());
                 let depth = key.len();

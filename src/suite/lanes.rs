@@ -15,16 +15,12 @@ use super::execute::{Bench, execute_on, origins_of, prepared};
 use super::files::{Files, Temporary};
 use super::observed::{ControlProblem, Observed, Whereabouts};
 use super::prepare::{self, Origins};
-use super::target::command::{self, CommandTarget};
 use super::target::definition::Definition;
 use super::target::environment::Known;
+use super::target::started::Started;
 use super::target::starting::Surroundings;
-use super::target::stdio::{self, StdioTarget};
-use super::target::{Counted, Target};
+use super::target::{Counted, ENDED, Target};
 use super::verdict::RunError;
-
-/// What is seen of an instance that ended while its case ran.
-const ENDED: &str = "the target ended while the case ran";
 
 /// What fails within this time has not been waited for.
 const AT_ONCE: Duration = Duration::from_secs(3);
@@ -72,19 +68,8 @@ enum Obstacle {
 /// One instance and what belongs to it.
 struct Lane {
     bench: Bench,
-    stop: Stop,
+    started: Started,
     counted: Arc<Counted>,
-}
-
-/// How an instance is started; a case that ended it does not get it back.
-enum Plan {
-    Command(Box<command::Plan>),
-    Stdio(Box<stdio::Plan>),
-}
-
-enum Stop {
-    Command(Arc<CommandTarget>),
-    Stdio(Arc<StdioTarget>),
 }
 
 impl Lanes {
@@ -152,10 +137,7 @@ impl Lanes {
                     observed.ended = Some(ENDED);
                 }
                 self.sent.fetch_add(lane.counted.count(), Ordering::Relaxed);
-                match lane.stop {
-                    Stop::Command(target) => target.stop().await,
-                    Stop::Stdio(target) => target.stop().await,
-                }
+                lane.started.stop().await;
                 observed
             }
             Err(Obstacle::Own(message)) => Observed::broken(token, message),
@@ -188,8 +170,7 @@ impl Lanes {
         let path = self
             .write(token, &manifest.document.to_string())
             .map_err(Obstacle::Own)?;
-        let (plan, clock) = self.plan(&mocks, &path).map_err(Obstacle::Own)?;
-        let (target, stop) = start(plan).await?;
+        let (started, clock) = self.start(&mocks, &path).await?;
         let clock = match clock {
             Some(url) => {
                 let clock = Clock::new(&url).map_err(Obstacle::Own)?;
@@ -198,7 +179,7 @@ impl Lanes {
             }
             None => None,
         };
-        let counted = Arc::new(Counted::new(target));
+        let counted = Arc::new(Counted::new(started.target()));
         Ok(Lane {
             bench: Bench {
                 target: Arc::clone(&counted) as Arc<dyn Target>,
@@ -210,18 +191,18 @@ impl Lanes {
                 lanes: None,
                 ..bench.clone()
             },
-            stop,
+            started,
             counted,
         })
     }
 
-    /// How the instance over these mocks is started, and the base URL of its clock.
-    fn plan(
+    /// Starts the instance over these mocks, and tells the base URL of its clock. A case that ends it does not get it back.
+    async fn start(
         &self,
         mocks: &MockServices,
         manifest: &Path,
-    ) -> Result<(Plan, Option<String>), String> {
-        let surroundings = Surroundings {
+    ) -> Result<(Started, Option<String>), Obstacle> {
+        let surroundings = || Surroundings {
             definition: &self.definition,
             folder: &self.folder,
             known: &self.known,
@@ -232,13 +213,15 @@ impl Lanes {
         };
         let start = self.definition.start.as_ref();
         if start.is_some_and(|start| start.stdio.is_some()) {
-            let (mut plan, clock) = surroundings.adapter()?;
+            let (mut plan, clock) = surroundings().adapter().map_err(Obstacle::Own)?;
             plan.restarts = 0;
-            return Ok((Plan::Stdio(Box::new(plan)), clock));
+            let started = Started::behind(plan).await.map_err(not_ready)?;
+            return Ok((started, clock));
         }
-        let (mut plan, clock) = surroundings.plan()?;
+        let (mut plan, clock) = surroundings().plan().map_err(Obstacle::Own)?;
         plan.restarts = 0;
-        Ok((Plan::Command(Box::new(plan)), clock))
+        let started = Started::listening(plan).await.map_err(not_ready)?;
+        Ok((started, clock))
     }
 
     fn origins(&self, mocks: &MockServices) -> Origins {
@@ -257,20 +240,6 @@ impl Lanes {
         std::fs::write(&path, manifest)
             .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
         Ok(path)
-    }
-}
-
-/// Starts one instance.
-async fn start(plan: Plan) -> Result<(Arc<dyn Target>, Stop), Obstacle> {
-    match plan {
-        Plan::Stdio(plan) => {
-            let target = StdioTarget::start(*plan).await.map_err(not_ready)?;
-            Ok((Arc::clone(&target) as _, Stop::Stdio(target)))
-        }
-        Plan::Command(plan) => {
-            let target = CommandTarget::start(*plan).await.map_err(not_ready)?;
-            Ok((Arc::clone(&target) as _, Stop::Command(target)))
-        }
     }
 }
 

@@ -8,10 +8,12 @@ mod discovery;
 pub mod environment;
 pub mod family;
 mod http;
+mod lives;
 pub mod output;
 mod patience;
 pub mod placeholders;
 pub mod process;
+pub mod started;
 pub mod starting;
 pub mod stdio;
 
@@ -201,6 +203,9 @@ pub trait Target: Send + Sync {
         Box::pin(std::future::ready(false))
     }
 }
+
+/// What is seen of a target that ended while a case ran.
+pub(super) const ENDED: &str = "the target ended while the case ran";
 
 /// How long after its time a target is given up that does not keep to it.
 const LEEWAY: Duration = Duration::from_millis(250);

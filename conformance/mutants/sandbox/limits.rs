@@ -388,13 +388,16 @@ impl Parts for Waiting {
 }
 
 /// Sessions whose runs met a limit.
-struct Broken(Arc<Mutex<BTreeSet<String>>>);
+struct Broken(Arc<Mutex<BTreeSet<QueueKey>>>);
 
 impl SandboxParts for Broken {
+    /// A session's own, whatever the reference makes of it: by it the session is known again.
+    fn queue_key(&self, call: &Call) -> QueueKey {
+        QueueKey::from(call.session_id.as_str())
+    }
+
     fn submit(&self, sandbox: &Sandbox, key: &QueueKey, job: Job, done: Done) {
-        // The narrowest name of a key is the session.
-        let own = key.names().last().cloned().unwrap_or_default();
-        let broken = Arc::clone(&self.0);
+        let (own, broken) = (key.clone(), Arc::clone(&self.0));
         sandbox.submit(key, job, move |mut finished| {
             let met = matches!(
                 code(&finished),

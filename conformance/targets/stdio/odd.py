@@ -58,5 +58,7 @@ for count, line in enumerate(sys.stdin.buffer, 1):
     if mode == "answers-twice" and count == 3:
         say(answer)
 
+if mode == "answers-again-at-its-end":
+    say(answer)
 while mode == "ignores-its-end":
     time.sleep(1)

@@ -17,9 +17,8 @@ use crate::suite::files::Temporary;
 use crate::suite::measure::Process;
 use crate::suite::options::test_secrets;
 use crate::suite::target::claims::Claims;
-use crate::suite::target::command::CommandTarget;
 use crate::suite::target::definition::Definition;
-use crate::suite::target::stdio::StdioTarget;
+use crate::suite::target::started::Started;
 use crate::suite::target::{HttpTarget, Target};
 
 /// A target and what belongs to it.
@@ -37,8 +36,7 @@ pub(in crate::cli) struct Stand {
 enum Kind {
     Reference(Running),
     Mutant(Standing),
-    Command(Arc<CommandTarget>),
-    Stdio(Arc<StdioTarget>),
+    Started(Started),
     Elsewhere,
 }
 
@@ -97,21 +95,20 @@ impl Stand {
     /// Starts somebody's own target, or goes where it listens.
     async fn own(own: Own) -> Result<Self, Failure> {
         let ground = Ground::lay(own).await?;
-        let (target, kind, clock): (Arc<dyn Target>, _, _) = match ground.start() {
-            None => (
-                Arc::new(ground.elsewhere()?),
-                Kind::Elsewhere,
-                ground.clock_elsewhere(),
-            ),
-            Some(start) if start.stdio.is_some() => {
-                let (plan, clock) = ground.adapter()?;
-                let target = StdioTarget::start(plan).await?;
-                (Arc::clone(&target) as _, Kind::Stdio(target), clock)
+        let (target, kind, clock) = match ground.start() {
+            None => {
+                let target: Arc<dyn Target> = Arc::new(ground.elsewhere()?);
+                (target, Kind::Elsewhere, ground.clock_elsewhere())
             }
-            Some(_) => {
-                let (plan, clock) = ground.plan()?;
-                let target = CommandTarget::start(plan).await?;
-                (Arc::clone(&target) as _, Kind::Command(target), clock)
+            Some(start) => {
+                let (started, clock) = if start.stdio.is_some() {
+                    let (plan, clock) = ground.adapter()?;
+                    (Started::behind(plan).await?, clock)
+                } else {
+                    let (plan, clock) = ground.plan()?;
+                    (Started::listening(plan).await?, clock)
+                };
+                (started.target(), Kind::Started(started), clock)
             }
         };
         Ok(Self {
@@ -131,40 +128,32 @@ impl Stand {
     /// Waits until the run cannot go on: an adapter that breaks the protocol can be asked nothing more.
     pub async fn broken(&self) -> Failure {
         match &self.kind {
-            Kind::Stdio(target) => target.broken().await.into(),
+            Kind::Started(started) => started.broken().await.into(),
             _ => std::future::pending().await,
         }
     }
 
     /// Ends what was started. What a target wrote that ended during the run is told on standard error, and kept in the folder
-    /// for failures.
-    pub async fn down(self, keep: Option<&Path>) {
+    /// for failures. Comes back with why there is no verdict after all: an adapter that broke its protocol up to its end.
+    pub async fn down(self, keep: Option<&Path>) -> Option<Failure> {
         match self.kind {
             Kind::Reference(running) => running.shutdown().await,
             Kind::Mutant(standing) => standing.shutdown().await,
-            Kind::Command(target) => {
-                if let Some(remark) = target.remark() {
+            Kind::Started(started) => {
+                if let Some(remark) = started.remark() {
                     eprintln!("{remark}");
                 }
-                target.stop().await;
+                started.stop().await;
                 if let Some(folder) = keep {
                     // A log that cannot be kept costs no verdict.
                     let _ = std::fs::create_dir_all(folder)
-                        .and_then(|()| std::fs::write(folder.join("target.log"), target.log()));
+                        .and_then(|()| std::fs::write(folder.join("target.log"), started.log()));
                 }
-            }
-            Kind::Stdio(target) => {
-                if let Some(remark) = target.remark() {
-                    eprintln!("{remark}");
-                }
-                target.stop().await;
-                if let Some(folder) = keep {
-                    let _ = std::fs::create_dir_all(folder)
-                        .and_then(|()| std::fs::write(folder.join("target.log"), target.log()));
-                }
+                return started.broke().map(Failure::from);
             }
             Kind::Elsewhere => {}
         }
+        None
     }
 }
 
@@ -175,6 +164,11 @@ pub(super) fn searched(chosen: Chosen) -> Result<Vec<(String, String)>, Failure>
         Chosen::Own(own) => own.definition,
         Chosen::Reference | Chosen::Mutant(_) => Definition::default(),
     })
+}
+
+/// The secrets of the test environment, and of this one under the same names.
+pub(in crate::cli) fn of_the_environment() -> Result<Vec<(String, String)>, Failure> {
+    ground::searched(Definition::default())
 }
 
 fn mutant_named(name: &str) -> Result<mutants::Mutant, Failure> {

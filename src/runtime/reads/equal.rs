@@ -8,9 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::json;
 use crate::runtime::request::Rendered;
-
-/// What equal calls have in common.
-pub type Key = [u8; 32];
+pub use crate::runtime::shelf::Key;
 
 /// The largest integer up to which a double tells every one from its neighbours.
 const EXACT: u64 = 1 << 53;
@@ -59,7 +57,8 @@ pub fn is_fresh(at: Timestamp, now: Timestamp, ttl: Duration) -> bool {
     !age.is_negative() && SignedDuration::try_from(ttl).is_ok_and(|ttl| age < ttl)
 }
 
-fn add(hash: &mut Sha256, text: &str) {
+/// Adds a text to a hash, such that it cannot run into the next one.
+pub(in crate::runtime) fn add(hash: &mut Sha256, text: &str) {
     hash.update(text.len().to_le_bytes());
     hash.update(text.as_bytes());
 }
@@ -74,7 +73,8 @@ fn add_request(hash: &mut Sha256, request: &Rendered) {
     }
 }
 
-fn add_arguments(hash: &mut Sha256, args: &Value) {
+/// Adds arguments to a hash: their canonical text, and large integers digit by digit.
+pub(in crate::runtime) fn add_arguments(hash: &mut Sha256, args: &Value) {
     add(hash, &json::canonical(args));
     add_large_integers(hash, args);
 }

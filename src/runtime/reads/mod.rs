@@ -49,10 +49,10 @@ pub(super) async fn invoke(runtime: &Runtime, call: &Call, api: &InvokeApi) -> E
     };
     let began = runtime.now();
     let ttl = api.cache.as_ref().and_then(|cache| rules.ttl(cache));
-    let key = rules.equal_call(&asked);
-    if let Some(ttl) = ttl
-        && let Some(stored) = runtime.reads().cache.get(&key)
-        && rules.is_fresh(&stored, began, ttl)
+    let kept = ttl.map(|ttl| (ttl, rules.equal_call(&asked)));
+    if let Some((ttl, key)) = &kept
+        && let Some(stored) = runtime.reads().cache.get(key)
+        && rules.is_fresh(&stored, began, *ttl)
     {
         return Execution {
             outcome: stored.outcome.clone(),
@@ -60,8 +60,7 @@ pub(super) async fn invoke(runtime: &Runtime, call: &Call, api: &InvokeApi) -> E
             logs: None,
         };
     }
-    let batch = api.batch.as_deref().filter(|batch| rules.gathers(batch));
-    let execution = match batch {
+    let execution = match api.batch.as_deref() {
         Some(batch) => {
             let together = rules.joinable(batch, &asked);
             let batches = &runtime.reads().batches;
@@ -69,7 +68,7 @@ pub(super) async fn invoke(runtime: &Runtime, call: &Call, api: &InvokeApi) -> E
         }
         None => invoke::request(runtime, call, api, &call.args).await,
     };
-    if ttl.is_some() {
+    if let Some((_, key)) = kept {
         store(runtime, call, api, key, &execution, began);
     }
     execution
@@ -94,14 +93,6 @@ fn store(
         parts.check_output(&call.action, &output).is_empty()
     });
     if parts.reads().stores(&outcome, is_valid) {
-        let side_effects = execution.side_effects.clone();
-        runtime.reads().cache.put(
-            key,
-            Stored {
-                outcome,
-                side_effects,
-                at,
-            },
-        );
+        runtime.reads().cache.put(key, Stored { outcome, at });
     }
 }

@@ -18,8 +18,6 @@ use crate::runtime::session::transcript::SideEffect;
 pub struct Stored {
     /// What the call came to, redacted.
     pub outcome: Result<Value, ErrorObject>,
-    /// The requests that brought it.
-    pub side_effects: Vec<SideEffect>,
     /// When the call that brought it began to be executed.
     pub at: Timestamp,
 }
@@ -55,12 +53,6 @@ pub trait ReadsParts: Send + Sync {
     }
 
     // --- what is joined ---
-
-    /// Whether calls of a definition with `batch` share requests at all (5.3).
-    fn gathers(&self, batch: &Batch) -> bool {
-        let _ = batch;
-        true
-    }
 
     /// What calls that can be joined have in common, and others have not (5.11).
     fn joinable(&self, batch: &Batch, asked: &Asked<'_>) -> Key {

@@ -1,23 +1,17 @@
 //! Results that are given again for equal code, arguments, seed and start time, if the operator asks for it (`spec/sandbox.md`, 8.2).
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::json;
 use crate::runtime::held_bytes;
+use crate::runtime::reads::equal;
+use crate::runtime::shelf::{Key, Shelf};
 use crate::sandbox::Job;
-
-/// Most results.
-const MOST: usize = 10_000;
 
 /// Most bytes of memory of all results.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
-
-/// What a run is known by.
-pub(super) type RunKey = [u8; 32];
 
 /// A result with its logs.
 #[derive(Debug, Clone)]
@@ -27,29 +21,27 @@ pub(super) struct KeptResult {
 }
 
 /// Results by what they depend on; the oldest go first.
-#[derive(Debug, Default)]
-pub(super) struct Kept(Mutex<Shelf>);
+#[derive(Debug)]
+pub(super) struct Kept(Shelf<KeptResult>);
 
-#[derive(Debug, Default)]
-struct Shelf {
-    results: HashMap<RunKey, (Arc<KeptResult>, usize)>,
-    order: VecDeque<RunKey>,
-    bytes: usize,
+impl Default for Kept {
+    fn default() -> Self {
+        Self(Shelf::new(MOST_BYTES))
+    }
 }
 
 /// What the result of a job depends on, its code and limits among them.
-pub(super) fn key(job: &Job) -> RunKey {
+pub(super) fn key(job: &Job) -> Key {
     let limits = &job.limits;
     let mut hash = Sha256::new();
     for text in [
         job.program.language.runtime(),
         &job.program.entrypoint,
         &job.program.code,
-        &json::canonical(&job.arguments),
     ] {
-        hash.update(text.len().to_le_bytes());
-        hash.update(text.as_bytes());
+        equal::add(&mut hash, text);
     }
+    equal::add_arguments(&mut hash, &job.arguments);
     hash.update(job.seed);
     hash.update(job.clock_ns.to_le_bytes());
     hash.update(limits.cpu.as_nanos().to_le_bytes());
@@ -59,29 +51,14 @@ pub(super) fn key(job: &Job) -> RunKey {
 
 impl Kept {
     /// The result of a run like this one.
-    pub(super) fn get(&self, key: &RunKey) -> Option<Arc<KeptResult>> {
-        let shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        shelf.results.get(key).map(|(kept, _)| Arc::clone(kept))
+    pub(super) fn get(&self, key: &Key) -> Option<Arc<KeptResult>> {
+        self.0.get(key)
     }
 
-    /// Remembers a result.
-    pub(super) fn put(&self, key: RunKey, kept: KeptResult) {
+    /// Remembers a result. One that is known already is as good.
+    pub(super) fn put(&self, key: Key, kept: KeptResult) {
         let weight = held_bytes(&kept.output) + kept.logs.len() + 256;
-        let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if weight > MOST_BYTES || shelf.results.contains_key(&key) {
-            return;
-        }
-        shelf.results.insert(key, (Arc::new(kept), weight));
-        shelf.order.push_back(key);
-        shelf.bytes += weight;
-        while shelf.order.len() > MOST || shelf.bytes > MOST_BYTES {
-            let Some(oldest) = shelf.order.pop_front() else {
-                return;
-            };
-            if let Some((_, weight)) = shelf.results.remove(&oldest) {
-                shelf.bytes = shelf.bytes.saturating_sub(weight);
-            }
-        }
+        self.0.put(key, kept, weight, |_| true);
     }
 }
 
@@ -120,6 +97,9 @@ mod tests {
         other.program.entrypoint = "generat".to_owned();
         other.program.code = "ec".into();
         assert_ne!(one, key(&other));
+        // Python tells integers apart that a double does not.
+        let large = |id: u64| key(&job(json!({"id": id}), 1));
+        assert_ne!(large(9_007_199_254_740_993), large(9_007_199_254_740_992));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::check::Diagnosis;
 use super::listening;
-use crate::suite::target::command::Plan;
+use crate::suite::target::command::{LOOK, PAUSE, Plan, Unready, is_free, until_ready};
 use crate::suite::target::process::Process;
 use crate::suite::target::stdio::{self, StdioTarget};
 use crate::suite::target::{HttpRequest, HttpTarget, SendError, Target};
@@ -14,21 +14,11 @@ use crate::suite::verdict::RunError;
 /// What is looked at on the way of a command.
 const OF_A_COMMAND: [&str; 5] = ["port", "program", "stays up", "listens", "ready"];
 
-/// Time between two looks at a target that is not ready yet.
-const PAUSE: Duration = Duration::from_millis(20);
-
-/// Longest wait for one answer while a target is not ready yet.
-const LOOK: Duration = Duration::from_secs(2);
-
-/// How many of the target's last lines are shown.
-const LINES: usize = 12;
-
 /// Starts a command and waits until it is ready. `None`: it is not, and nothing of it is left.
 pub async fn command(plan: &Plan, diagnosis: &mut Diagnosis) -> Option<Arc<Process>> {
     let [port, program, up, listens, ready] = OF_A_COMMAND;
     let url = plan.http.base_url();
-    let before = plan.http.send(HttpRequest::new("GET", "/healthz"), LOOK);
-    if !matches!(before.await.outcome, Err(SendError::Unreachable(_))) {
+    if !is_free(&plan.http).await {
         diagnosis.wrong(
             port,
             format!("something listens at {url} before the target is started"),
@@ -55,13 +45,7 @@ pub async fn command(plan: &Plan, diagnosis: &mut Diagnosis) -> Option<Arc<Proce
         format!("{} was started", plan.launch.words.join(" ")),
     );
     let outcome = until_ready(plan, &process).await;
-    let log = || {
-        let mut lines = process.stderr().last_lines(LINES, &plan.secrets);
-        if lines.is_empty() {
-            lines = process.stdout().last_lines(LINES, &plan.secrets);
-        }
-        lines
-    };
+    let log = || process.last_lines(&plan.secrets);
     let seconds = plan.ready_timeout.as_secs();
     let path = &plan.ready;
     match outcome {
@@ -80,7 +64,8 @@ pub async fn command(plan: &Plan, diagnosis: &mut Diagnosis) -> Option<Arc<Proce
             );
             diagnosis.skip_all(&[listens, ready], "the target ended");
         }
-        Err(Unready::Silent(elsewhere)) => {
+        Err(Unready::Silent) => {
+            let elsewhere = listening::ports(process.id(), &plan.launch.mark);
             diagnosis.ok(up, "the process runs");
             let (says, fix) = if elsewhere.is_empty() {
                 (
@@ -198,55 +183,10 @@ pub async fn finish(process: &Process, plan: &Plan, diagnosis: &mut Diagnosis) {
             "still up",
             format!("the target ended while it was asked, with {exit}"),
             "mend what it says; no request may end a runtime",
-            process.stderr().last_lines(LINES, &plan.secrets),
+            process.last_lines(&plan.secrets),
         );
     }
     process.stop().await;
-}
-
-/// Why a process is not ready.
-enum Unready {
-    Ended(crate::suite::target::process::Exit),
-    /// Nobody listens where it should, but it does on these ports.
-    Silent(std::collections::BTreeSet<u16>),
-    Status(u16),
-    Broken(String),
-}
-
-async fn until_ready(plan: &Plan, process: &Process) -> Result<u16, Unready> {
-    let deadline = Instant::now() + plan.ready_timeout;
-    let mut before = None;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let request = HttpRequest::new("GET", plan.ready.as_str());
-        let exchange = tokio::select! {
-            exchange = plan.http.send(request, left.clamp(PAUSE, LOOK)) => exchange,
-            exit = process.ended() => return Err(Unready::Ended(exit)),
-        };
-        let why = match exchange.outcome {
-            Ok(answer) if answer.status < 500 => return Ok(answer.status),
-            Ok(answer) => Unready::Status(answer.status),
-            Err(SendError::Unreachable(_)) => Unready::Silent(std::collections::BTreeSet::new()),
-            // A look that was cut short says less than the one before it.
-            Err(error) => match (before.take(), &error) {
-                (Some(before), SendError::TimedOut(time)) if *time < LOOK => before,
-                _ => Unready::Broken(error.to_string()),
-            },
-        };
-        if Instant::now() + PAUSE >= deadline {
-            return Err(match why {
-                Unready::Silent(_) => {
-                    Unready::Silent(listening::ports(process.id(), &plan.launch.mark))
-                }
-                other => other,
-            });
-        }
-        before = Some(why);
-        tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
-            _ = process.ended() => {}
-        }
-    }
 }
 
 fn ready_by(diagnosis: &mut Diagnosis, path: &str, status: u16) {

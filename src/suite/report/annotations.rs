@@ -62,14 +62,14 @@ fn line(command: &str, case: &CaseReport, report: &Report, registry: &Registry) 
 }
 
 /// The value of a property: what would end it, or the line, is escaped.
-fn property(text: &str) -> String {
+pub fn property(text: &str) -> String {
     data(&one_line(text))
         .replace(':', "%3A")
         .replace(',', "%2C")
 }
 
 /// The message: what would end the line is escaped.
-fn data(text: &str) -> String {
+pub fn data(text: &str) -> String {
     text.replace('%', "%25")
         .replace('\r', "%0D")
         .replace('\n', "%0A")

@@ -181,7 +181,7 @@ fn details(case: &CaseReport, report: &Report, registry: &Registry) -> String {
 }
 
 /// A text in which nothing is Markdown or HTML: punctuation stands as entities, which are never structure.
-pub(super) fn inline(text: &str) -> String {
+pub fn inline(text: &str) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     for c in one_line(text).chars() {
         // What stands in words anyway stays as it is, so that the source can be read.

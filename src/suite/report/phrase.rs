@@ -1,6 +1,7 @@
 //! Sentences and distinctions that all renderings share.
 
 use crate::requirement::{Registry, Requirement};
+use crate::suite::offline;
 use crate::suite::report::text::{one_line, shell_word};
 use crate::suite::report::{CaseReport, Flake, LevelTotals, Report, Sample};
 use crate::suite::verdict::Verdict;
@@ -145,10 +146,15 @@ pub fn selection(report: &Report) -> Option<String> {
 
 /// The one command that repeats a case.
 pub fn repeat(report: &Report, case: &CaseReport) -> String {
+    let command = one_line(&report.run.command);
+    if let Some(file) = offline::verified(&report.run.command, case) {
+        return format!("{command} {}", shell_word(file));
+    }
+    // Of a file of transcripts none is judged alone.
+    let id = offline::of_file(case).unwrap_or_else(|| case.id.clone());
     format!(
-        "{} --filter {} --seed {}",
-        one_line(&report.run.command),
-        shell_word(&case.id),
+        "{command} --filter {} --seed {}",
+        shell_word(&id),
         report.run.seed
     )
 }

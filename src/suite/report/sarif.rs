@@ -281,7 +281,7 @@ fn location(case: &CaseReport) -> Location {
 }
 
 /// A path as a URI reference.
-fn uri(path: &str) -> String {
+pub fn uri(path: &str) -> String {
     use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
     const KEPT: &AsciiSet = &NON_ALPHANUMERIC
         .remove(b'-')

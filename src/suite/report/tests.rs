@@ -297,6 +297,60 @@ fn a_report_that_is_none_is_refused_with_the_reason() {
     );
 }
 
+/// Why the small report is refused once it is changed.
+fn refused(change: impl FnOnce(&mut Value)) -> String {
+    let mut value: Value = serde_json::from_str(SMALL).expect("JSON");
+    change(&mut value);
+    read(value.to_string().as_bytes()).expect_err("is refused")
+}
+
+#[test]
+fn totals_that_are_not_those_of_the_requirements_are_refused() {
+    // The parts still give the total, so only the requirements themselves show it.
+    for (name, failed) in [("must", 2), ("should", 0)] {
+        let error = refused(|report| {
+            report["totals"][name]["passed"] = json!(1);
+            report["totals"][name]["failed"] = json!(failed);
+        });
+        let says = format!("totals.{name}.total and its parts are not those of its requirements");
+        assert!(error.contains(&says), "{error}");
+    }
+}
+
+#[test]
+fn a_passed_case_with_mismatches_is_refused() {
+    let error = refused(|report| {
+        report["cases"][1]["verdict"] = json!("pass");
+        report["totals"]["by_verdict"]["pass"] = json!(2);
+        report["totals"]["by_verdict"]["fail"] = json!(1);
+    });
+    assert!(
+        error.contains("ACT-002-bad-date passed and has mismatches"),
+        "{error}"
+    );
+}
+
+#[test]
+fn conformant_although_no_case_passed_is_refused() {
+    let nothing_passed = |report: &mut Value, verdict: &str| {
+        report["verdict"] = json!(verdict);
+        report["cases"] = json!([report["cases"][7]]);
+        report["requirements"] = json!([report["requirements"][7]]);
+        let none =
+            json!({"passed": 0, "failed": 0, "not_observed": 0, "not_applicable": 0, "total": 0});
+        report["totals"]["must"] = none.clone();
+        report["totals"]["must"]["not_applicable"] = json!(1);
+        report["totals"]["should"] = none;
+        report["totals"]["cases"] = json!(1);
+        report["totals"]["by_verdict"] = json!({"not_applicable": 1});
+    };
+    let error = refused(|report| nothing_passed(report, "conformant"));
+    assert!(error.contains("not everything passed"), "{error}");
+    let mut honest: Value = serde_json::from_str(SMALL).expect("JSON");
+    nothing_passed(&mut honest, "incomplete");
+    read(honest.to_string().as_bytes()).expect("reads");
+}
+
 #[test]
 fn a_comparison_names_better_worse_new_and_gone() {
     let (before, mut after) = (small(), small());

@@ -7,9 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Bench, Case, Event, Judgement, Observed, RunError, Running, Verdict, execute, token};
-
-/// What is seen of a target that ended while a case ran.
-const ENDED: &str = "the target ended while the case ran";
+use crate::suite::target::ENDED;
 
 /// One run of a case.
 struct Turn {

@@ -23,6 +23,8 @@ pub struct Tail(Arc<Mutex<Kept>>);
 struct Kept {
     bytes: VecDeque<u8>,
     cut: bool,
+    /// Streams that are being read into it.
+    open: usize,
 }
 
 impl Tail {
@@ -37,17 +39,29 @@ impl Tail {
         }
     }
 
-    /// Reads a stream to its end, however much comes.
+    /// Reads a stream to its end, however much comes; [`Tail::opened`] was said before.
     pub fn drain(&self, mut stream: impl Read) {
         let mut chunk = vec![0; CHUNK];
         loop {
             match stream.read(&mut chunk) {
-                Ok(0) => return,
+                Ok(0) => break,
                 Ok(count) => self.push(chunk.get(..count).unwrap_or_default()),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(_) => return,
+                Err(_) => break,
             }
         }
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.open = kept.open.saturating_sub(1);
+    }
+
+    /// Says that a stream is about to be read into it.
+    pub fn opened(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).open += 1;
+    }
+
+    /// Whether all that was written to its streams is in it.
+    pub fn is_whole(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).open == 0
     }
 
     /// The text that is kept, without secrets.

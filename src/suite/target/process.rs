@@ -20,6 +20,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// How long is tried to kill what does not end; nothing withstands it but a system that is stuck.
 const KILL_PATIENCE: Duration = Duration::from_secs(3);
 
+/// How long is waited for what an ended process wrote.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// How a process is started.
 #[derive(Debug, Clone)]
 pub struct Launch {
@@ -172,13 +175,19 @@ impl Process {
         &self.stderr
     }
 
-    /// The last lines that it wrote, of standard error or else of standard output, to be put below a message; may be empty.
-    pub fn last_words(&self, secrets: &Secrets) -> String {
+    /// The last lines that it wrote, without secrets: of standard error, or else of standard output.
+    pub fn last_lines(&self, secrets: &Secrets) -> Vec<String> {
         const LINES: usize = 12;
-        let mut lines = self.stderr.last_lines(LINES, secrets);
+        let lines = self.stderr.last_lines(LINES, secrets);
         if lines.is_empty() {
-            lines = self.stdout.last_lines(LINES, secrets);
+            return self.stdout.last_lines(LINES, secrets);
         }
+        lines
+    }
+
+    /// [`Process::last_lines`], to be put below a message; may be empty.
+    pub fn last_words(&self, secrets: &Secrets) -> String {
+        let lines = self.last_lines(secrets);
         if lines.is_empty() {
             return String::new();
         }
@@ -203,6 +212,11 @@ impl Process {
             tokio::time::sleep(PAUSE).await;
         }
         let _ = tokio::time::timeout(KILL_PATIENCE, self.ended()).await;
+        // Its last words may still be on their way. Somebody else may hold its ends of the pipes, and then they never end.
+        let deadline = Instant::now() + LAST_WORDS;
+        while Instant::now() < deadline && !(self.stdout.is_whole() && self.stderr.is_whole()) {
+            tokio::time::sleep(PAUSE).await;
+        }
         started().remove(&self.id);
     }
 
@@ -299,6 +313,7 @@ fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), String
 
 /// Reads a stream to its end for as long as anybody holds its other end, so that no target waits for a reader.
 fn keep(tail: &Tail, stream: impl std::io::Read + Send + 'static) -> Result<(), String> {
+    tail.opened();
     let tail = tail.clone();
     thread("target-output", move || tail.drain(stream))
 }

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mock_services::MockServices;
 
 use super::HttpTarget;
-use super::command::{Plan, RESTARTS};
+use super::command::Plan;
 use super::definition::{Definition, Start};
 use super::environment::{Known, Own, environment, values_of};
+use super::lives::RESTARTS;
 use super::placeholders::{Values, asks_for, expand};
 use super::process::Launch;
 use super::stdio;
@@ -102,17 +104,14 @@ impl Surroundings<'_> {
         let prepared = self.prepare()?;
         let base = self.definition.connect.base_url.as_deref();
         let base = expand(base.unwrap_or(BASE_URL), &prepared.values)?;
-        let clock = match &self.definition.inject.clock {
-            Some(clock) => Some(expand(&clock.url, &prepared.values)?),
-            None => None,
-        };
+        let clock = self.clock(&prepared.values)?;
         let plan = Plan {
             launch: prepared.launch,
             http: HttpTarget::new(&base, self.known.headers.clone())?,
             ready: start.ready.clone(),
             ready_timeout: start.ready_timeout(),
             restarts: self.definition.limits.restarts.unwrap_or(RESTARTS),
-            secrets: Secrets::new(self.known.searched()),
+            secrets: Arc::new(Secrets::new(self.known.searched())),
         };
         Ok((plan, clock))
     }
@@ -124,19 +123,21 @@ impl Surroundings<'_> {
     pub fn adapter(&self) -> Result<(stdio::Plan, Option<String>), String> {
         let start = self.start()?;
         let prepared = self.prepare()?;
-        let clock = match &self.definition.inject.clock {
-            Some(clock) => Some(expand(&clock.url, &prepared.values)?),
-            None => None,
-        };
+        let clock = self.clock(&prepared.values)?;
         let name = shlex::try_join(start.words().iter().map(String::as_str));
         let plan = stdio::Plan {
             name: name.unwrap_or_else(|_| start.words().join(" ")),
             launch: prepared.launch,
             ready_timeout: start.ready_timeout(),
             restarts: self.definition.limits.restarts.unwrap_or(RESTARTS),
-            secrets: Secrets::new(self.known.searched()),
+            secrets: Arc::new(Secrets::new(self.known.searched())),
         };
         Ok((plan, clock))
+    }
+
+    fn clock(&self, values: &Values) -> Result<Option<String>, String> {
+        let clock = self.definition.inject.clock.as_ref();
+        clock.map(|clock| expand(&clock.url, values)).transpose()
     }
 
     fn start(&self) -> Result<&Start, String> {

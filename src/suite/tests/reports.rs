@@ -273,6 +273,15 @@ async fn shards_joined_are_one_run() {
             refused(&|shards| shards[1].1.run.suite = "oap-conform 9".into()),
         ),
         (
+            // Also where all agree on it.
+            "was written by oap-conform 9",
+            refused(&|shards| {
+                for (_, report) in shards {
+                    report.run.suite = "oap-conform 9".into();
+                }
+            }),
+        ),
+        (
             "differ in what was selected",
             refused(&|shards| shards[1].1.run.selection.filter = "x".into()),
         ),
@@ -283,6 +292,14 @@ async fn shards_joined_are_one_run() {
         (
             "does not declare",
             refused(&|shards| shards[1].1.run.target.profiles.clear()),
+        ),
+        (
+            "does not declare",
+            refused(&|shards| {
+                for (_, report) in shards {
+                    report.run.target.profiles.clear();
+                }
+            }),
         ),
         (
             "differ in the target's profiles",

@@ -76,6 +76,15 @@ impl Conversation {
         self.shared.state.subscribe()
     }
 
+    /// Waits until the adapter closed its output or broke the protocol.
+    pub(super) async fn over(&self) -> State {
+        let mut state = self.state();
+        let ended = state.wait_for(|state| matches!(state, State::Closed | State::Broken(_)));
+        ended
+            .await
+            .map_or(State::Closed, |ended| State::clone(&ended))
+    }
+
     /// The number of the next request.
     pub(super) fn next(&self) -> u64 {
         self.shared.requests().next
@@ -327,12 +336,6 @@ mod tests {
         tokio::task::spawn_blocking(work).await.expect("it acts")
     }
 
-    async fn end(talk: &Conversation) -> State {
-        let mut state = talk.state();
-        let ended = state.wait_for(|state| matches!(state, State::Closed | State::Broken(_)));
-        ended.await.expect("it ends").clone()
-    }
-
     #[tokio::test]
     async fn answers_come_in_any_order() {
         let (talk, mut adapter) = talk();
@@ -370,7 +373,7 @@ mod tests {
         let (answered, mut adapter) = tokio::join!(talk.exchange(&request), acting);
         assert!(answered.is_ok());
         adapter.answer("5", 200);
-        let State::Broken(why) = end(&talk).await else {
+        let State::Broken(why) = talk.over().await else {
             panic!("broken");
         };
         assert!(
@@ -403,7 +406,7 @@ mod tests {
         ] {
             let (talk, mut adapter) = talk();
             adapter.say(text);
-            let State::Broken(why) = end(&talk).await else {
+            let State::Broken(why) = talk.over().await else {
                 panic!("{text}");
             };
             assert!(why.contains(says), "{why}");
@@ -420,7 +423,7 @@ mod tests {
                 adapter.says.write_all(&block).expect("read");
             }
         });
-        let (state, ()) = tokio::join!(end(&talk), flood);
+        let (state, ()) = tokio::join!(talk.over(), flood);
         let State::Broken(why) = state else {
             panic!("broken");
         };
@@ -438,7 +441,7 @@ mod tests {
         });
         let (answered, ()) = tokio::join!(talk.exchange(&request), acting);
         assert!(matches!(answered, Err(SendError::Broken(_))));
-        assert_eq!(end(&talk).await, State::Closed);
+        assert_eq!(talk.over().await, State::Closed);
     }
 
     #[tokio::test]
