@@ -44,6 +44,8 @@ pub struct ReadError {
     pub message: String,
     /// Where a key stands twice; empty for every other code.
     pub pointer: String,
+    /// The byte at which the text stops being one, where that is known.
+    pub offset: Option<usize>,
 }
 
 impl fmt::Display for ReadError {
@@ -69,17 +71,21 @@ pub fn read(bytes: &[u8], limits: &Limits, duplicates: Duplicates) -> Result<Val
             ),
         ));
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        refuse(
+    let text = std::str::from_utf8(bytes).map_err(|error| ReadError {
+        offset: Some(error.valid_up_to()),
+        ..refuse(
             "invalid_utf8",
             format!("byte {} is not UTF-8; send UTF-8 text", error.valid_up_to()),
         )
     })?;
-    if depth(bytes) > limits.depth {
-        return Err(refuse(
-            "too_deep",
-            format!("nested deeper than {} levels; flatten it", limits.depth),
-        ));
+    if let Some(offset) = deeper_than(bytes, limits.depth) {
+        return Err(ReadError {
+            offset: Some(offset),
+            ..refuse(
+                "too_deep",
+                format!("nested deeper than {} levels; flatten it", limits.depth),
+            )
+        });
     }
     let mut twice = None;
     let mut parser = serde_json::Deserializer::from_str(text);
@@ -96,9 +102,13 @@ pub fn read(bytes: &[u8], limits: &Limits, duplicates: Duplicates) -> Result<Val
             code: "duplicate_key",
             message: format!("a member is named twice at {pointer}; name it once"),
             pointer,
+            offset: None,
         }),
         (Ok(value), None) => Ok(value),
-        (Err(error), None) => Err(refuse("malformed_json", describe(&error))),
+        (Err(error), None) => Err(ReadError {
+            offset: Some(offset(text, error.line(), error.column())),
+            ..refuse("malformed_json", describe(&error))
+        }),
     }
 }
 
@@ -125,7 +135,29 @@ pub fn digest(value: &Value) -> String {
 
 /// The pointer one member or element further down, escaped as RFC 6901 wants.
 pub fn push(pointer: &str, token: &str) -> String {
-    format!("{pointer}/{}", token.replace('~', "~0").replace('/', "~1"))
+    let mut longer = String::with_capacity(pointer.len() + 1 + token.len());
+    longer.push_str(pointer);
+    append(&mut longer, token);
+    longer
+}
+
+/// Makes a pointer lead one member or element further down.
+pub fn append(pointer: &mut String, token: &str) {
+    pointer.push('/');
+    let mut rest = token;
+    while let Some(at) = rest.find(['~', '/']) {
+        let (plain, escaped) = rest.split_at(at);
+        pointer.push_str(plain);
+        pointer.push_str(if escaped.starts_with('~') { "~0" } else { "~1" });
+        rest = escaped.get(1..).unwrap_or_default();
+    }
+    pointer.push_str(rest);
+}
+
+/// A pointer without its last token, and that token unescaped; `None` for the root.
+pub fn pop(pointer: &str) -> Option<(&str, String)> {
+    let (parent, token) = pointer.rsplit_once('/')?;
+    Some((parent, token.replace("~1", "/").replace("~0", "~")))
 }
 
 fn refuse(code: &'static str, message: String) -> ReadError {
@@ -133,7 +165,15 @@ fn refuse(code: &'static str, message: String) -> ReadError {
         code,
         message,
         pointer: String::new(),
+        offset: None,
     }
+}
+
+/// The byte that `serde_json` calls by line and column: it has read that column when it stops.
+fn offset(text: &str, line: usize, column: usize) -> usize {
+    let lines = text.split_inclusive('\n');
+    let before: usize = lines.take(line.saturating_sub(1)).map(str::len).sum();
+    before + column.saturating_sub(1)
 }
 
 /// `serde_json`'s messages can quote the text (`invalid type: string "…"`), so only class and place are passed on.
@@ -149,11 +189,11 @@ fn describe(error: &serde_json::Error) -> String {
     )
 }
 
-/// Deepest nesting of brackets outside strings, whether or not the text is JSON otherwise.
-fn depth(bytes: &[u8]) -> usize {
-    let (mut now, mut deepest) = (0_usize, 0_usize);
+/// The bracket outside strings that nests deeper than `most`, whether or not the text is JSON otherwise.
+fn deeper_than(bytes: &[u8], most: usize) -> Option<usize> {
+    let mut now = 0_usize;
     let (mut in_string, mut escaped) = (false, false);
-    for &byte in bytes {
+    for (offset, &byte) in bytes.iter().enumerate() {
         if in_string {
             match byte {
                 _ if escaped => escaped = false,
@@ -167,13 +207,15 @@ fn depth(bytes: &[u8]) -> usize {
             b'"' => in_string = true,
             b'[' | b'{' => {
                 now += 1;
-                deepest = deepest.max(now);
+                if now > most {
+                    return Some(offset);
+                }
             }
             b']' | b'}' => now = now.saturating_sub(1),
             _ => {}
         }
     }
-    deepest
+    None
 }
 
 /// Where a value stands, written out only when somebody asks: under one long name there may be a million values.

@@ -2,21 +2,29 @@
 //!
 //! `spec/` is the foundation; three rooms stand on it, each a cargo feature that builds without the others:
 //!
-//! - **validator** ([`manifest`], [`expression`]): documents and the language in them,
+//! - **validator** ([`manifest`], [`expression`], [`lint`], [`compat`]): documents and the language in them,
 //! - **runtime** ([`runtime`], [`workflow`], [`store`], [`model`]): the reference interpreter, and under it [`sandbox`], a room that
 //!   runs strangers' code and knows none of the others,
 //! - **suite** ([`suite`]): the judge, which reads the wire as raw JSON and never imports the other two.
 //!
-//! [`json`], [`schema`], [`diagnostic`], [`requirement`] and [`embedded`] are the vocabulary that all rooms share.
+//! [`json`], [`document`], [`schema`], [`diagnostic`], [`requirement`] and [`embedded`] are the vocabulary that all rooms share.
 
 pub mod diagnostic;
+#[cfg(any(feature = "suite", feature = "validator"))]
+pub mod document;
 pub mod embedded;
 pub mod json;
 pub mod requirement;
 pub mod schema;
 
 #[cfg(feature = "validator")]
+pub mod compat;
+#[cfg(feature = "validator")]
 pub mod expression;
+#[cfg(feature = "validator")]
+pub mod lint;
+#[cfg(feature = "validator")]
+pub mod lsp;
 #[cfg(feature = "validator")]
 pub mod manifest;
 

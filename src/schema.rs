@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::diagnostic::Violation;
 use crate::embedded;
 
+pub mod bundled;
 mod visits;
 mod weight;
 
@@ -160,7 +161,8 @@ fn dialect(document: &Value) -> Option<&'static Validator> {
     compiled.as_ref()
 }
 
-/// The schema of one of the protocol's own messages, `spec/schemas/<name>.json`, compiled once.
+/// The schema of one of the protocol's own messages, `spec/schemas/<name>.json`, compiled once; of a transcript also those of its
+/// entries: `transcript#turn`, `#step`, `#intervention`, `#sideEffect`.
 ///
 /// `None` when there is no such schema, or when it does not compile, which a test of this crate excludes.
 pub fn named(name: &str) -> Option<&'static Schema> {
@@ -264,6 +266,14 @@ impl Told {
     }
 }
 
+/// Definitions that are looked up by their own names, since they stand alone where a transcript comes line by line.
+const PARTS: [(&str, &str); 4] = [
+    ("transcript", "turn"),
+    ("transcript", "step"),
+    ("transcript", "intervention"),
+    ("transcript", "sideEffect"),
+];
+
 const OWN_BASE: &str = "https://open-action.example/2.0/schemas/";
 
 fn compile_own() -> BTreeMap<String, Schema> {
@@ -285,8 +295,13 @@ fn compile_own() -> BTreeMap<String, Schema> {
     let Ok(registry) = registry.retriever(Refuse).prepare() else {
         return BTreeMap::new();
     };
+    let parts = PARTS.map(|(name, part)| {
+        let part_of = serde_json::json!({"$ref": format!("{OWN_BASE}{name}.json#/$defs/{part}")});
+        (format!("{name}#{part}"), part_of)
+    });
     documents
         .iter()
+        .chain(&parts)
         .filter_map(|(name, document)| {
             Some((
                 name.clone(),
@@ -320,7 +335,8 @@ fn build(
         })
 }
 
-fn draft(document: &Value) -> Draft {
+/// The draft by which a schema is read: that of its `$schema`, else 2020-12.
+pub(crate) fn draft(document: &Value) -> Draft {
     let uri = document.get("$schema").and_then(Value::as_str);
     match uri.map(|uri| uri.trim_end_matches('#')) {
         Some("http://json-schema.org/draft-04/schema") => Draft::Draft4,

@@ -13,6 +13,7 @@ mod filters;
 mod lexer;
 mod limits;
 mod parser;
+mod survey;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use serde_json::Value;
 
 pub use error::{Error, Reason};
 pub use limits::{LEVELS, MADE, STEPS, TEXT};
+pub use survey::{Branch, Filtering, Form, Operand, Step};
 pub use template::{Located, Template, Templates};
 
 use limits::Meter;

@@ -57,6 +57,14 @@ impl Template {
             .any(|piece| matches!(piece, Piece::Expression(..)))
     }
 
+    /// The expressions in it, each with the byte of the string at which its text starts, right behind its `{{`.
+    pub fn expressions(&self) -> impl Iterator<Item = (usize, &Expression)> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Text(_) => None,
+            Piece::Expression(start, expression) => Some((*start, expression)),
+        })
+    }
+
     /// The value: of a string that is exactly one template the expression's, with its type; else text
     /// (EXP-033, EXP-034). At most [`MADE`](super::MADE) bytes as compact JSON.
     ///

@@ -128,7 +128,7 @@ impl Root {
 }
 
 impl Comparator {
-    fn sign(self) -> &'static str {
+    pub(super) fn sign(self) -> &'static str {
         match self {
             Comparator::Equal => "==",
             Comparator::NotEqual => "!=",
@@ -143,7 +143,7 @@ impl Comparator {
 }
 
 impl Term {
-    fn sign(self) -> &'static str {
+    pub(super) fn sign(self) -> &'static str {
         match self {
             Term::Add => "+",
             Term::Subtract => "-",
@@ -152,7 +152,7 @@ impl Term {
 }
 
 impl Factor {
-    fn sign(self) -> &'static str {
+    pub(super) fn sign(self) -> &'static str {
         match self {
             Factor::Multiply => "*",
             Factor::Divide => "/",

@@ -14,7 +14,7 @@ const MAX_SCOPE: usize = 128;
 /// Most digits of a rate's number.
 const MAX_DIGITS: usize = 9;
 
-const KNOWN: &[&str] = &["required_scopes", "rate_limit", "verification"];
+pub(super) const KNOWN: &[&str] = &["required_scopes", "rate_limit", "verification"];
 
 /// Who may call an action, how often, and whether a person decides.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -17,7 +17,7 @@ const LIMIT: std::ops::RangeInclusive<u64> = 1..=u64::MAX;
 /// Longest text of an expression, in bytes.
 const MAX_EXPRESSION: usize = 4096;
 
-const KNOWN: &[&str] = &[
+pub(super) const KNOWN: &[&str] = &[
     "name",
     "type",
     "description",
@@ -32,8 +32,11 @@ const KNOWN: &[&str] = &[
     "fallback_action",
 ];
 
+/// The members of `limits`.
+pub(super) const KNOWN_OF_LIMITS: &[&str] = &["cpu_ms", "memory_mib"];
+
 /// The types, and the members that only actions of that type have.
-const TYPES: [(&str, &[&str]); 6] = [
+pub(super) const TYPES: [(&str, &[&str]); 6] = [
     ("invoke_api", invoke::KNOWN),
     (
         "run_code",
@@ -168,7 +171,7 @@ fn read_run_code(members: &Members<'_>, report: &mut Report) -> Option<RunCode> 
     let cpu_ms = limit("cpu_ms", 200);
     let memory_mib = limit("memory_mib", 64);
     if let Some(limits) = &limits {
-        limits.warn_unknown(&[&["cpu_ms", "memory_mib"]], "limits", report);
+        limits.warn_unknown(&[KNOWN_OF_LIMITS], "limits", report);
     }
     let network = read_network(members, report);
     Some(RunCode {

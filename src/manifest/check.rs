@@ -25,7 +25,7 @@ pub(super) struct Checked {
     pub(super) intents: Vec<Intent>,
 }
 
-const KNOWN: &[&str] = &[
+pub(super) const KNOWN: &[&str] = &[
     "name",
     "version",
     "description",
@@ -189,7 +189,7 @@ fn declare<'d>(
     }
 }
 
-const KNOWN_OF_INTENT: &[&str] = &["name", "description", "actions", "access_control"];
+pub(super) const KNOWN_OF_INTENT: &[&str] = &["name", "description", "actions", "access_control"];
 
 fn read_intents(
     members: &Members<'_>,

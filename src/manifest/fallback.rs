@@ -41,7 +41,7 @@ pub struct FallbackNode {
     pub source: Value,
 }
 
-const KNOWN_OF_NODE: &[&str] = &[
+pub(super) const KNOWN_OF_NODE: &[&str] = &[
     "@type",
     "name",
     "plugin_reference",

@@ -7,10 +7,14 @@
 
 mod access;
 mod action;
+pub mod bundle;
 mod check;
 mod endpoint;
 mod fallback;
+pub mod generate;
 mod invoke;
+mod known;
+pub mod layout;
 mod load;
 mod mapping;
 mod members;
@@ -18,10 +22,12 @@ mod need;
 mod pointer;
 mod reads;
 mod report;
+mod respell;
 mod result_path;
 mod schemas;
 mod spelling;
 mod text;
+mod unified;
 pub mod vocabulary;
 
 #[cfg(test)]
@@ -43,13 +49,16 @@ pub use action::is_function;
 pub use check::parse_version;
 pub use fallback::{Fallback, FallbackNode};
 pub use invoke::belongs_to_connection;
-pub use load::{load, read};
+pub use known::{action_types, known_members};
+pub use load::{load, load_with_warnings, read};
 pub use mapping::{Mapping, Source};
 pub use members::is_dotted_name;
 pub use need::{CodePlace, Need};
 pub use pointer::Pointer;
+pub use respell::{CannotRespell, to_json_ld};
 pub use result_path::ResultPath;
 pub use text::{Piece, Text};
+pub use unified::{Unified, unified};
 
 /// The rule under which another major protocol version is reported; answered with its own error code.
 pub const UNSUPPORTED_PROTOCOL_VERSION: &str = "unsupported_protocol_version";

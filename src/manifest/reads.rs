@@ -13,6 +13,10 @@ use super::{Batch, Cache, Effect, Kind};
 const CACHE: &str = "cache";
 const BATCH: &str = "batch";
 
+/// Their own members.
+pub(super) const KNOWN_OF_CACHE: &[&str] = &["ttl_s"];
+pub(super) const KNOWN_OF_BATCH: &[&str] = &["window_ms", "member", "result_member"];
+
 const TTL_S: RangeInclusive<u64> = 1..=3600;
 const WINDOW_MS: RangeInclusive<u64> = 1..=1000;
 
@@ -58,7 +62,7 @@ fn read_cache(value: &Value, place: String, report: &mut Report) -> Option<Cache
     let members = Members::of(value, &place, report)?;
     members.require("ttl_s", report)?;
     let ttl = members.integer("ttl_s", TTL_S, *TTL_S.start(), report);
-    members.warn_unknown(&[&["ttl_s"]], CACHE, report);
+    members.warn_unknown(&[KNOWN_OF_CACHE], CACHE, report);
     Some(Cache {
         ttl: Duration::from_secs(ttl),
         pointer: report.original(&place),
@@ -75,7 +79,7 @@ fn read_batch(
     let window = members.require("window_ms", report);
     let member = members.required_text("member", report);
     let result_member = members.text("result_member", report);
-    members.warn_unknown(&[&["window_ms", "member", "result_member"]], BATCH, report);
+    members.warn_unknown(&[KNOWN_OF_BATCH], BATCH, report);
     window?;
     let window = members.integer("window_ms", WINDOW_MS, *WINDOW_MS.start(), report);
     let member = member?;

@@ -43,6 +43,28 @@ impl Places {
         pointer.to_owned()
     }
 
+    /// The pointer into the snake_case form, for a pointer into the document as given.
+    pub(super) fn unified(&self, original: &str) -> String {
+        let inside = |outer: &str| {
+            let rest = original.strip_prefix(outer)?;
+            (rest.is_empty() || rest.starts_with('/')).then_some(rest)
+        };
+        let found = self
+            .renamed
+            .iter()
+            .filter_map(|(snake, outer)| Some((outer.len(), snake, inside(outer)?)))
+            .max_by_key(|(length, _, _)| *length);
+        found.map_or_else(
+            || original.to_owned(),
+            |(_, snake, rest)| format!("{snake}{rest}"),
+        )
+    }
+
+    /// How the document is spelled.
+    pub(super) fn spelling(&self) -> Spelling {
+        self.spelling
+    }
+
     /// A member's name as this document spells it, for messages.
     pub(super) fn name<'n>(&self, snake: &'n str) -> &'n str {
         match self.spelling {
@@ -57,7 +79,7 @@ impl Places {
 
 /// The objects of the model whose members have two spellings or hold such objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
+pub(super) enum Shape {
     Manifest,
     Action,
     Intent,
@@ -109,7 +131,7 @@ impl Shape {
         }
     }
 
-    fn camel(self, snake: &str) -> Option<&'static str> {
+    pub(super) fn camel(self, snake: &str) -> Option<&'static str> {
         let found = self.names().iter().find(|(name, _)| *name == snake);
         found.map(|(_, camel)| *camel)
     }
@@ -120,7 +142,7 @@ impl Shape {
     }
 
     /// The shape of the objects under a member, named in snake_case.
-    fn inner(self, member: &str) -> Option<Inner> {
+    pub(super) fn inner(self, member: &str) -> Option<Inner> {
         match (self, member) {
             (Shape::Manifest, "actions") => Some(Inner::Each(Shape::Action)),
             (Shape::Manifest, "intents") => Some(Inner::Each(Shape::Intent)),
@@ -134,7 +156,7 @@ impl Shape {
     }
 
     /// The term that `@type` names for such an object, where it is given.
-    fn type_term(self) -> Option<&'static str> {
+    pub(super) fn type_term(self) -> Option<&'static str> {
         match self {
             Shape::Manifest => Some("Manifest"),
             Shape::Action | Shape::Node => Some("Action"),
@@ -144,8 +166,11 @@ impl Shape {
     }
 }
 
-enum Inner {
+/// What is under a member.
+pub(super) enum Inner {
+    /// An object.
     One(Shape),
+    /// An array of objects.
     Each(Shape),
 }
 

@@ -1,11 +1,13 @@
 //! Whole documents: what loads, what is refused and where, what the typed form holds.
 
 mod actions;
+mod bundled;
 mod document;
 mod expressions;
 mod findings;
 mod fixtures;
 mod reads;
+mod respelled;
 mod spelled;
 mod vocabulary;
 
