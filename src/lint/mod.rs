@@ -1,0 +1,189 @@
+//! Rules over documents: what a runtime would refuse, and what it would take and somebody would regret.
+//!
+//! [`check`] is the door: a document in, findings out, in the order of the text. Rules are data ([`Rule`]), one table a group under
+//! `rules/`; each has at least two bad and two good examples under `fixtures/lint/<id>/`, and `lint/tests.rs` holds every rule
+//! against them. What the loaders of `manifest` refuse is not judged again: the loader's violations become findings of
+//! the rules of the same names.
+
+pub mod config;
+pub mod explain;
+mod finding;
+pub mod fix;
+pub mod glob;
+pub mod ignore;
+pub mod near;
+mod rule;
+mod rules;
+pub mod score;
+mod subject;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use crate::document::{Document, Span};
+
+pub use crate::document::edit::Edit;
+pub use finding::Finding;
+pub use ignore::{Judged, judge};
+pub use rule::{Change, Check, Found, Group, Noted, Preset, Rule, Severity};
+pub use rules::{all, named};
+pub use subject::{ActionSchema, DocumentKind, Part, Subject};
+
+use rule::Raw;
+
+/// Most findings of one document; the rest is only counted.
+pub const MOST_FINDINGS: usize = 1000;
+
+/// Which rules are asked.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    preset: Preset,
+    only: BTreeSet<String>,
+    also: BTreeSet<String>,
+    skip: BTreeSet<String>,
+}
+
+impl Selection {
+    /// The rules of a preset.
+    pub fn preset(preset: Preset) -> Self {
+        Self {
+            preset,
+            only: BTreeSet::new(),
+            also: BTreeSet::new(),
+            skip: BTreeSet::new(),
+        }
+    }
+
+    /// Only these rules, whatever the preset, when there are any.
+    #[must_use]
+    pub fn only(mut self, ids: impl IntoIterator<Item = String>) -> Self {
+        self.only.extend(ids);
+        self
+    }
+
+    /// These too, whatever the preset.
+    #[must_use]
+    pub fn also(mut self, ids: impl IntoIterator<Item = String>) -> Self {
+        self.also.extend(ids);
+        self
+    }
+
+    /// Not these.
+    #[must_use]
+    pub fn skip(mut self, ids: impl IntoIterator<Item = String>) -> Self {
+        self.skip.extend(ids);
+        self
+    }
+
+    /// Whether a rule is asked.
+    pub fn has(&self, rule: &Rule) -> bool {
+        if self.skip.contains(rule.id) {
+            false
+        } else if self.only.is_empty() {
+            rule.preset <= self.preset || self.also.contains(rule.id)
+        } else {
+            self.only.contains(rule.id)
+        }
+    }
+}
+
+/// What is wrong with one document.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The findings, in the order of the text; of one place, the worst first.
+    pub findings: Vec<Finding>,
+    /// How many more there were, at least.
+    pub left_out: usize,
+}
+
+/// Holds a document against the selected rules.
+pub fn check(document: &Document, kind: DocumentKind, selection: &Selection) -> Outcome {
+    let subject = Subject::new(document, kind);
+    let mut raw = Vec::new();
+    for rule in all().filter(|rule| selection.has(rule)) {
+        let run = match (rule.check, kind) {
+            (Check::Manifest(run), DocumentKind::Manifest) => run,
+            (Check::Other(run), _) => run,
+            _ => continue,
+        };
+        let mut found = Found {
+            rule,
+            raw: &mut raw,
+        };
+        run(&subject, &mut found);
+    }
+    let asks_loader = all().any(|rule| matches!(rule.check, Check::Loader) && selection.has(rule));
+    if asks_loader {
+        rules::loaded(&subject, selection, &mut raw);
+    }
+    placed(&subject, raw)
+}
+
+/// Gives findings their places in the text, in its order.
+fn placed(subject: &Subject<'_>, raw: Vec<Raw>) -> Outcome {
+    let document = subject.document();
+    let mut findings: Vec<Finding> = raw
+        .into_iter()
+        .map(|raw| {
+            let lead = |pointer: &str| {
+                if raw.original {
+                    pointer.to_owned()
+                } else {
+                    subject.original(pointer)
+                }
+            };
+            let pointer = lead(&raw.pointer);
+            let span = if raw.name {
+                document.key_span(&pointer)
+            } else {
+                document.span(&pointer)
+            };
+            let change = raw.change.clone().map(|mut change| {
+                for step in &mut change.steps {
+                    let pointer = step.pointer_mut();
+                    *pointer = lead(pointer);
+                }
+                change
+            });
+            Finding {
+                rule: raw.rule,
+                severity: raw.rule.severity,
+                span: narrowed(document, span, &pointer, raw.within),
+                pointer,
+                message: raw.message,
+                change,
+            }
+        })
+        .collect();
+    findings.sort_by(|a, b| {
+        (a.span.start, b.severity, a.rule.id, &a.pointer, &a.message).cmp(&(
+            b.span.start,
+            a.severity,
+            b.rule.id,
+            &b.pointer,
+            &b.message,
+        ))
+    });
+    let left_out = findings.len().saturating_sub(MOST_FINDINGS);
+    findings.truncate(MOST_FINDINGS);
+    Outcome { findings, left_out }
+}
+
+/// The part of a string that is meant, where the text has it without escapes.
+fn narrowed(
+    document: &Document,
+    span: Span,
+    pointer: &str,
+    within: Option<(usize, usize)>,
+) -> Span {
+    let exact = || {
+        let (start, end) = within?;
+        let content = document.value().pointer(pointer)?.as_str()?;
+        let written = document.text().get(span.start..span.end)?;
+        let begins = span.start + written.find(content)?;
+        (start <= end && end <= content.len()).then(|| Span::new(begins + start, begins + end))
+    };
+    exact().unwrap_or(span)
+}

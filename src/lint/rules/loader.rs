@@ -1,0 +1,94 @@
+//! What the loaders refuse or warn of: one rule for each name they report under.
+
+mod fixes;
+mod keywords;
+mod model;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+use crate::diagnostic::Violation;
+use crate::lint::rule::{Change, Check, Group, Preset, Rule, Severity};
+use crate::lint::subject::{DocumentKind, Subject};
+
+pub(super) use keywords::RULES as KEYWORDS;
+pub(super) use model::RULES as MODEL;
+pub(super) use text::RULES as TEXT;
+
+/// Everything the loader of the subject's kind says, violations and warnings.
+pub(super) fn report(subject: &Subject<'_>) -> Vec<Violation> {
+    if subject.kind() != DocumentKind::Manifest {
+        return Vec::new();
+    }
+    let mut reported: Vec<Violation> = subject
+        .document()
+        .duplicates()
+        .iter()
+        .map(|twice| {
+            Violation::new(
+                twice.pointer.clone(),
+                "duplicate_key",
+                "a member is named twice; name it once",
+            )
+        })
+        .collect();
+    if let Err(violations) = subject.load() {
+        reported.extend_from_slice(violations);
+    }
+    reported.extend_from_slice(subject.warnings());
+    reported
+}
+
+/// How what the loader reports can be mended, with pointers into the document as given.
+pub(super) fn fix_for(rule: &Rule, violation: &Violation, subject: &Subject<'_>) -> Option<Change> {
+    fixes::fix_for(rule, violation, subject)
+}
+
+/// Whether a rule is broken by a member's name, and not by its value.
+pub(super) fn points_at_name(rule: &Rule) -> bool {
+    matches!(
+        rule.id,
+        "duplicate_key"
+            | "unknown_member"
+            | "mixed_spelling"
+            | "forbidden_header"
+            | "duplicate_header"
+            | "protected_term"
+            | "unsupported_keyword"
+            | "not_a_read"
+    )
+}
+
+/// What a runtime must refuse.
+const fn refused(
+    id: &'static str,
+    clause: &'static str,
+    summary: &'static str,
+    why: &'static str,
+) -> Rule {
+    Rule {
+        id,
+        group: Group::Structure,
+        severity: Severity::Error,
+        preset: Preset::Spec,
+        clause,
+        summary,
+        why,
+        check: Check::Loader,
+    }
+}
+
+/// What a runtime takes, and a linter warns of.
+const fn warned(
+    id: &'static str,
+    clause: &'static str,
+    summary: &'static str,
+    why: &'static str,
+) -> Rule {
+    Rule {
+        severity: Severity::Warning,
+        preset: Preset::Recommended,
+        ..refused(id, clause, summary, why)
+    }
+}

@@ -1,0 +1,170 @@
+use serde::Deserialize;
+
+use crate::document::{Document, Format};
+use crate::embedded;
+use crate::lint::{Check, DocumentKind, Preset, Selection, check, named};
+
+#[derive(Deserialize)]
+struct Index {
+    fixture: Vec<Fixture>,
+}
+
+#[derive(Deserialize)]
+struct Fixture {
+    file: String,
+    #[serde(default)]
+    pointer: String,
+    #[serde(alias = "code")]
+    rule: String,
+}
+
+fn fixtures(folder: &str) -> Vec<(Vec<u8>, Fixture)> {
+    let index =
+        embedded::text(&format!("fixtures/manifests/{folder}/index.toml")).expect("is there");
+    let index: Index = toml::from_str(&index).expect("reads");
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/manifests");
+    let read = |file: &str| std::fs::read(format!("{root}/{folder}/{file}")).expect("is there");
+    let each = index.fixture.into_iter();
+    each.map(|fixture| (read(&fixture.file), fixture)).collect()
+}
+
+#[test]
+fn every_violation_of_the_loader_has_a_rule() {
+    for (bytes, fixture) in fixtures("invalid") {
+        let text = String::from_utf8(bytes).expect("is UTF-8");
+        let document = Document::read(text, Format::Json).expect("reads");
+        let outcome = check(
+            &document,
+            DocumentKind::Manifest,
+            &Selection::preset(Preset::Spec),
+        );
+        let found = outcome.findings.iter().any(|finding| {
+            finding.rule.id == fixture.rule
+                && finding.pointer == fixture.pointer
+                && matches!(finding.rule.check, Check::Loader)
+        });
+        assert!(found, "{}: {:?}", fixture.file, outcome.findings);
+    }
+}
+
+#[test]
+fn every_refusal_of_a_text_has_a_rule() {
+    for (bytes, fixture) in fixtures("raw") {
+        let rule = named(&fixture.rule).expect("is a rule");
+        assert!(matches!(rule.check, Check::Loader), "{}", rule.id);
+        let Ok(text) = String::from_utf8(bytes) else {
+            assert_eq!(fixture.rule, "invalid_utf8", "{}", fixture.file);
+            continue;
+        };
+        match Document::read(text, Format::Json) {
+            Err(error) => assert_eq!(error.code, fixture.rule, "{}", fixture.file),
+            Ok(document) => {
+                let selection = Selection::preset(Preset::Spec);
+                let outcome = check(&document, DocumentKind::Manifest, &selection);
+                let found = outcome.findings.iter().any(|finding| {
+                    finding.rule.id == fixture.rule && finding.pointer == fixture.pointer
+                });
+                assert!(found, "{}: {:?}", fixture.file, outcome.findings);
+            }
+        }
+    }
+}
+
+/// What the loader's source names is what the tables name.
+#[test]
+fn every_name_in_the_loader_has_a_rule() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/manifest");
+    let mut names = 0;
+    for entry in std::fs::read_dir(folder).expect("is there") {
+        let path = entry.expect("is there").path();
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            continue;
+        };
+        if !text.contains("report: &mut Report") {
+            continue;
+        }
+        let calls = text
+            .match_indices("refuse(")
+            .chain(text.match_indices("warn("));
+        for (at, _) in calls {
+            // The rule is the first of the call's literals that is a bare word and no member's name within a place.
+            let call = text.get(at..).unwrap_or_default();
+            let end = call.find(';').unwrap_or(call.len());
+            let literals = call
+                .get(..end)
+                .unwrap_or_default()
+                .split('"')
+                .skip(1)
+                .step_by(2);
+            let words = literals.filter(|word| {
+                word.len() > 3
+                    && word
+                        .bytes()
+                        .all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+            });
+            let words: Vec<&str> = words.collect();
+            if words.is_empty() {
+                continue;
+            }
+            names += 1;
+            assert!(
+                words.iter().any(|word| named(word).is_some()),
+                "{}: no rule is named by any of {words:?}",
+                path.display()
+            );
+        }
+    }
+    assert!(names > 40, "{names}");
+}
+
+fn fixed(manifest: &str, rule: &str) -> serde_json::Value {
+    let document = Document::read(manifest, Format::Json).expect("reads");
+    let selection = Selection::preset(Preset::Strict).only([rule.to_owned()]);
+    let fixed = crate::lint::fix::apply(
+        &document,
+        DocumentKind::Manifest,
+        &selection,
+        true,
+        &crate::document::Limits::DOCUMENT,
+        |_, _| true,
+    );
+    fixed.document.value().clone()
+}
+
+#[test]
+fn a_misspelt_member_is_renamed_in_a_manifest_that_is_refused_for_it() {
+    let manifest = r#"{"name": "n", "version": "1.0.0", "actions": [{"name": "a", "type": "invoke_api", "method": "GET",
+        "endpont": "https://api.example.com/", "input_schema": {}, "output_schema": {}}]}"#;
+    let value = fixed(manifest, "unknown_member");
+    assert_eq!(value["actions"][0]["endpoint"], "https://api.example.com/");
+}
+
+#[test]
+fn the_other_spelling_is_mended_in_both_directions() {
+    let snake = r#"{"name": "n", "version": "1.0.0", "actions": [{"name": "a", "actionType": "invoke_api", "method": "GET",
+        "endpoint": "https://api.example.com/", "inputSchema": {}, "output_schema": {}, "accessControl": {"requiredScopes": ["a"]}}]}"#;
+    let value = fixed(snake, "mixed_spelling");
+    assert_eq!(value["actions"][0]["type"], "invoke_api");
+    assert_eq!(
+        value["actions"][0]["access_control"]["required_scopes"][0],
+        "a"
+    );
+    let camel = r#"{"@type": "OpenAction:Manifest", "name": "n", "version": "1.0.0", "actions": [{"@type": "OpenAction:Action",
+        "name": "a", "inputSchema": {}, "output_schema": {}, "feature_flag": "f"}]}"#;
+    let value = fixed(camel, "mixed_spelling");
+    assert!(value["actions"][0]["outputSchema"].is_object());
+    assert_eq!(value["actions"][0]["featureFlag"], "f");
+}
+
+#[test]
+fn schemas_of_older_drafts_are_mended() {
+    let manifest = r##"{"name": "n", "version": "1.0.0", "actions": [{"name": "a", "type": "human_intervention", "prompt": "p",
+        "input_schema": {"type": "object", "properties": {"pair": {"type": "array", "items": [{"type": "string"}], "additionalItems": false}}},
+        "output_schema": {"$schema": "https://json-schema.org/draft-07/schema", "type": "object"}}]}"##;
+    let value = fixed(manifest, "invalid_schema");
+    let pair = &value["actions"][0]["input_schema"]["properties"]["pair"];
+    assert_eq!(pair["prefixItems"][0]["type"], "string", "{value}");
+    assert_eq!(pair["items"], false);
+    let dialect = &value["actions"][0]["output_schema"]["$schema"];
+    assert_eq!(dialect, "http://json-schema.org/draft-07/schema#");
+}

@@ -1,0 +1,195 @@
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::RULES;
+use crate::document::{Document, Format};
+use crate::embedded;
+use crate::lint::{DocumentKind, Outcome, Preset, Selection, check};
+
+fn looked_at(manifest: &Value) -> Outcome {
+    let document = Document::read(manifest.to_string(), Format::Json).expect("reads");
+    let ours = RULES.iter().map(|rule| rule.id.to_owned());
+    let selection = Selection::preset(Preset::Strict).only(ours);
+    check(&document, DocumentKind::Manifest, &selection)
+}
+
+/// Long enough for a debug build on a busy machine, and far from what a square of the size would take.
+const SOON: Duration = Duration::from_secs(60);
+
+fn is_soon(what: &str, schema: Value) -> Outcome {
+    let began = Instant::now();
+    let outcome = looked_at(&json!({"actions": [{"input_schema": schema}]}));
+    assert!(began.elapsed() < SOON, "{what}: {:?}", began.elapsed());
+    assert!(outcome.findings.len() <= 1000, "{what}");
+    outcome
+}
+
+#[test]
+fn keywords_of_any_type_do_no_harm() {
+    let keywords = [
+        "type",
+        "enum",
+        "const",
+        "required",
+        "properties",
+        "items",
+        "prefixItems",
+        "allOf",
+        "oneOf",
+        "not",
+        "$ref",
+        "$defs",
+        "definitions",
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "minLength",
+        "maxLength",
+        "minProperties",
+        "maxProperties",
+        "pattern",
+        "patternProperties",
+        "format",
+        "default",
+        "examples",
+        "additionalProperties",
+        "dependencies",
+        "if",
+        "then",
+        "contains",
+        "minContains",
+        "$schema",
+        "$id",
+        "readOnly",
+        "nullable",
+        "nonsense",
+    ];
+    let values = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(1e300),
+        json!(""),
+        json!("#/"),
+        json!([]),
+        json!([[]]),
+        json!([null, "a", 1]),
+        json!({}),
+        json!({"": {"": []}}),
+        json!([{"$ref": 1}]),
+        json!("("),
+        json!("[a-"),
+        json!("a{1,"),
+        json!("(?<"),
+        json!("\\"),
+    ];
+    for (index, first) in keywords.into_iter().enumerate() {
+        for second in keywords.into_iter().skip(index % 9).step_by(9) {
+            let schemas: Vec<Value> = values
+                .iter()
+                .flat_map(|a| values.iter().step_by(3).map(move |b| (a, b)))
+                .map(|(a, b)| json!({first: a, second: b}))
+                .collect();
+            let actions: Vec<Value> = schemas
+                .iter()
+                .map(|schema| json!({"input_schema": schema}))
+                .collect();
+            looked_at(&json!({"actions": actions}));
+        }
+    }
+}
+
+#[test]
+fn large_schemas_are_looked_at_soon() {
+    let many = |count: usize| {
+        (0..count)
+            .map(|index| format!("n{index}"))
+            .collect::<Vec<_>>()
+    };
+    is_soon(
+        "required",
+        json!({"required": many(40_000), "properties": {"m": {}}}),
+    );
+    is_soon(
+        "closed",
+        json!({"required": many(40_000), "additionalProperties": false}),
+    );
+    let declared: serde_json::Map<String, Value> = many(20_000)
+        .into_iter()
+        .map(|name| (name, json!({})))
+        .collect();
+    is_soon(
+        "declared",
+        json!({"required": many(30_000), "properties": declared}),
+    );
+    is_soon(
+        "enum",
+        json!({"type": "integer", "enum": many(40_000), "default": 1}),
+    );
+    is_soon(
+        "duplicates",
+        json!({"enum": vec![1; 100_000], "examples": vec![2; 100_000]}),
+    );
+    let name = "n".repeat(200_000);
+    is_soon(
+        "long names",
+        json!({"properties": {name: {"enum": vec![1; 20_000], "items": {"enum": vec![1; 20_000]}}}}),
+    );
+    let definitions: serde_json::Map<String, Value> = many(10_000)
+        .into_iter()
+        .map(|name| {
+            (
+                name,
+                json!({"type": "string", "default": "a", "minLength": 1}),
+            )
+        })
+        .collect();
+    is_soon(
+        "definitions",
+        json!({"$defs": definitions, "properties": {"a": {"$ref": "#/$defs/n1", "default": 1}}}),
+    );
+    is_soon(
+        "patterns",
+        json!({"pattern": "(a+b".repeat(1000), "items": {"pattern": format!("{}a+{}", "(".repeat(2000), ")+".repeat(2000))}}),
+    );
+    is_soon(
+        "items of a pattern",
+        json!({"pattern": format!("({})+", "a+".repeat(2000))}),
+    );
+    let misspelt: serde_json::Map<String, Value> = many(20_000)
+        .into_iter()
+        .map(|name| (format!("minLengt{name}"), json!(1)))
+        .collect();
+    is_soon("keywords", Value::Object(misspelt));
+    let mut deep = json!({"type": "string", "default": 1, "minLength": 2});
+    for _ in 0..27 {
+        deep = json!({"allOf": [deep], "default": 1, "minLength": 2});
+    }
+    is_soon("deep", deep);
+}
+
+#[test]
+fn the_valid_manifests_have_no_broken_schemas() {
+    for path in embedded::list("fixtures/manifests/valid/") {
+        let text = embedded::text(&path).expect("is there").into_owned();
+        let document = Document::read(text, Format::Json).expect("reads");
+        let outcome = check(
+            &document,
+            DocumentKind::Manifest,
+            &Selection::preset(Preset::Recommended),
+        );
+        let ours = outcome
+            .findings
+            .iter()
+            .filter(|finding| RULES.iter().any(|rule| rule.id == finding.rule.id));
+        let found: Vec<_> = ours
+            // That one is about drafts which a runtime need not know.
+            .filter(|finding| {
+                !(path.ends_with("old-drafts.json") && finding.rule.id == "optional_dialect")
+            })
+            .map(|finding| (finding.rule.id, &finding.pointer))
+            .collect();
+        assert!(found.is_empty(), "{path}: {found:?}");
+    }
+}
