@@ -1,7 +1,9 @@
 //! Transcripts judged from the command line, and that an honest runtime's are never found fault with.
 
+mod program;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::Arc;
 
 use oap_conform::requirement::Registry;
@@ -16,6 +18,7 @@ use oap_conform::suite::options::test_secrets;
 use oap_conform::suite::secrets::Secrets;
 use oap_conform::suite::wire::Wire;
 use oap_conform::suite::{Case, HttpTarget, Times, load};
+use program::{finished, program, told};
 use serde_json::Value;
 
 fn fixtures(name: &str) -> PathBuf {
@@ -26,28 +29,19 @@ fn fixtures(name: &str) -> PathBuf {
 
 fn judged(folder: &Path, more: &[&str], environment: &[(&str, &str)]) -> Output {
     let elsewhere = tempfile::tempdir().expect("a folder");
-    Command::new(env!("CARGO_BIN_EXE_oap-conform"))
-        .args(["run", "--transcripts"])
-        .arg(folder)
-        .args(more)
-        .envs(environment.iter().copied())
-        .current_dir(elsewhere.path())
-        .output()
-        .expect("the binary runs")
-}
-
-fn said(output: &Output) -> String {
-    format!(
-        "{}\n{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
+    finished(
+        program(elsewhere.path())
+            .args(["run", "--transcripts"])
+            .arg(folder)
+            .args(more)
+            .envs(environment.iter().copied()),
     )
 }
 
 #[test]
 fn good_ones_are_incomplete_and_violations_fail() {
     let good = judged(&fixtures("good"), &["--format", "json"], &[]);
-    assert_eq!(good.status.code(), Some(4), "{}", said(&good));
+    assert_eq!(good.status.code(), Some(4), "{}", told(&good));
     let report: Value = serde_json::from_slice(&good.stdout).expect("JSON");
     let violations = schema::named("report")
         .expect("a schema")
@@ -55,7 +49,7 @@ fn good_ones_are_incomplete_and_violations_fail() {
     assert!(violations.is_empty(), "{violations:?}");
     assert_eq!(report["totals"]["by_verdict"]["fail"], 0);
     let bad = judged(&fixtures("violations"), &[], &[]);
-    assert_eq!(bad.status.code(), Some(1), "{}", said(&bad));
+    assert_eq!(bad.status.code(), Some(1), "{}", told(&bad));
     let one = judged(
         &fixtures("violations"),
         &[
@@ -64,7 +58,7 @@ fn good_ones_are_incomplete_and_violations_fail() {
         ],
         &[],
     );
-    let said = said(&one);
+    let said = told(&one);
     assert!(
         said.contains("1 fail") && said.contains("/steps/0/plan/args/minutes"),
         "{said}"
@@ -78,8 +72,8 @@ fn one_good_transcript_is_no_conformance() {
         &["--filter", "TRANSCRIPT-desk.json"],
         &[],
     );
-    assert_eq!(one.status.code(), Some(4), "{}", said(&one));
-    assert!(said(&one).contains("INCOMPLETE"));
+    assert_eq!(one.status.code(), Some(4), "{}", told(&one));
+    assert!(told(&one).contains("INCOMPLETE"));
 }
 
 #[test]
@@ -87,7 +81,7 @@ fn what_is_no_transcript_passes_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let nothing = judged(folder.path(), &[], &[]);
     assert_eq!(nothing.status.code(), Some(2));
-    assert!(said(&nothing).contains("there is no transcript in"));
+    assert!(told(&nothing).contains("there is no transcript in"));
     for (name, text) in [
         ("empty.json", ""),
         ("object.json", "{}"),
@@ -99,7 +93,7 @@ fn what_is_no_transcript_passes_nothing() {
     }
     let all = judged(folder.path(), &[], &[]);
     assert_eq!(all.status.code(), Some(1));
-    assert!(said(&all).contains("5 fail"), "{}", said(&all));
+    assert!(told(&all).contains("5 fail"), "{}", told(&all));
     let absent = judged(&folder.path().join("absent"), &[], &[]);
     assert_eq!(absent.status.code(), Some(2));
     std::fs::write(folder.path().join("x.manifest.json"), "{").expect("written");
@@ -116,12 +110,12 @@ fn secrets_of_the_environment_are_found_and_not_told() {
     let environment = [("CALENDAR_TOKEN", VALUE)];
     for format in ["text", "json"] {
         let found = judged(folder.path(), &["--format", format], &environment);
-        let said = said(&found);
+        let said = told(&found);
         assert_eq!(found.status.code(), Some(1), "{said}");
         assert!(said.contains("SEC-010") && !said.contains(VALUE), "{said}");
     }
     let unknown = judged(folder.path(), &[], &[]);
-    assert_eq!(unknown.status.code(), Some(4), "{}", said(&unknown));
+    assert_eq!(unknown.status.code(), Some(4), "{}", told(&unknown));
 }
 
 /// Whether a case leaves a transcript, and needs neither clock nor folder nor sandbox.

@@ -79,15 +79,7 @@ pub fn check(
             found.extend(
                 transcript::check(observed, ground.secrets)
                     .into_iter()
-                    .map(|finding| Mismatch {
-                        cites: vec![finding.requirement],
-                        place: "transcript".to_owned(),
-                        pointer: finding.difference.pointer,
-                        expected: finding.difference.expected,
-                        got: finding.difference.got,
-                        message: finding.difference.message,
-                        no_answer: false,
-                    }),
+                    .map(|finding| finding.at("transcript")),
             );
         }
     }
@@ -182,15 +174,9 @@ fn wire(place: &str, exchange: &Exchange, wire: &Wire) -> Vec<Mismatch> {
 }
 
 fn in_body(place: &str, finding: Finding) -> Mismatch {
-    Mismatch {
-        cites: vec![finding.requirement],
-        place: place.to_owned(),
-        pointer: format!("/body{}", finding.difference.pointer),
-        expected: finding.difference.expected,
-        got: finding.difference.got,
-        message: finding.difference.message,
-        no_answer: false,
-    }
+    let mut mismatch = finding.at(place);
+    mismatch.pointer.insert_str(0, "/body");
+    mismatch
 }
 
 /// What of a caller's token must not come back: the whole, and each part that tells something.

@@ -15,52 +15,101 @@ const MOST: usize = 5;
 ///
 /// Members of the wrong shape are reported as differences; the schema says more about them.
 pub fn check(transcript: &Value, manifest: &Value) -> Vec<Difference> {
+    let begun = Replay::begin(transcript.get("initial_observation"), true);
+    let mut replay = match begun {
+        Ok(replay) => replay,
+        Err(difference) => return vec![*difference],
+    };
     let mut differences = Vec::new();
-    let mut observation = transcript
-        .get("initial_observation")
-        .cloned()
-        .unwrap_or(Value::Null);
-    if !observation.is_object() {
-        return vec![difference(
-            "/initial_observation",
-            Value::from("an observation"),
-            observation,
-            "there is nothing to begin with",
-        )];
-    }
     let steps = transcript.get("steps").and_then(Value::as_array);
-    for (index, step) in steps.into_iter().flatten().enumerate() {
-        let pointer = format!("/steps/{index}");
-        if let Err(message) = apply(&mut observation, step, manifest) {
-            differences.push(difference(
-                &pointer,
-                Value::from("a step that can be replayed"),
-                step.clone(),
-                &message,
-            ));
+    for (index, step) in (0..).zip(steps.into_iter().flatten()) {
+        differences.extend(replay.step(index, step, Some(manifest)));
+    }
+    differences.extend(replay.end(transcript.get("final_observation")));
+    differences
+}
+
+/// A replay that goes from step to step and has only the present observation in memory.
+#[derive(Debug)]
+pub(super) struct Replay {
+    observation: Value,
+    /// Differences that may still be told; none: the replay has ended.
+    left: usize,
+}
+
+impl Replay {
+    /// Begins with the observation of the creation; `strict`: with the manifest, which alone tells where outputs land.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn begin(initial: Option<&Value>, strict: bool) -> Result<Self, Box<Difference>> {
+        match initial {
+            Some(observation @ Value::Object(_)) => Ok(Self {
+                observation: observation.clone(),
+                left: if strict { MOST } else { 1 },
+            }),
+            other => Err(Box::new(difference(
+                "/initial_observation",
+                Value::from("an observation"),
+                other.cloned().unwrap_or_default(),
+                "there is nothing to begin with",
+            ))),
+        }
+    }
+
+    /// Lays the next step over the observation, and says where that is not the one it recorded.
+    ///
+    /// Without a manifest what an output changed in `environment` is taken as recorded, and all else is replayed.
+    pub fn step(&mut self, index: u64, step: &Value, manifest: Option<&Value>) -> Vec<Difference> {
+        let mut differences = Vec::new();
+        if self.left == 0 {
             return differences;
         }
-        if let Some(recorded) = step.get("observation") {
-            compare(
-                &observation,
-                recorded,
-                &format!("{pointer}/observation"),
-                &mut differences,
-            );
+        let pointer = format!("/steps/{index}");
+        let done = match manifest {
+            Some(manifest) => apply(&mut self.observation, step, manifest),
+            None => recorded(&mut self.observation, step),
+        };
+        if let Err(message) = done {
+            self.left = 0;
+            let expected = Value::from("a step that can be replayed");
+            return vec![difference(&pointer, expected, step.clone(), &message)];
         }
+        if let Some(recorded) = step.get("observation") {
+            let pointer = format!("{pointer}/observation");
+            compare(&self.observation, recorded, &pointer, &mut differences);
+        }
+        self.told(differences)
     }
-    let recorded = transcript
-        .get("final_observation")
-        .cloned()
-        .unwrap_or_else(absent);
-    compare(
-        &observation,
-        &recorded,
-        "/final_observation",
-        &mut differences,
-    );
-    differences.truncate(MOST);
-    differences
+
+    /// Says where the last observation is not the final one.
+    pub fn end(mut self, last: Option<&Value>) -> Vec<Difference> {
+        let mut differences = Vec::new();
+        if self.left > 0 {
+            let last = last.cloned().unwrap_or_else(absent);
+            let pointer = "/final_observation";
+            compare(&self.observation, &last, pointer, &mut differences);
+        }
+        self.told(differences)
+    }
+
+    fn told(&mut self, mut differences: Vec<Difference>) -> Vec<Difference> {
+        differences.truncate(self.left);
+        self.left -= differences.len();
+        differences
+    }
+}
+
+/// What a step does to an observation whatever the manifest says.
+fn recorded(observation: &mut Value, step: &Value) -> Result<(), String> {
+    let result = step.get("result").unwrap_or(&Value::Null);
+    if brings_output(result)
+        && let Some(own) = step.pointer("/observation/environment")
+        && let Value::Object(members) = &mut *observation
+    {
+        members.insert("environment".to_owned(), own.clone());
+    }
+    set(observation, step)
 }
 
 /// One step laid over an observation.
@@ -72,17 +121,7 @@ pub fn apply(observation: &mut Value, step: &Value, manifest: &Value) -> Result<
         .get("result")
         .filter(|result| result.is_object())
         .ok_or("it has no result")?;
-    let started = step
-        .get("started_at")
-        .cloned()
-        .ok_or("it has no started_at")?;
-    let number = step
-        .get("step_number")
-        .cloned()
-        .ok_or("it has no step_number")?;
-    let succeeded = result.get("success") == Some(&Value::Bool(true));
-    let skipped = result.get("status").and_then(Value::as_str) == Some("skipped");
-    if succeeded && !skipped {
+    if brings_output(result) {
         let name = result
             .get("action_name")
             .and_then(Value::as_str)
@@ -90,12 +129,28 @@ pub fn apply(observation: &mut Value, step: &Value, manifest: &Value) -> Result<
         let output = result.get("output").cloned().unwrap_or(Value::Null);
         merge(observation, name, output, declared_path(manifest, name))?;
     }
+    set(observation, step)
+}
+
+/// Sets the members that are the runtime's.
+fn set(observation: &mut Value, step: &Value) -> Result<(), String> {
+    let own = |member: &str| {
+        let value = step.get(member).cloned();
+        value.ok_or_else(|| format!("it has no {member}"))
+    };
+    let (started, result, number) = (own("started_at")?, own("result")?, own("step_number")?);
     if let Value::Object(members) = observation {
         members.insert("timestamp".to_owned(), started);
-        members.insert("last_result".to_owned(), result.clone());
+        members.insert("last_result".to_owned(), result);
         members.insert("step".to_owned(), number);
     }
     Ok(())
+}
+
+/// Whether a result brought an output: it succeeded and was not skipped.
+pub(super) fn brings_output(result: &Value) -> bool {
+    result.get("success") == Some(&Value::Bool(true))
+        && result.get("status").and_then(Value::as_str) != Some("skipped")
 }
 
 fn declared_path<'a>(manifest: &'a Value, action: &str) -> Option<&'a Value> {

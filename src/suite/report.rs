@@ -1,6 +1,6 @@
 //! One canonical report, and how it is shown.
 
-mod annotations;
+pub mod annotations;
 mod badge;
 pub mod diff;
 pub mod exchanges;
@@ -28,6 +28,7 @@ mod tests;
 pub use annotations::github as render_annotations;
 pub use format::{Format, render};
 pub use json::render as render_json;
+pub use markdown::inline;
 pub use model::{
     CaseReport, Flake, LevelTotals, Report, RequirementReport, RunBlock, Sample, TargetBlock,
     Totals, assemble,
@@ -35,4 +36,5 @@ pub use model::{
 pub use normalise::{Normaliser, shown};
 pub use progress::Progress;
 pub use read::{MOST_BYTES, read};
+pub use sarif::uri as artifact_uri;
 pub use terminal::{Style, render as render_terminal};

@@ -1,18 +1,18 @@
 //! A transcript against what was seen from outside: the creation, the prompts, the answers and the calls (`spec/transcripts.md`).
 
-use std::fmt::Write as _;
+pub(super) mod entries;
+pub mod generate;
 
 use mock_services::Service;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::matcher::{Difference, absent, same};
 use super::observed::Observed;
-use super::prepare::Prepared;
 use super::replay;
 use super::secrets::Secrets;
 use super::target::{Answer, Exchange};
 use super::wire::Finding;
+use entries::{Contracts, Usage};
 
 const CREATION: &str = "TRN-003";
 const TURNS: &str = "TRN-004";
@@ -46,30 +46,6 @@ pub fn check(observed: &Observed, secrets: &Secrets) -> Vec<Finding> {
     if opened(observed).count() == 1 {
         check.prompts();
         check.effects();
-    }
-    check.findings
-}
-
-/// Everything in a transcript that does not agree with itself, where nothing else was seen: contracts, sums, numbers, the replay, and
-/// what a target of an effect can look like. Without the manifest (snake_case document) nothing is replayed.
-pub fn check_alone(transcript: &Value, manifest: Option<&Value>) -> Vec<Finding> {
-    let nothing = Prepared {
-        document: manifest.cloned().unwrap_or(Value::Null),
-        name: String::new(),
-        version: String::new(),
-        digest: String::new(),
-    };
-    let mut check = Check {
-        transcript,
-        observed: &Observed::new(String::new(), nothing),
-        findings: Vec::new(),
-    };
-    check.contracts();
-    check.usage();
-    check.numbers();
-    check.targets();
-    if manifest.is_some() {
-        check.replay();
     }
     check.findings
 }
@@ -188,74 +164,32 @@ impl Check<'_> {
     }
 
     fn contracts(&mut self) {
-        for (index, turn) in self.array("turns").to_vec().iter().enumerate() {
-            let pointer = format!("/turns/{index}/contract");
-            let Some(digest) = turn.get("contract").and_then(Value::as_str) else {
-                continue;
-            };
-            let text = self
-                .transcript
-                .get("contracts")
-                .and_then(|texts| texts.get(digest))
-                .and_then(Value::as_str);
-            match text {
-                None => self.say(
-                    CONTRACTS,
-                    pointer,
-                    Value::from("a digest that contracts holds"),
-                    Some(&Value::from(digest)),
-                    "has no text in contracts",
-                ),
-                Some(text) if sha256(text) != digest => {
-                    let expected = Value::from(sha256(text));
-                    self.say(
-                        CONTRACTS,
-                        pointer,
-                        expected,
-                        Some(&Value::from(digest)),
-                        "is not the digest of its text",
-                    );
-                }
-                Some(_) => {}
-            }
+        let mut contracts = Contracts::default();
+        if let Some(Value::Object(texts)) = self.transcript.get("contracts") {
+            contracts.add(texts);
         }
+        let turns = (0..).zip(self.array("turns"));
+        let wrong: Vec<Finding> = turns
+            .filter_map(|(index, turn)| contracts.check(index, turn))
+            .collect();
+        self.findings.extend(wrong);
     }
 
     fn usage(&mut self) {
-        let turns = self.array("turns");
-        let sum = |member: &str| -> u64 {
-            turns
-                .iter()
-                .filter_map(|turn| {
-                    turn.pointer(&format!("/usage/{member}"))
-                        .and_then(Value::as_u64)
-                })
-                .sum()
-        };
-        let expected = [
-            ("/usage/model_calls", turns.len() as u64),
-            ("/usage/prompt_tokens", sum("prompt_tokens")),
-            ("/usage/completion_tokens", sum("completion_tokens")),
-        ];
-        for (pointer, expected) in expected {
-            self.equal(
-                USAGE,
-                pointer,
-                &Value::from(expected),
-                "is not the sum over the turns",
-            );
+        let mut usage = Usage::default();
+        for turn in self.array("turns") {
+            usage.add(turn);
         }
+        self.findings
+            .extend(usage.check(self.transcript.get("usage")));
     }
 
     fn numbers(&mut self) {
-        for index in 0..self.array("steps").len() {
-            self.equal(
-                NUMBERS,
-                &format!("/steps/{index}/step_number"),
-                &Value::from(index + 1),
-                "leaves a gap or repeats a number",
-            );
-        }
+        let steps = (0..).zip(self.array("steps"));
+        let wrong: Vec<Finding> = steps
+            .filter_map(|(index, step)| entries::number(index, step))
+            .collect();
+        self.findings.extend(wrong);
     }
 
     /// Each answer with a result says, by `steps_done`, which step it was.
@@ -357,25 +291,11 @@ impl Check<'_> {
 
     /// Whether a target of an HTTP effect is no URL without query.
     fn targets(&mut self) -> bool {
-        for (index, effect) in self.array("side_effects").to_vec().iter().enumerate() {
-            let target = effect
-                .get("target")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
-            if effect.get("kind").and_then(Value::as_str) == Some("http")
-                && target.contains(['?', '#'])
-            {
-                self.say(
-                    TARGETS,
-                    format!("/side_effects/{index}/target"),
-                    Value::from("a URL without query"),
-                    effect.get("target"),
-                    "has a query or a fragment",
-                );
-                return true;
-            }
-        }
-        false
+        let mut effects = (0..).zip(self.array("side_effects"));
+        let wrong = effects.find_map(|(index, effect)| entries::target(index, effect));
+        let is_wrong = wrong.is_some();
+        self.findings.extend(wrong);
+        is_wrong
     }
 
     fn effects(&mut self) {
@@ -464,13 +384,4 @@ fn roles_and_contents(messages: &Value) -> Value {
         .flatten()
         .map(|message| json!([message.get("role"), message.get("content")]))
         .collect()
-}
-
-fn sha256(text: &str) -> String {
-    let mut digest = String::from("sha256:");
-    for byte in Sha256::digest(text.as_bytes()) {
-        // Writing to a string cannot fail.
-        let _ = write!(digest, "{byte:02x}");
-    }
-    digest
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::matcher::{Difference, absent};
+use super::verdict::Mismatch;
 use crate::{embedded, schema};
 
 /// Most violations of one message that are reported.
@@ -75,6 +76,21 @@ pub struct Finding {
     pub requirement: String,
     /// What is wrong.
     pub difference: Difference,
+}
+
+impl Finding {
+    /// It as a mismatch at a place of the case.
+    pub(crate) fn at(self, place: &str) -> Mismatch {
+        Mismatch {
+            cites: vec![self.requirement],
+            place: place.to_owned(),
+            pointer: self.difference.pointer,
+            expected: self.difference.expected,
+            got: self.difference.got,
+            message: self.difference.message,
+            no_answer: false,
+        }
+    }
 }
 
 // Requirements of the error object that `messages.toml` does not name.

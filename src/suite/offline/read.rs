@@ -1,24 +1,29 @@
 //! The files of a folder: transcripts, and the manifests that lie beside them.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
+use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
+use super::rules::Rules;
+use super::session::{Bench, begin_with};
+use super::{CREATION, Conclusion, head, lines};
 use crate::embedded;
 use crate::json::{self, Duplicates, Limits};
+use crate::suite::matcher::{Difference, absent};
 use crate::suite::prepare::{snake_case, three_parts};
 use crate::suite::target::{MOST_BODY, MOST_MARKS, marks};
+use crate::suite::wire::Finding;
 
 /// Most files of a folder that are looked at.
-const MOST_FILES: usize = 10_000;
+pub(super) const MOST_FILES: usize = 10_000;
 
 /// How deep a transcript can be nested: an observation of 64 levels, and what is around it.
 const DEPTH: usize = 100;
 
-const MANIFEST: &str = ".manifest.json";
+pub(super) const MANIFEST: &str = ".manifest.json";
 
 /// A folder of transcripts.
 #[derive(Debug)]
@@ -75,30 +80,6 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Reads one transcript, in either of its two forms, alone or as the close answers it.
-    pub(super) fn read(&self, name: &str) -> Result<Value, Unread> {
-        let bytes = self.bytes(name).map_err(Unread::Aside)?;
-        if marks(&bytes) > MOST_MARKS {
-            return Err(Unread::Aside(format!(
-                "{name} has more than {MOST_MARKS} brackets and commas"
-            )));
-        }
-        let document = if is_lines(name) {
-            from_lines(&bytes)
-        } else {
-            parsed(&bytes).map_err(|why| format!("is not JSON: {why}"))
-        };
-        let document = document.map_err(Unread::Wrong)?;
-        match document {
-            Value::Object(mut answer)
-                if answer.contains_key("transcript") && !answer.contains_key("session_id") =>
-            {
-                Ok(answer.remove("transcript").unwrap_or_default())
-            }
-            other => Ok(other),
-        }
-    }
-
     /// The manifests that lie beside.
     ///
     /// # Errors
@@ -111,80 +92,137 @@ impl Folder {
                 .map_err(|error| format!("{name} is no manifest: {error}"))?;
             beside.insert(name.clone(), Known::new(&document));
         }
-        Ok(Manifests { beside })
+        Ok(Manifests {
+            beside,
+            named: Vec::new(),
+        })
     }
 
     fn bytes(&self, name: &str) -> Result<Vec<u8>, String> {
-        let path = self.path.join(name);
-        let cannot = |error: std::io::Error| format!("{name} cannot be read: {error}");
-        // What is no file, a pipe for instance, might never end.
-        if !std::fs::metadata(&path).map_err(cannot)?.is_file() {
-            return Err(format!("{name} is no file"));
-        }
-        let mut bytes = Vec::new();
-        let most = u64::try_from(MOST_BODY).unwrap_or(u64::MAX);
-        std::fs::File::open(&path)
-            .and_then(|file| file.take(most.saturating_add(1)).read_to_end(&mut bytes))
-            .map_err(cannot)?;
-        if bytes.len() > MOST_BODY {
-            return Err(format!("{name} is larger than {MOST_BODY} bytes"));
-        }
-        Ok(bytes)
+        whole(&self.path.join(name)).map_err(|why| format!("{name} {why}"))
     }
 }
 
-fn is_lines(name: &str) -> bool {
+/// A file that can be read.
+///
+/// # Errors
+/// When it cannot, or is none: a pipe for instance might never end. Those that a shell hands over are meant.
+pub(super) fn file(path: &Path) -> Result<std::fs::File, String> {
+    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
+    let handed = ["/dev/fd", "/proc/self/fd"]
+        .iter()
+        .any(|root| path.starts_with(root));
+    let about = std::fs::metadata(path).map_err(cannot)?;
+    if !about.is_file() && (about.is_dir() || !handed) {
+        return Err("is no file".to_owned());
+    }
+    std::fs::File::open(path).map_err(cannot)
+}
+
+/// All bytes of a file.
+pub(super) fn whole(path: &Path) -> Result<Vec<u8>, String> {
+    rest(Vec::new(), &mut file(path)?)
+}
+
+/// All bytes that are left, after those that were read already.
+fn rest(mut bytes: Vec<u8>, reader: &mut dyn Read) -> Result<Vec<u8>, String> {
+    let most = u64::try_from(MOST_BODY).unwrap_or(u64::MAX);
+    reader
+        .take(most.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|error| format!("cannot be read: {error}"))?;
+    if bytes.len() > MOST_BODY {
+        return Err(format!("is larger than {MOST_BODY} bytes"));
+    }
+    Ok(bytes)
+}
+
+/// Reads one transcript that is a document, alone or as the close answers it.
+pub(super) fn document(bytes: &[u8]) -> Result<Map<String, Value>, Unread> {
+    if marks(bytes) > MOST_MARKS {
+        return Err(Unread::Aside(format!(
+            "has more than {MOST_MARKS} brackets and commas"
+        )));
+    }
+    match parsed(bytes) {
+        Ok(Value::Object(mut answer))
+            if answer.contains_key("transcript") && !answer.contains_key("session_id") =>
+        {
+            match answer.remove("transcript") {
+                Some(Value::Object(members)) => Ok(members),
+                _ => Err(Unread::Wrong("is no object".to_owned())),
+            }
+        }
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Err(Unread::Wrong("is no object".to_owned())),
+        Err(why) => Err(Unread::Wrong(format!("is not JSON: {why}"))),
+    }
+}
+
+/// Judges the one transcript of a document.
+///
+/// # Errors
+/// When nothing can be said of it.
+pub(super) fn one(
+    bytes: &[u8],
+    name: &str,
+    manifests: &Manifests,
+    bench: Bench<'_>,
+    each: &mut dyn FnMut(Conclusion),
+) -> Result<(), String> {
+    let members = match document(bytes) {
+        Ok(members) => members,
+        Err(Unread::Aside(why)) => return Err(why),
+        Err(Unread::Wrong(why)) => {
+            each(Conclusion::none(&why));
+            return Ok(());
+        }
+    };
+    let (rules, wrong, note) = manifests.judge_by(name, &members);
+    let mut session = begin_with(members, rules, bench, None);
+    session.found.extend(wrong);
+    each(Conclusion {
+        ordinal: 1,
+        judged: session.finish(),
+        note,
+    });
+    Ok(())
+}
+
+/// Judges what has no name that says whether it is a document or JSON lines: lines, if the first is a JSON value.
+///
+/// # Errors
+/// As [`one`] and [`lines::judge`].
+pub(super) fn sniffed(
+    reader: &mut dyn BufRead,
+    name: &str,
+    manifests: &Manifests,
+    bench: Bench<'_>,
+    each: &mut dyn FnMut(Conclusion),
+) -> Result<(), String> {
+    let mut first = Vec::new();
+    // A document in one line can be longer than a line of a stream.
+    let Ok(_) = lines::next(reader, &mut first) else {
+        return one(&rest(first, reader)?, name, manifests, bench, each);
+    };
+    if parsed(&first).is_ok() {
+        return lines::judge(Some(first), reader, name, manifests, bench, each);
+    }
+    first.push(b'\n');
+    one(&rest(first, reader)?, name, manifests, bench, each)
+}
+
+pub(super) fn is_lines(name: &str) -> bool {
     name.ends_with(".jsonl") || name.ends_with(".ndjson")
 }
 
-fn parsed(bytes: &[u8]) -> Result<Value, String> {
+/// Reads one JSON value, as deep as a transcript can be.
+pub(super) fn parsed(bytes: &[u8]) -> Result<Value, String> {
     let limits = Limits {
         bytes: MOST_BODY,
         depth: DEPTH,
     };
     json::read(bytes, &limits, Duplicates::KeepLast).map_err(|error| error.to_string())
-}
-
-/// A transcript in JSON lines: first all but its three arrays, then their entries.
-fn from_lines(bytes: &[u8]) -> Result<Value, String> {
-    let mut transcript: Option<Map<String, Value>> = None;
-    let mut entries: [(&str, Vec<Value>); 3] = [
-        ("turns", Vec::new()),
-        ("steps", Vec::new()),
-        ("interventions", Vec::new()),
-    ];
-    let lines = bytes.split(|byte| *byte == b'\n').enumerate();
-    for (index, line) in lines.filter(|(_, line)| !line.trim_ascii().is_empty()) {
-        let number = index + 1;
-        let Value::Object(members) =
-            parsed(line).map_err(|why| format!("line {number} is not JSON: {why}"))?
-        else {
-            return Err(format!("line {number} is no object"));
-        };
-        if transcript.is_none() {
-            transcript = Some(members);
-            continue;
-        }
-        let kind = if members.contains_key("turn_number") {
-            0
-        } else if members.contains_key("result") {
-            1
-        } else if members.contains_key("asked_at") {
-            2
-        } else {
-            return Err(format!(
-                "line {number} is neither a turn nor a step nor an intervention"
-            ));
-        };
-        if let Some((_, of_kind)) = entries.get_mut(kind) {
-            of_kind.push(Value::Object(members));
-        }
-    }
-    let mut transcript = transcript.ok_or("is empty")?;
-    for (name, of_kind) in entries {
-        transcript.insert(name.to_owned(), Value::Array(of_kind));
-    }
-    Ok(Value::Object(transcript))
 }
 
 /// The name under which a transcript's manifest lies beside it.
@@ -195,64 +233,108 @@ pub(super) fn manifest_name(transcript: &str) -> String {
     format!("{stem}{MANIFEST}")
 }
 
-/// Manifests by the name of their file.
-#[derive(Debug)]
+/// Manifests by the name of their file, and those that were named.
+#[derive(Debug, Default)]
 pub(super) struct Manifests {
     beside: BTreeMap<String, Known>,
+    named: Vec<Known>,
 }
 
 /// A manifest that may be that of a transcript.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Known {
     /// In snake_case form.
-    pub document: Arc<Value>,
+    document: Value,
     /// Its digest.
-    pub digest: String,
-    /// Whether that is the digest which the transcript names.
-    pub same_digest: bool,
+    digest: String,
+    /// Made at first use: most manifests of a folder are those of no transcript.
+    rules: OnceLock<Arc<Rules>>,
 }
 
 impl Known {
-    fn new(document: &Value) -> Self {
+    pub fn new(document: &Value) -> Self {
         let document = snake_case(document);
         Self {
             digest: json::digest(&document),
-            document: Arc::new(document),
-            same_digest: true,
+            document,
+            rules: OnceLock::new(),
         }
     }
 
+    fn rules(&self) -> Arc<Rules> {
+        let rules = self.rules.get_or_init(|| {
+            let rules = Rules::new(self.document.clone());
+            Arc::new(rules)
+        });
+        Arc::clone(rules)
+    }
+
     /// Whether name and version are those that a transcript gives.
-    fn is_named(&self, transcript: &Value) -> bool {
-        let own = |member: &str| super::text(&self.document, member).to_owned();
-        let given = |pointer: &str| {
-            let given = transcript.pointer(pointer).and_then(Value::as_str);
-            given.unwrap_or_default().to_owned()
-        };
-        own("name") == given("/manifest/name")
-            && three_parts(&own("version")) == given("/manifest/version")
+    fn is_named(&self, name: &str, version: &str) -> bool {
+        let own = |member: &str| super::text(&self.document, member);
+        own("name") == name && three_parts(own("version")) == version
     }
 }
 
 impl Manifests {
-    /// The manifest of a transcript: the one of its digest, beside it, elsewhere in the folder or among the fixtures that this program
-    /// carries; else the one beside it, if it has the name and the version.
-    pub(super) fn of(&self, file: &str, transcript: &Value) -> Option<Known> {
-        let digest = transcript
-            .pointer("/manifest/digest")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let of_digest = self
-            .beside
-            .values()
-            .chain(fixtures())
-            .find(|known| known.digest == digest);
-        if let Some(known) = of_digest {
-            return Some(known.clone());
+    /// With one that was named.
+    pub(super) fn name(&mut self, known: Known) {
+        self.named.push(known);
+    }
+
+    /// With one that lies beside transcripts, by the path of its file.
+    pub(super) fn lay_beside(&mut self, path: String, known: Known) {
+        self.beside.insert(path, known);
+    }
+
+    /// The manifest of a transcript, and whether it has the digest that the transcript names: the one of its digest, beside it, among
+    /// those that were named, elsewhere in the folder or among the fixtures that this program carries; else one beside it or named that
+    /// has the name and the version.
+    fn of(&self, file: &str, members: &Map<String, Value>) -> Option<(&Known, bool)> {
+        let (digest, name, version) = head::manifest(members);
+        let own = self.beside.get(&manifest_name(file));
+        let mut all = own
+            .into_iter()
+            .chain(&self.named)
+            .chain(self.beside.values())
+            .chain(fixtures());
+        if let Some(known) = all.find(|known| known.digest == digest) {
+            return Some((known, true));
         }
-        let mut known = self.beside.get(&manifest_name(file))?.clone();
-        known.same_digest = false;
-        known.is_named(transcript).then_some(known)
+        let mut candidates = own.into_iter().chain(&self.named);
+        let known = candidates.find(|known| known.is_named(name, version))?;
+        Some((known, false))
+    }
+
+    /// What a transcript is judged by, what is wrong with that already, and what to say where there is nothing.
+    pub(super) fn judge_by(
+        &self,
+        file: &str,
+        members: &Map<String, Value>,
+    ) -> (Option<Arc<Rules>>, Option<Finding>, Option<String>) {
+        let Some((known, same_digest)) = self.of(file, members) else {
+            let note = format!(
+                "no manifest with its digest is known, so nothing was replayed or checked against schemas; \
+                 name it, or put it beside as {}",
+                manifest_name(file)
+            );
+            return (None, None, Some(note));
+        };
+        let wrong = (!same_digest).then(|| Finding {
+            requirement: CREATION.to_owned(),
+            difference: Difference {
+                pointer: "/manifest/digest".to_owned(),
+                expected: Value::from(known.digest.as_str()),
+                got: members
+                    .get("manifest")
+                    .and_then(|manifest| manifest.get("digest"))
+                    .cloned()
+                    .unwrap_or_else(absent),
+                message: "is not the digest of the manifest that has its name and version"
+                    .to_owned(),
+            },
+        });
+        (Some(known.rules()), wrong, None)
     }
 }
 
@@ -276,6 +358,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn named(manifest: Value) -> Map<String, Value> {
+        Map::from_iter([("manifest".to_owned(), manifest)])
+    }
+
     fn folder(files: &[(&str, &str)]) -> (tempfile::TempDir, Folder) {
         let place = tempfile::tempdir().expect("a folder");
         for (name, text) in files {
@@ -286,40 +372,28 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_are_read_alone_or_as_the_close_answers_them() {
-        let lines = "{\"session_id\": \"s\"}\n{\"turn_number\": 1}\n{\"step_number\": 1, \"result\": {}}\n\n{\"asked_at\": \"t\", \"step_number\": 1}\n";
+    fn transcripts_and_manifests_are_told_apart() {
         let (_place, folder) = folder(&[
             ("a.json", r#"{"session_id": "s"}"#),
             ("b.json", r#"{"transcript": {"session_id": "s"}}"#),
-            ("c.jsonl", lines),
+            ("c.jsonl", "{}"),
             ("c.manifest.json", "{}"),
             ("notes.txt", "none"),
         ]);
         assert_eq!(folder.transcripts, ["a.json", "b.json", "c.jsonl"]);
-        let read = |name: &str| folder.read(name).expect("read");
+        let read = |name: &str| document(&folder.bytes(name).expect("bytes")).expect("read");
         assert_eq!(read("a.json"), read("b.json"));
-        assert_eq!(
-            read("c.jsonl"),
-            json!({"session_id": "s", "turns": [{"turn_number": 1}], "steps": [{"step_number": 1, "result": {}}],
-                "interventions": [{"asked_at": "t", "step_number": 1}]})
-        );
     }
 
     #[test]
     fn what_is_no_transcript_is_told() {
-        let (_place, folder) = folder(&[
-            ("a.json", ""),
-            ("b.json", "{"),
-            ("c.jsonl", "\n\n"),
-            ("d.jsonl", "{}\n{\"what\": 1}"),
-            ("e.jsonl", "{}\n5"),
-        ]);
-        for name in &folder.transcripts {
-            assert!(matches!(folder.read(name), Err(Unread::Wrong(_))), "{name}");
+        for text in ["", "{", "[]", "5", r#"{"transcript": 5}"#] {
+            let read = document(text.as_bytes());
+            assert!(matches!(read, Err(Unread::Wrong(_))), "{text}");
         }
-        assert!(matches!(folder.read("absent.json"), Err(Unread::Aside(_))));
-        std::fs::create_dir(folder.path.join("z.json")).expect("made");
-        assert!(matches!(folder.read("z.json"), Err(Unread::Aside(_))));
+        let place = tempfile::tempdir().expect("a folder");
+        assert!(file(&place.path().join("absent.json")).is_err());
+        assert!(file(place.path()).is_err());
     }
 
     #[test]
@@ -328,15 +402,17 @@ mod tests {
         let (_place, folder) = folder(&[("x.manifest.json", &manifest.to_string())]);
         let manifests = folder.manifests().expect("read");
         let of = |name: &str, version: &str, digest: &str| {
-            let record = json!({"manifest": {"name": "own", "version": version, "digest": digest}});
-            manifests.of(name, &record).map(|known| known.same_digest)
+            let record = named(json!({"name": "own", "version": version, "digest": digest}));
+            manifests
+                .of(name, &record)
+                .map(|(_, same_digest)| same_digest)
         };
         let digest = json::digest(&manifest);
         assert_eq!(of("other.json", "1.0.0", &digest), Some(true));
         assert_eq!(of("x.json", "1.0.0", "sha256:0"), Some(false));
         assert_eq!(of("x.json", "2.0.0", "sha256:0"), None);
         assert_eq!(of("other.json", "1.0.0", "sha256:0"), None);
-        let fixture = json!({"manifest": {"digest": fixtures()[0].digest}});
+        let fixture = named(json!({"digest": fixtures()[0].digest}));
         assert!(manifests.of("x.json", &fixture).is_some());
     }
 }

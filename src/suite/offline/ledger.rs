@@ -1,0 +1,417 @@
+//! What belongs to one step and stands in different places of a transcript: the plan that was proposed, the step, the question to a
+//! person, the effects. Each part is kept as little as its checks need until the step is settled.
+//!
+//! No session takes more than 10 000 steps, so a whole session fits; of a longer one the oldest steps are settled early.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::findings::Findings;
+use super::rules::Rules;
+use super::settle;
+use super::{number, text, time};
+use crate::json;
+use crate::suite::replay::brings_output;
+
+/// Most steps that are open at the same time.
+pub(super) const WINDOW: usize = 16_384;
+
+/// Most questions of one step that are kept.
+const MOST_QUESTIONS: usize = 4;
+
+/// Most plans and answers that are kept whole, so that a finding can show them; of others only the digest is.
+const MOST_SHOWN: usize = 256;
+
+/// Longest target of an effect that is kept, in bytes; no endpoint is longer.
+const MOST_TARGET: usize = 8_192;
+
+/// Names that are looked for among those before.
+const MOST_NAMES: usize = 32;
+
+/// The open steps by number.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    open: BTreeMap<u64, Box<Entry>>,
+    names: Names,
+    /// Everything up to this number is settled.
+    settled: u64,
+    shown: usize,
+}
+
+/// One step.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    pub step: Option<Step>,
+    /// How often it was proposed.
+    pub proposals: u32,
+    pub plan: Proposed,
+    /// When the model was asked for it.
+    pub asked: Option<Timestamp>,
+    pub questions: Vec<Question>,
+    pub effects: Effects,
+}
+
+/// What was proposed for a step.
+#[derive(Debug, Default)]
+pub(super) enum Proposed {
+    /// Nothing yet.
+    #[default]
+    Nothing,
+    /// A reply that is no plan, which is told with its turn.
+    NoPlan,
+    /// A plan, by its mark, and itself while there is room.
+    Plan(Mark, Option<Box<Value>>),
+}
+
+/// What tells one value from another: the first half of the digest.
+type Mark = u128;
+
+fn mark(value: &Value) -> Mark {
+    let digest = json::digest(value);
+    let half = digest.get("sha256:".len()..39).unwrap_or_default();
+    Mark::from_str_radix(half, 16).unwrap_or_default()
+}
+
+/// Names that come again and again, kept once.
+#[derive(Debug, Default)]
+struct Names(VecDeque<Arc<str>>);
+
+impl Names {
+    fn of(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.0.iter().find(|known| ***known == *name) {
+            return Arc::clone(known);
+        }
+        if self.0.len() >= MOST_NAMES {
+            self.0.pop_front();
+        }
+        let name: Arc<str> = name.into();
+        self.0.push_back(Arc::clone(&name));
+        name
+    }
+}
+
+/// What is kept of a step.
+#[derive(Debug)]
+pub(super) struct Step {
+    /// Its place, counted from 0.
+    pub index: u64,
+    plan: Mark,
+    /// The action that was planned.
+    pub planned: Arc<str>,
+    /// The action of its result.
+    pub action: Arc<str>,
+    /// Whether its result is a success.
+    pub success: bool,
+    /// Whether it brought an output.
+    pub brought: bool,
+    /// Whether it was skipped.
+    pub skipped: bool,
+    /// Whether a fallback ran.
+    pub fell_back: bool,
+    /// The code of its error.
+    pub code: Option<Arc<str>>,
+    /// The status of a service that its error names.
+    pub upstream: Option<u64>,
+    output: Mark,
+    /// When it began.
+    pub started: Option<Timestamp>,
+}
+
+/// What is kept of a question.
+#[derive(Debug)]
+pub(super) struct Question {
+    /// Its place, counted from 0.
+    pub index: u64,
+    pub kind: Box<str>,
+    pub outcome: Box<str>,
+    pub prompt: Box<str>,
+    output: Mark,
+    /// The answer itself, while there is room.
+    pub shown: Option<Value>,
+}
+
+/// What is kept of the effects of a step.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    /// Requests over HTTP.
+    pub requests: u64,
+    /// The first effect that is no person's answer, and when it was.
+    pub first: Option<(u64, Option<Timestamp>)>,
+    pub first_request: Option<Request>,
+    pub second_request: Option<Request>,
+    /// The status of the last request, and its place.
+    pub last: Option<(u64, Option<u64>)>,
+    pub wrote: bool,
+    pub read: bool,
+}
+
+/// A request over HTTP.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// Its place, counted from 0.
+    pub index: u64,
+    pub method: Arc<str>,
+    pub target: Arc<str>,
+}
+
+impl Ledger {
+    /// The entry of a number, unless that is settled already.
+    fn entry(
+        &mut self,
+        number: u64,
+        rules: Option<&Rules>,
+        found: &mut Findings<'_>,
+    ) -> Option<&mut Entry> {
+        if number <= self.settled {
+            return None;
+        }
+        while self.open.len() >= WINDOW && !self.open.contains_key(&number) {
+            let (oldest, entry) = self.open.pop_first()?;
+            self.settled = oldest;
+            settle::settle(oldest, &entry, rules, found);
+            if number <= oldest {
+                return None;
+            }
+        }
+        Some(self.open.entry(number).or_default())
+    }
+
+    /// Settles all that is open.
+    pub fn close(&mut self, rules: Option<&Rules>, found: &mut Findings<'_>) {
+        for (number, entry) in std::mem::take(&mut self.open) {
+            settle::settle(number, &entry, rules, found);
+        }
+    }
+
+    /// A plan is proposed for a step; `None`: the reply is no plan.
+    pub fn propose(
+        &mut self,
+        number: u64,
+        plan: Option<Value>,
+        asked: Option<Timestamp>,
+        rules: Option<&Rules>,
+        found: &mut Findings<'_>,
+    ) {
+        let room = self.shown < MOST_SHOWN;
+        let Some(entry) = self.entry(number, rules, found) else {
+            return;
+        };
+        entry.proposals = entry.proposals.saturating_add(1);
+        entry.asked = asked.or(entry.asked);
+        let Some(plan) = plan else {
+            entry.plan = Proposed::NoPlan;
+            return;
+        };
+        let digest = mark(&plan);
+        if let Some(step) = &entry.step {
+            if step.plan != digest {
+                let place = format!("/steps/{}/plan", step.index);
+                let message = "is not the plan that was proposed";
+                found.say(
+                    "TRN-010",
+                    place,
+                    plan,
+                    Some(&json!("another plan")),
+                    message,
+                );
+            }
+            entry.plan = Proposed::Plan(digest, None);
+        } else {
+            entry.plan = Proposed::Plan(digest, room.then(|| Box::new(plan)));
+            self.shown += usize::from(room);
+        }
+    }
+
+    /// A step was taken.
+    pub fn step(
+        &mut self,
+        index: u64,
+        step: &Value,
+        rules: Option<&Rules>,
+        found: &mut Findings<'_>,
+    ) {
+        let Some(number) = number(step, "step_number") else {
+            return;
+        };
+        let mut freed = false;
+        let facts = Step::of(index, step, &mut self.names);
+        let Some(entry) = self.entry(number, rules, found) else {
+            return;
+        };
+        if entry.step.is_some() {
+            // Its number is told already.
+            return;
+        }
+        if let Proposed::Plan(digest, shown) = &mut entry.plan {
+            let shown = shown.take();
+            freed = shown.is_some();
+            // One of several is told as such.
+            if *digest != facts.plan && entry.proposals == 1 {
+                let expected = shown.map_or_else(|| json!("the plan of the turn"), |plan| *plan);
+                let place = format!("/steps/{index}/plan");
+                let message = "is not the plan that was proposed";
+                found.say("TRN-010", place, expected, step.get("plan"), message);
+            }
+        }
+        entry.step = Some(facts);
+        self.shown = self.shown.saturating_sub(usize::from(freed));
+    }
+
+    /// A question counted with a step.
+    pub fn question(
+        &mut self,
+        number: u64,
+        index: u64,
+        question: &Value,
+        rules: Option<&Rules>,
+        found: &mut Findings<'_>,
+    ) {
+        let room = self.shown < MOST_SHOWN;
+        let Some(entry) = self.entry(number, rules, found) else {
+            return;
+        };
+        if entry.questions.len() >= MOST_QUESTIONS {
+            return;
+        }
+        let output = question.get("output").unwrap_or(&Value::Null);
+        entry.questions.push(Question {
+            index,
+            kind: text(question, "kind").into(),
+            outcome: text(question, "outcome").into(),
+            prompt: text(question, "prompt").into(),
+            output: mark(output),
+            shown: room.then(|| output.clone()),
+        });
+        self.shown += usize::from(room);
+    }
+
+    /// Something was sent, read, written or answered.
+    pub fn effect(
+        &mut self,
+        number: u64,
+        index: u64,
+        effect: &Value,
+        rules: Option<&Rules>,
+        found: &mut Findings<'_>,
+    ) {
+        let request = (text(effect, "kind") == "http").then(|| {
+            let target = text(effect, "target");
+            let target = &target[..target.floor_char_boundary(MOST_TARGET)];
+            Request {
+                index,
+                method: self.names.of(text(effect, "method")),
+                target: self.names.of(target),
+            }
+        });
+        if let Some(entry) = self.entry(number, rules, found) {
+            entry.effects.take(index, effect, request);
+        }
+    }
+}
+
+impl Step {
+    fn of(index: u64, step: &Value, names: &mut Names) -> Self {
+        let result = step.get("result").unwrap_or(&Value::Null);
+        let planned = step.pointer("/plan/action").and_then(Value::as_str);
+        let error = result.get("error").unwrap_or(&Value::Null);
+        let code = error.get("errorCode").and_then(Value::as_str);
+        Self {
+            index,
+            plan: mark(step.get("plan").unwrap_or(&Value::Null)),
+            planned: names.of(planned.unwrap_or_default()),
+            action: names.of(text(result, "action_name")),
+            success: result.get("success") == Some(&Value::Bool(true)),
+            brought: brings_output(result),
+            skipped: text(result, "status") == "skipped",
+            fell_back: result.get("attempts").is_some(),
+            code: code.map(|code| names.of(code)),
+            upstream: error.pointer("/details/status").and_then(Value::as_u64),
+            output: mark(result.get("output").unwrap_or(&Value::Null)),
+            started: time(step, "started_at"),
+        }
+    }
+}
+
+impl Effects {
+    fn take(&mut self, index: u64, effect: &Value, request: Option<Request>) {
+        match (text(effect, "kind"), text(effect, "method")) {
+            ("person", _) => return,
+            ("file", "write") => self.wrote = true,
+            ("file", _) => self.read = true,
+            _ => {}
+        }
+        if request.is_some() {
+            self.requests = self.requests.saturating_add(1);
+            // What is no status is the schema's business.
+            self.last = Some((index, number(effect, "status")));
+            if self.first_request.is_none() {
+                self.first_request = request;
+            } else if self.second_request.is_none() {
+                self.second_request = request;
+            }
+        }
+        if self.first.is_none() {
+            self.first = Some((index, time(effect, "at")));
+        }
+    }
+}
+
+impl Entry {
+    /// Whether an approval of the step ended so.
+    pub fn approval(&self, outcome: &str) -> bool {
+        self.questions
+            .iter()
+            .any(|question| &*question.kind == "approval" && &*question.outcome == outcome)
+    }
+}
+
+impl Question {
+    /// Whether the answer is the output of a step.
+    pub fn is_output_of(&self, step: &Step) -> bool {
+        self.output == step.output
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suite::matcher::same;
+
+    #[test]
+    fn digests_compare_as_values_do() {
+        for (one, other) in [
+            (json!({"a": 1, "b": [2]}), json!({"b": [2], "a": 1})),
+            (json!({"a": 1.0}), json!({"a": 1})),
+            (json!({"a": 1}), json!({"a": 2})),
+            (json!([1, 2]), json!([2, 1])),
+            (json!(null), json!(false)),
+        ] {
+            let digests = json::digest(&one) == json::digest(&other);
+            assert_eq!(same(&one, &other), digests, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn more_steps_than_a_session_can_have_are_not_kept() {
+        let secrets = crate::suite::secrets::Secrets::default();
+        let mut found = Findings::new(&secrets, None);
+        let mut ledger = Ledger::default();
+        for number in 1..=20_000 {
+            ledger.propose(number, Some(json!({"action": "a"})), None, None, &mut found);
+            let step = json!({"step_number": number, "plan": {"action": "a"}});
+            ledger.step(number - 1, &step, None, &mut found);
+        }
+        assert_eq!(ledger.open.len(), WINDOW);
+        // Far ahead and far behind.
+        ledger.propose(u64::MAX, None, None, None, &mut found);
+        ledger.propose(1, None, None, None, &mut found);
+        assert_eq!(ledger.open.len(), WINDOW);
+        ledger.close(None, &mut found);
+        let told = found.all();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(told[0].finding.requirement, "TRN-009");
+    }
+}

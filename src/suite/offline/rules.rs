@@ -1,0 +1,428 @@
+//! A transcript against its manifest: what was executed was declared, allowed and valid, and what it brought was valid too
+//! (`spec/plans.md`, section 2; `spec/actions.md`; `spec/secrets.md`; `spec/access.md`).
+
+use std::collections::BTreeMap;
+
+use reqwest::Url;
+use serde_json::{Value, json};
+
+use super::findings::Findings;
+use super::head::Head;
+use super::ledger::{Effects, Entry, Question, Request, Step};
+use super::{array, text};
+use crate::schema::{self, Schema};
+use crate::suite::replay::brings_output;
+
+/// Most violations of one schema that are told of one value.
+const MOST: usize = 3;
+
+/// Requests that an action of method GET sends at most: its own and five redirects (`spec/actions.md`).
+const MOST_REQUESTS: u64 = 6;
+
+/// A manifest, ready to judge sessions by.
+#[derive(Debug)]
+pub struct Rules {
+    document: Value,
+    actions: BTreeMap<String, Action>,
+}
+
+#[derive(Debug)]
+struct Action {
+    definition: Value,
+    input: Option<Schema>,
+    output: Option<Schema>,
+    endpoint: Option<String>,
+    /// The definition as JSON.
+    text: String,
+}
+
+impl Action {
+    fn new(definition: &Value) -> Self {
+        let compiled = |member: &str| schema::compile(definition.get(member)?).ok();
+        Self {
+            input: compiled("input_schema"),
+            output: compiled("output_schema"),
+            endpoint: address(text(definition, "endpoint")),
+            text: definition.to_string(),
+            definition: definition.clone(),
+        }
+    }
+
+    fn kind(&self) -> &str {
+        text(&self.definition, "type")
+    }
+
+    fn is(&self, member: &str, value: &str) -> bool {
+        self.definition.get(member).and_then(Value::as_str) == Some(value)
+    }
+
+    /// Whether a person must approve it.
+    fn wants_approval(&self) -> bool {
+        let control = self.definition.get("access_control");
+        control.is_some_and(|control| text(control, "verification") == "approval")
+    }
+}
+
+impl Rules {
+    /// Prepares a manifest in snake_case form.
+    pub fn new(document: Value) -> Self {
+        let actions = array(&document, "actions")
+            .map(|action| (text(action, "name").to_owned(), Action::new(action)))
+            .collect();
+        Self { document, actions }
+    }
+
+    /// The manifest.
+    pub(super) fn document(&self) -> &Value {
+        &self.document
+    }
+
+    /// Whether an action that succeeds completes the goal.
+    pub(super) fn completes(&self, action: &str) -> bool {
+        let action = self.actions.get(action);
+        action.is_some_and(|action| {
+            action.definition.get("completes_goal") == Some(&Value::Bool(true))
+        })
+    }
+
+    /// What is wrong with the creation of a session.
+    pub(super) fn creation(&self, head: &Head, found: &mut Findings<'_>) {
+        let Some(intent) = head.intent.as_deref() else {
+            return;
+        };
+        if self.intent(intent).is_none() {
+            let known: Vec<&str> = array(&self.document, "intents")
+                .map(|intent| text(intent, "name"))
+                .collect();
+            found.say(
+                "SES-008",
+                "/goal/intent",
+                json!({"$any_of": known}),
+                Some(&json!(intent)),
+                "is no intent of the manifest, and a session was made with it",
+            );
+        }
+    }
+
+    fn intent(&self, name: &str) -> Option<&Value> {
+        array(&self.document, "intents").find(|intent| text(intent, "name") == name)
+    }
+
+    /// The requirement that forbids an action to a session.
+    fn forbidden(&self, name: &str, action: &Action, head: &Head) -> Option<&'static str> {
+        // Without an intent every action is allowed; one that is not declared is told by itself.
+        if let Some(intent) = head.intent.as_deref().and_then(|name| self.intent(name))
+            && !array(intent, "actions").any(|allowed| allowed.as_str() == Some(name))
+        {
+            return Some("PLN-012");
+        }
+        let flag = action.definition.get("feature_flag")?.as_str()?;
+        (!head.flags.contains(flag)).then_some("PLN-013")
+    }
+
+    /// What is wrong with a step.
+    pub(super) fn step(&self, step: &Value, head: &Head, pointer: &str, found: &mut Findings<'_>) {
+        self.plan(step, head, pointer, found);
+        self.output(step, pointer, found);
+    }
+
+    fn plan(&self, step: &Value, head: &Head, pointer: &str, found: &mut Findings<'_>) {
+        let name = step.pointer("/plan/action");
+        let place = || format!("{pointer}/plan/action");
+        let Some((name, action)) = name
+            .and_then(Value::as_str)
+            .and_then(|name| Some((name, self.actions.get(name)?)))
+        else {
+            let known: Vec<&String> = self.actions.keys().collect();
+            let message = "is no action of the manifest, and was executed";
+            found.say("PLN-010", place(), json!({"$any_of": known}), name, message);
+            return;
+        };
+        if let Some(requirement) = self.forbidden(name, action, head) {
+            let message = "is not allowed in this session, and was executed";
+            let expected = json!({"$not": name});
+            found.say(requirement, place(), expected, Some(&json!(name)), message);
+        }
+        let args = step.pointer("/plan/args").unwrap_or(&Value::Null);
+        let place = format!("{pointer}/plan/args");
+        let words = "the input_schema of the action";
+        violations("PLN-014", action.input.as_ref(), args, &place, words, found);
+        if matches!(action.kind(), "read_file" | "write_file")
+            && step.pointer("/result/success") == Some(&Value::Bool(true))
+            && let Some(path) = args.get("path").and_then(Value::as_str)
+            && leads_astray(path)
+        {
+            let message = "is a path that is refused, and was used";
+            let expected = json!("a path of plain segments");
+            let place = format!("{place}/path");
+            found.say("STO-017", place, expected, args.get("path"), message);
+        }
+    }
+
+    fn output(&self, step: &Value, pointer: &str, found: &mut Findings<'_>) {
+        let result = step.get("result").unwrap_or(&Value::Null);
+        let Some(action) = self
+            .actions
+            .get(text(result, "action_name"))
+            .filter(|_| brings_output(result))
+        else {
+            return;
+        };
+        let output = result.get("output").unwrap_or(&Value::Null);
+        let place = format!("{pointer}/result/output");
+        let words = "the output_schema of the action";
+        let requirement = match action.kind() {
+            "human_intervention" => "HUM-006",
+            _ => "ACT-022",
+        };
+        violations(
+            requirement,
+            action.output.as_ref(),
+            output,
+            &place,
+            words,
+            found,
+        );
+    }
+
+    /// What is wrong with all that belongs to a step.
+    pub(super) fn settle(&self, number: u64, entry: &Entry, step: &Step, found: &mut Findings<'_>) {
+        if let Some(planned) = self.actions.get(&*step.planned) {
+            approval(planned, entry, step, found);
+            for question in &entry.questions {
+                asked(planned, question, found);
+            }
+        }
+        // Of a fallback's two attempts nobody can tell whose effect is whose.
+        let Some(action) = self.actions.get(&*step.action).filter(|_| !step.fell_back) else {
+            return;
+        };
+        let effects = &entry.effects;
+        // What is read can come out of a cache.
+        let cached = action.definition.get("cache").is_some();
+        match action.kind() {
+            "invoke_api" => request(action, number, step, effects, cached, found),
+            "write_file" if step.brought && !effects.wrote => missing(number, "file", found),
+            "read_file" if step.brought && !effects.read && !cached => {
+                missing(number, "file", found);
+            }
+            _ => {}
+        }
+    }
+
+    /// A contract has every action that the session may use, and none that it may not.
+    pub(super) fn contract(
+        &self,
+        digest: &str,
+        contract: &str,
+        head: &Head,
+        found: &mut Findings<'_>,
+    ) {
+        let place = crate::json::push("/contracts", digest);
+        let got = json!(contract);
+        let allowed = |name: &str, action: &Action| self.forbidden(name, action, head).is_none();
+        for (name, action) in &self.actions {
+            // Whose scopes the caller lacks it is not shown.
+            let open = action.definition.get("access_control").is_none();
+            let may_use = allowed(name, action);
+            if may_use && open && !contract.contains(name.as_str()) {
+                let message = "does not hold an action that the session may use";
+                found.say(
+                    "MOD-001",
+                    &*place,
+                    json!({"$has": name}),
+                    Some(&got),
+                    message,
+                );
+            }
+            if may_use || !contract.contains(&format!("\"{name}\"")) {
+                continue;
+            }
+            let elsewhere = self.actions.iter().any(|(other, action)| {
+                allowed(other, action) && action.text.contains(name.as_str())
+            });
+            if !elsewhere {
+                let message = "holds an action that the session may not use";
+                let expected = json!({"$not": {"$has": name}});
+                found.say("MOD-002", &*place, expected, Some(&got), message);
+            }
+        }
+    }
+}
+
+/// An action that wants an approval is not executed without one.
+fn approval(planned: &Action, entry: &Entry, step: &Step, found: &mut Findings<'_>) {
+    let executed = step.brought || entry.effects.first.is_some();
+    if planned.wants_approval() && executed && !entry.approval("approved") {
+        let rejected = entry.approval("rejected");
+        // That one has its own requirement.
+        if !rejected {
+            found.say(
+                "ACC-036",
+                format!("/steps/{}", step.index),
+                json!("a question of kind approval that was approved"),
+                None,
+                "was executed, though nobody approved it",
+            );
+        }
+    }
+}
+
+/// A question shows the prompt of its action.
+fn asked(planned: &Action, question: &Question, found: &mut Findings<'_>) {
+    let declared = text(&planned.definition, "prompt");
+    let is_literal = !declared.is_empty()
+        && !declared.contains("{{")
+        && !question.prompt.contains(crate::suite::secrets::REDACTED);
+    if &*question.kind == "human_intervention" && is_literal && *declared != *question.prompt {
+        found.say(
+            "HUM-002",
+            format!("/interventions/{}/prompt", question.index),
+            json!(declared),
+            Some(&json!(question.prompt)),
+            "is not the prompt of the action",
+        );
+    }
+}
+
+/// The requests of one API action: as declared, no more than one, and not taken for a success where they were none.
+fn request(
+    action: &Action,
+    number: u64,
+    step: &Step,
+    effects: &Effects,
+    cached: bool,
+    found: &mut Findings<'_>,
+) {
+    let method = text(&action.definition, "method");
+    let Some(first) = &effects.first_request else {
+        if step.brought && !action.is("method", "GET") && !cached {
+            missing(number, "http", found);
+        }
+        return;
+    };
+    let place =
+        |request: &Request, member: &str| format!("/side_effects/{}{member}", request.index);
+    if *first.method != *method {
+        let message = "is not the method of the action";
+        let got = json!(&*first.method);
+        found.say(
+            "ACT-003",
+            place(first, "/method"),
+            json!(method),
+            Some(&got),
+            message,
+        );
+    }
+    if let (Some(wanted), Some(called)) = (&action.endpoint, address(&first.target))
+        && *wanted != called
+    {
+        let message = "is not the endpoint of the action";
+        let got = json!(&*first.target);
+        found.say(
+            "TRN-013",
+            place(first, "/target"),
+            json!(wanted),
+            Some(&got),
+            message,
+        );
+    }
+    let none = || json!({"$absent": true});
+    if let Some(second) = &effects.second_request {
+        let got = json!(format!("{} {}", second.method, second.target));
+        if !action.is("method", "GET") {
+            let message = "is a second request of one execution";
+            found.say("ACT-004", place(second, ""), none(), Some(&got), message);
+        } else if let (Some(own), Some(other)) = (origin(&first.target), origin(&second.target))
+            && own != other
+        {
+            let message = "went to another origin";
+            found.say(
+                "ACT-019",
+                place(second, "/target"),
+                json!(own),
+                Some(&got),
+                message,
+            );
+        } else if effects.requests > MOST_REQUESTS {
+            let got = json!(format!("{} requests", effects.requests));
+            let expected = json!(format!("at most {MOST_REQUESTS} requests"));
+            let message = "have more redirects of one action than are followed";
+            found.say("ACT-020", "/side_effects", expected, Some(&got), message);
+        }
+    }
+    if let Some((index, status)) = effects.last.as_ref().filter(|_| step.brought) {
+        let requirement = match status {
+            Some(200..=299) => return,
+            Some(300..=399) if !action.is("method", "GET") => "ACT-021",
+            Some(_) => "ACT-011",
+            None => "ACT-017",
+        };
+        let message = "is not that of a success, and yet the action succeeded";
+        let place = format!("/side_effects/{index}/status");
+        found.say(
+            requirement,
+            place,
+            json!("2xx"),
+            Some(&json!(status)),
+            message,
+        );
+    }
+}
+
+/// A URL without query and fragment, in one spelling; `None` where it holds a variable.
+fn address(url: &str) -> Option<String> {
+    if url.contains("${") {
+        return None;
+    }
+    let mut url = Url::parse(url).ok()?;
+    url.set_query(None);
+    url.set_fragment(None);
+    Some(url.to_string())
+}
+
+fn origin(url: &str) -> Option<String> {
+    Some(Url::parse(url).ok()?.origin().ascii_serialization())
+}
+
+/// Whether a path is one of those that are refused as they stand (`spec/storage.md`).
+fn leads_astray(path: &str) -> bool {
+    let segments = path.split('/');
+    let plain = |segment: &str| !matches!(segment, "" | "." | "..");
+    let forbidden = |c: char| c == '\\' || c == ':' || c.is_control();
+    !segments.into_iter().all(plain) || path.contains(forbidden)
+}
+
+fn missing(number: u64, kind: &str, found: &mut Findings<'_>) {
+    found.say(
+        "TRN-012",
+        "/side_effects",
+        json!(format!(
+            "an effect of kind {kind} with step_number {number}"
+        )),
+        None,
+        "have no entry for an action that succeeded",
+    );
+}
+
+fn violations(
+    requirement: &str,
+    schema: Option<&Schema>,
+    value: &Value,
+    place: &str,
+    words: &str,
+    found: &mut Findings<'_>,
+) {
+    let violations = schema
+        .map(|schema| schema.violations(value))
+        .unwrap_or_default();
+    for violation in violations.into_iter().take(MOST) {
+        found.say(
+            requirement,
+            format!("{place}{}", violation.pointer),
+            json!(format!("as {words} says")),
+            value.pointer(&violation.pointer),
+            &format!("{} ({})", violation.message, violation.rule),
+        );
+    }
+}
