@@ -1,0 +1,134 @@
+//! What can be written at a cursor: members, values of enumerations, names of actions.
+
+use serde_json::{Value, json};
+
+use super::context::{self, Context};
+use super::members::{Members, Offered};
+use super::position::Positions;
+use super::server::Open;
+use crate::document::Format;
+
+/// Most proposals of one answer.
+const MOST_ITEMS: usize = 200;
+
+/// Kinds of proposals in the protocol.
+const PROPERTY: u8 = 10;
+const VALUE: u8 = 12;
+const REFERENCE: u8 = 18;
+
+/// The proposals for a place.
+pub(super) fn at(open: &Open, positions: &Positions<'_>, offset: usize) -> Vec<Value> {
+    let Some(context) = context::at(&open.text, open.format, offset) else {
+        return Vec::new();
+    };
+    let members = Members::of(open.kind, open.json_ld);
+    let range = positions.range(context.written);
+    let mut items = Vec::new();
+    if let Some(object) = &context.object {
+        let present = present(open, object, &context);
+        for member in members.offered(object) {
+            if !present.contains(&member.name) {
+                items.push(member_item(&member, &context, open, offset, &range));
+            }
+        }
+    }
+    if let Some(pointer) = &context.value {
+        for value in members.values(pointer) {
+            items.push(value_item(&value, VALUE, &context, &range));
+        }
+        if names_an_action(pointer) {
+            for name in &open.action_names {
+                items.push(value_item(
+                    &Value::from(name.as_str()),
+                    REFERENCE,
+                    &context,
+                    &range,
+                ));
+            }
+        }
+    }
+    items.truncate(MOST_ITEMS);
+    items
+}
+
+/// The names an object has, also below the cursor where the text reads.
+fn present(open: &Open, object: &str, context: &Context) -> Vec<String> {
+    let mut present = context.present.clone();
+    if let Ok(document) = &open.read
+        && let Some(Value::Object(members)) = document.value().pointer(object)
+    {
+        let written = open.text.get(context.written.start..context.written.end);
+        let own = written.unwrap_or_default().trim_matches('"');
+        present.extend(members.keys().filter(|name| *name != own).cloned());
+    }
+    present
+}
+
+/// Whether the text at a pointer is the name of an action of the same document.
+fn names_an_action(pointer: &str) -> bool {
+    let mut tokens = pointer.rsplit('/');
+    let (last, up) = (tokens.next().unwrap_or_default(), tokens.next());
+    matches!(last, "fallback_action" | "fallbackAction")
+        || (last == "name" && matches!(up, Some("fallback_action" | "fallbackAction")))
+        || (last.parse::<usize>().is_ok()
+            && up == Some("actions")
+            && pointer.starts_with("/intents/"))
+}
+
+fn member_item(
+    member: &Offered,
+    context: &Context,
+    open: &Open,
+    offset: usize,
+    range: &Value,
+) -> Value {
+    let name = if context.quoted {
+        Value::from(member.name.as_str()).to_string()
+    } else {
+        member.name.clone()
+    };
+    let rest = open.text.get(context.written.end.max(offset)..);
+    let has_colon = rest.is_some_and(|rest| rest.trim_start().starts_with(':'));
+    let text = if has_colon { name } else { format!("{name}: ") };
+    json!({
+        "label": member.name,
+        "kind": PROPERTY,
+        "detail": if member.required { "required" } else { "optional" },
+        "documentation": member.description,
+        // What must be there is proposed first.
+        "sortText": format!("{}{}", u8::from(!member.required), member.name),
+        "filterText": if context.quoted { format!("\"{}\"", member.name) } else { member.name.clone() },
+        "textEdit": {"range": range, "newText": text},
+    })
+}
+
+fn value_item(value: &Value, kind: u8, context: &Context, range: &Value) -> Value {
+    let label = value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned);
+    let text = if context.quoted {
+        value.to_string()
+    } else {
+        label.clone()
+    };
+    json!({
+        "label": label,
+        "kind": kind,
+        "filterText": text,
+        "textEdit": {"range": range, "newText": text},
+    })
+}
+
+/// Characters after which a client asks by itself.
+pub(super) fn triggers() -> Value {
+    json!(["\"", ":", " ", "-"])
+}
+
+/// Whether a file is one that this server reads, by the language its editor gives it.
+pub(super) fn format_of(language: &str, uri: &str) -> Format {
+    match language {
+        "yaml" => Format::Yaml,
+        "json" | "jsonc" => Format::Json,
+        _ => Format::of(std::path::Path::new(uri)),
+    }
+}

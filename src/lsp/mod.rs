@@ -1,0 +1,40 @@
+//! A language server: what `lint` finds, told while somebody writes.
+//!
+//! [`Server`] turns one message into the messages that answer it and touches nothing else; [`serve`] feeds it from a stream. What
+//! an editor shows comes from where the command line takes it: findings and their changes from [`lint`](crate::lint), descriptions
+//! of members from `spec/schemas/`, clauses from `spec/requirements/`.
+
+mod completion;
+mod context;
+mod findings;
+mod hover;
+mod members;
+mod position;
+mod server;
+pub mod wire;
+
+use std::io::{self, BufRead, Write};
+
+pub use server::Server;
+
+/// Answers messages until the client says `exit`, or goes.
+///
+/// Answers the exit code that the protocol wants: 0 after a `shutdown`, 1 without.
+///
+/// # Errors
+/// What reading or writing fails with, and [`io::ErrorKind::InvalidData`] for a stream that is none of the protocol.
+pub fn serve(
+    mut server: Server,
+    input: &mut impl BufRead,
+    output: &mut impl Write,
+) -> io::Result<u8> {
+    while let Some(message) = wire::read(input)? {
+        for answer in server.handle(&message) {
+            wire::write(output, &answer)?;
+        }
+        if let Some(code) = server.exited() {
+            return Ok(code);
+        }
+    }
+    Ok(1)
+}
