@@ -8,6 +8,7 @@ mod baseline;
 mod coverage;
 mod diff;
 mod doctor;
+mod documents;
 mod eval;
 mod failure;
 mod gate;
@@ -68,11 +69,31 @@ enum Command {
     Baseline(baseline::BaselineCommand),
     /// Show what counted when a revision of the protocol was released, or freeze a new one
     Revision(revision::RevisionCommand),
+    /// Hold manifests, plans, targets and cases against the rules, and mend what can be mended
+    Lint(documents::lint::Lint),
+    /// Serve an editor: diagnostics, hover, completion and changes for manifests, plans, targets and cases
+    Lsp(documents::lsp::Lsp),
+    /// Judge transcripts, without the runtime that they are of
+    Verify(documents::verify::Verify),
+    /// Say whether documents are what they should be: manifests, plans, messages
+    Validate(documents::validate::Validate),
+    /// Print the JSON Schema of a document or message
+    Schema(documents::schema::SchemaCommand),
+    /// Put documents in good order, saying the same as before
+    Fmt(documents::fmt::Fmt),
+    /// Join a manifest and the files it names to one document
+    Bundle(documents::bundle::BundleCommand),
+    /// Hold a plan against a manifest, without running it
+    Compile(documents::compile::Compile),
+    /// Write a manifest in the other spelling, or a plan as a node
+    Convert(documents::convert::Convert),
+    /// Write documents of any size, for tests and measurements
+    Generate(documents::generate::Generate),
     /// List the cases
     List(list::List),
     /// Show one case: what it sends, what it expects, which clause it judges
     Show(list::Show),
-    /// Explain one requirement: its clause, its cases, its mutants
+    /// Explain a requirement, its clause, its cases, its mutants; or a rule of lint, with examples
     Explain(list::Explain),
     /// Evaluate an expression, or resolve a template, over a state
     Eval(eval::Eval),
@@ -127,6 +148,16 @@ async fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Merge(merge) => merge.execute(),
         Command::Baseline(baseline) => baseline.execute(),
         Command::Revision(revision) => revision.execute(),
+        Command::Lint(lint) => lint.execute(),
+        Command::Lsp(lsp) => lsp.execute().await,
+        Command::Verify(verify) => verify.execute(),
+        Command::Validate(validate) => validate.execute(),
+        Command::Schema(schema) => schema.execute(),
+        Command::Fmt(fmt) => fmt.execute(),
+        Command::Bundle(bundle) => bundle.execute(),
+        Command::Compile(compile) => compile.execute(),
+        Command::Convert(convert) => convert.execute(),
+        Command::Generate(generate) => generate.execute(),
         Command::List(list) => list.execute(),
         Command::Show(show) => show.execute(),
         Command::Explain(explain) => explain.execute(),

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::Format;
+use super::documents::lint;
 use super::failure::Failure;
 use super::harness;
 use crate::mutants;
@@ -38,7 +39,8 @@ pub(super) struct Show {
 /// Options of `explain`.
 #[derive(Debug, Args)]
 pub(super) struct Explain {
-    /// Id of the requirement, such as STP-003
+    /// Id of the requirement, such as STP-003, or of a rule, such as duplicate_key
+    #[arg(value_name = "REQUIREMENT|RULE")]
     requirement: String,
     /// Text or JSON
     #[arg(long, value_enum, default_value = "text")]
@@ -80,8 +82,15 @@ impl Show {
 }
 
 impl Explain {
-    /// Prints one requirement.
+    /// Prints one requirement, or one rule.
     pub fn execute(self) -> Result<u8, Failure> {
+        // Ids of requirements begin with a capital, those of rules do not.
+        if self
+            .requirement
+            .starts_with(|c: char| c.is_ascii_lowercase())
+        {
+            return lint::explain(&self.requirement, self.format);
+        }
         let cases = harness::cases(None)?;
         let mutants: Vec<matrix::Mutant> = mutants::all()
             .iter()

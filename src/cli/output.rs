@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
-use super::failure::{Failure, never_a_pipe};
+use super::failure::{Failure, read_bounded};
 use crate::requirement::Registry;
 use crate::suite::report::{self, Format, Report, Style, render_annotations};
 
@@ -66,12 +66,14 @@ enum Annotations {
 
 /// One more report: its form and its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Destination {
-    format: Format,
-    path: PathBuf,
+pub(super) struct Destination<F = Format> {
+    /// The form.
+    pub format: F,
+    /// The file.
+    pub path: PathBuf,
 }
 
-impl FromStr for Destination {
+impl<F: FromStr<Err = String>> FromStr for Destination<F> {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -96,25 +98,7 @@ impl Output {
     /// # Errors
     /// When a folder cannot be made, a path is a folder, or two reports have one path.
     pub fn prepare(&self) -> Result<(), Failure> {
-        let mut seen = BTreeSet::new();
-        for Destination { path, .. } in &self.reports {
-            if !seen.insert(path) {
-                return Err(Failure::usage(format!(
-                    "two reports would be written to {}; give each its own file",
-                    path.display()
-                )));
-            }
-            if path.is_dir() {
-                return Err(Failure::usage(format!(
-                    "cannot write {}: it is a folder; name a file",
-                    path.display()
-                )));
-            }
-            if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder).map_err(|error| cannot_write(path, &error))?;
-            }
-        }
-        Ok(())
+        prepare(self.reports.iter().map(|one| one.path.as_path()))
     }
 
     /// Writes the report wherever it was asked for: files first, then standard output, then annotations.
@@ -153,6 +137,32 @@ impl Output {
     }
 }
 
+/// Makes the folders that files go into, so that a wrong path is told before anything runs.
+///
+/// # Errors
+/// When a folder cannot be made, a path is a folder, or two reports have one path.
+pub(super) fn prepare<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Result<(), Failure> {
+    let mut seen = BTreeSet::new();
+    for path in paths {
+        if !seen.insert(path) {
+            return Err(Failure::usage(format!(
+                "two reports would be written to {}; give each its own file",
+                path.display()
+            )));
+        }
+        if path.is_dir() {
+            return Err(Failure::usage(format!(
+                "cannot write {}: it is a folder; name a file",
+                path.display()
+            )));
+        }
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| cannot_write(path, &error))?;
+        }
+    }
+    Ok(())
+}
+
 /// Prints a text. A reader that went away early, such as `head`, is no error.
 pub(super) fn show(text: &str) {
     let mut out = std::io::stdout();
@@ -164,23 +174,13 @@ pub(super) fn show(text: &str) {
 /// # Errors
 /// When there is none, or it is none.
 pub(super) fn read_report(path: &Path) -> Result<Report, Failure> {
-    use std::io::Read as _;
     let cannot = |why: String| Failure::usage(format!("cannot use {}: {why}", path.display()));
-    never_a_pipe(path).map_err(cannot)?;
-    let file = std::fs::File::open(path).map_err(|error| cannot(error.to_string()))?;
-    let about = file.metadata().map_err(|error| cannot(error.to_string()))?;
-    if about.is_dir() {
-        return Err(cannot("it is a folder; name a file".to_owned()));
-    }
-    let mut bytes = Vec::new();
-    // One byte more than is allowed shows that there is more.
-    file.take(report::MOST_BYTES as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| cannot(error.to_string()))?;
+    let bytes = read_bounded(path, report::MOST_BYTES as u64).map_err(cannot)?;
     report::read(&bytes).map_err(cannot)
 }
 
-fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+/// What it means when a file cannot be written.
+pub(super) fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
     Failure::usage(format!(
         "cannot write {}: {error}; name a file in a folder of yours",
         path.display()

@@ -7,6 +7,7 @@
 pub mod approvals;
 pub mod bound;
 pub mod check;
+pub mod compile;
 pub mod fallback;
 pub mod history;
 pub mod input;
@@ -18,6 +19,7 @@ pub mod request;
 pub mod run;
 pub mod schema;
 pub mod state;
+pub mod translate;
 
 #[cfg(test)]
 mod tests;
