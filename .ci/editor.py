@@ -127,7 +127,7 @@ async def talk(binary):
 
     client.text_document_did_close(types.DidCloseTextDocumentParams(text_document=text))
     last = await published.get()
-    assert last.diagnostics == [], last
+    assert not last.diagnostics, last
     await client.shutdown_async(None)
     client.exit(None)
     await client.stop()

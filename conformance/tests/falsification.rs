@@ -135,7 +135,9 @@ async fn no_case_passes_against_a_target_that_implements_nothing() {
     let cases = cases();
     let mocks = mocks().await;
     assert!(null_targets::ALL.len() >= 12);
-    for null in null_targets::ALL {
+    // Each meets a quarter, another one each time, so that every case is met; `selftest` runs all against all.
+    for (index, null) in null_targets::ALL.iter().enumerate() {
+        let cases: Vec<_> = cases.iter().skip(index % 4).step_by(4).cloned().collect();
         let standing = null.start().await.expect("it starts");
         let patience = Duration::from_millis(150);
         let options = Options {

@@ -4,10 +4,9 @@ use std::cell::OnceCell;
 
 use serde_json::{Map, Value};
 
-use crate::diagnostic::Violation;
 use crate::document::Document;
 use crate::json;
-use crate::manifest::{self, Manifest, Unified};
+use crate::manifest::{self, Problems, Unified};
 
 /// What a document is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,16 +57,13 @@ impl DocumentKind {
     }
 }
 
-/// What the loader says: the manifest or why there is none, and its warnings.
-type Loaded = (Result<Manifest, Vec<Violation>>, Vec<Violation>);
-
 /// A document and what can be known about it.
 #[derive(Debug)]
 pub struct Subject<'d> {
     document: &'d Document,
     kind: DocumentKind,
     unified: Unified,
-    loaded: OnceCell<Loaded>,
+    problems: OnceCell<Problems>,
 }
 
 /// An object of the document and where it stands in the form that [`Subject::value`] gives.
@@ -118,7 +114,7 @@ impl<'d> Subject<'d> {
             document,
             kind,
             unified,
-            loaded: OnceCell::new(),
+            problems: OnceCell::new(),
         }
     }
 
@@ -157,24 +153,9 @@ impl<'d> Subject<'d> {
         self.unified.unified(original)
     }
 
-    /// The manifest, when a runtime would take it; compiles every schema, once.
-    pub fn manifest(&self) -> Option<&Manifest> {
-        self.load().as_ref().ok()
-    }
-
-    /// The manifest, or everything for which the loader refuses it.
-    pub fn load(&self) -> &Result<Manifest, Vec<Violation>> {
-        &self.loaded().0
-    }
-
-    /// What the loader warns of, whether or not it takes the manifest.
-    pub fn warnings(&self) -> &[Violation] {
-        &self.loaded().1
-    }
-
-    fn loaded(&self) -> &Loaded {
-        self.loaded
-            .get_or_init(|| manifest::load_with_warnings(self.document.value()))
+    /// Everything the loader says of a manifest; compiles every schema, once.
+    pub fn problems(&self) -> &Problems {
+        self.problems.get_or_init(|| self.unified.problems())
     }
 
     /// The actions that are objects, in order.

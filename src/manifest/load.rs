@@ -25,21 +25,11 @@ pub fn read(bytes: &[u8]) -> Result<Manifest, LoadError> {
 /// Every violation found, in the order in which the document is read, at most
 /// [`MAX_VIOLATIONS`](super::MAX_VIOLATIONS) and one more that says how many were left out.
 pub fn load(document: &Value) -> Result<Manifest, Vec<Violation>> {
-    load_with_warnings(document).0
-}
-
-/// As [`load`], with the warnings of a document that is refused too: a misspelt member is both missing and unknown.
-pub fn load_with_warnings(document: &Value) -> (Result<Manifest, Vec<Violation>>, Vec<Violation>) {
     let mut report = Report::default();
-    match convert(document, &mut report) {
-        Some(manifest) => {
-            let warnings = manifest.warnings.clone();
-            (Ok(manifest), warnings)
-        }
-        None => {
-            let warnings = report.take_warnings();
-            (Err(report.into_violations()), warnings)
-        }
+    if let Some(manifest) = convert(document, &mut report) {
+        Ok(manifest)
+    } else {
+        Err(report.into_violations())
     }
 }
 

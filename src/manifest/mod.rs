@@ -50,7 +50,7 @@ pub use check::parse_version;
 pub use fallback::{Fallback, FallbackNode};
 pub use invoke::belongs_to_connection;
 pub use known::{action_types, known_members};
-pub use load::{load, load_with_warnings, read};
+pub use load::{load, read};
 pub use mapping::{Mapping, Source};
 pub use members::is_dotted_name;
 pub use need::{CodePlace, Need};
@@ -58,7 +58,7 @@ pub use pointer::Pointer;
 pub use respell::{CannotRespell, to_json_ld};
 pub use result_path::ResultPath;
 pub use text::{Piece, Text};
-pub use unified::{Unified, unified};
+pub use unified::{Problems, Unified, unified};
 
 /// The rule under which another major protocol version is reported; answered with its own error code.
 pub const UNSUPPORTED_PROTOCOL_VERSION: &str = "unsupported_protocol_version";

@@ -10,7 +10,7 @@ use crate::diagnostic::Violation;
 const MAX_SUBSCHEMAS: usize = 100_000;
 
 /// Violations and warnings of one load, both bounded.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Report {
     violations: Vec<Violation>,
     warnings: Vec<Violation>,

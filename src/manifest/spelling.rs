@@ -24,7 +24,7 @@ pub(super) enum Spelling {
 }
 
 /// Where a member of the snake_case form stands in the document as given.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Places {
     spelling: Spelling,
     renamed: BTreeMap<String, String>,

@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
+use super::check;
 use super::report::Report;
 use super::spelling::{self, Places, Spelling};
+use crate::diagnostic::Violation;
 
 /// A document in the snake_case spelling, and the way back to the document as given.
 #[derive(Debug, Default)]
@@ -11,6 +13,17 @@ pub struct Unified {
     /// The document.
     pub value: Value,
     places: Places,
+    /// What was wrong with the spelling.
+    report: Report,
+}
+
+/// What [`load`](super::load) says of a document, warnings of one that it refuses included: a misspelt member is both missing and unknown.
+#[derive(Debug, Clone, Default)]
+pub struct Problems {
+    /// Why it is refused; empty when it is not.
+    pub violations: Vec<Violation>,
+    /// What refuses nothing.
+    pub warnings: Vec<Violation>,
 }
 
 impl Unified {
@@ -18,7 +31,22 @@ impl Unified {
     pub fn plain(value: Value) -> Self {
         Self {
             value,
-            places: Places::default(),
+            ..Self::default()
+        }
+    }
+
+    /// What the loader says of the document as given; compiles every schema.
+    pub fn problems(&self) -> Problems {
+        let mut report = self.report.clone();
+        report.spell_as(self.places.clone());
+        if self.value.is_object() {
+            check::manifest(&self.value, &mut report);
+        } else {
+            report.wrong_type("", "an object", &self.value);
+        }
+        Problems {
+            warnings: report.take_warnings(),
+            violations: report.into_violations(),
         }
     }
 
@@ -52,5 +80,9 @@ pub fn unified(document: &Value) -> Unified {
     };
     let mut report = Report::default();
     let (value, places) = spelling::unify(members, &mut report);
-    Unified { value, places }
+    Unified {
+        value,
+        places,
+        report,
+    }
 }

@@ -1,4 +1,4 @@
-//! YAML of case files: what [`document`](crate::document) reads, within the bounds of a case and with no key twice.
+//! YAML of case files: what [`document`] reads, within the bounds of a case and with no key twice.
 
 use std::fmt;
 

@@ -33,10 +33,9 @@ pub(super) fn report(subject: &Subject<'_>) -> Vec<Violation> {
             )
         })
         .collect();
-    if let Err(violations) = subject.load() {
-        reported.extend_from_slice(violations);
-    }
-    reported.extend_from_slice(subject.warnings());
+    let problems = subject.problems();
+    reported.extend_from_slice(&problems.violations);
+    reported.extend_from_slice(&problems.warnings);
     reported
 }
 
