@@ -101,8 +101,10 @@ pub(super) async fn interrupted() -> Result<(), Failure> {
         let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
         // The terminal was closed.
         let mut hang_up = signal(SignalKind::hangup()).map_err(cannot)?;
+        let mut quit = signal(SignalKind::quit()).map_err(cannot)?;
         tokio::select! {
             done = tokio::signal::ctrl_c() => done.map_err(cannot),
+            _ = quit.recv() => Ok(()),
             _ = terminate.recv() => Ok(()),
             _ = hang_up.recv() => Ok(()),
         }

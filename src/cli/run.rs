@@ -111,7 +111,14 @@ impl Run {
         let own: Vec<PathBuf> = self.output.paths().chain(self.keep.clone()).collect();
         self.gate
             .watch
-            .repeat(paths, &own, async || self.once().await)
+            .repeat(paths, &own, async || {
+                if stranger && self.target.is_silent() {
+                    return Err(Failure::usage(
+                        "oap-target.toml is gone; put it back, and nothing else is judged meanwhile",
+                    ));
+                }
+                self.once().await
+            })
             .await
     }
 

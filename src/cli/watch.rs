@@ -60,7 +60,14 @@ impl Watch {
                 "there is nothing to watch; name the sources of the target with --watch-path",
             ));
         }
+        // One listener for all the time: a signal between two others would fall on nobody.
+        let mut stop = std::pin::pin!(harness::interrupted());
         loop {
+            tokio::select! {
+                biased;
+                stopped = &mut stop => return stopped.and_then(|()| Err(Failure::harness(harness::INTERRUPTED))),
+                () = std::future::ready(()) => {}
+            }
             // Before the run, so that a change during it is seen.
             let before = Seen::of(&paths, own);
             let code = match once().await {
@@ -76,7 +83,7 @@ impl Watch {
             eprintln!("exit code would be {code}; watching {files}, Ctrl-C ends");
             tokio::select! {
                 () = changed(&paths, own, &before) => {}
-                stopped = harness::interrupted() => return stopped.map(|()| code),
+                stopped = &mut stop => return stopped.map(|()| code),
             }
         }
     }

@@ -26,7 +26,7 @@ use super::report::{
 use super::secrets::Secrets;
 use super::solo;
 use super::target::{Counted, Patience, Target, discover, wait_ready};
-use super::verdict::{RunError, RunVerdict, Verdict};
+use super::verdict::{RunError, Verdict};
 use super::wire::Wire;
 use crate::requirement::{Profile, Registry};
 use mock_services::MockServices;
@@ -161,6 +161,7 @@ pub async fn run_on(
         .collect();
     bound_run(&mut exchanges);
     let run = RunBlock {
+        unseen,
         command: secrets.redact_text(&options.command),
         suite: format!("oap-conform {}", env!("CARGO_PKG_VERSION")),
         started_at,
@@ -206,9 +207,6 @@ pub async fn run_on(
         &options.profiles,
         run,
     );
-    if unseen && report.verdict == RunVerdict::Conformant {
-        report.verdict = RunVerdict::Incomplete;
-    }
     if let Some(known) = &options.baseline {
         let universe = cases.iter().map(|case| case.id.as_str()).collect();
         baseline::apply(&mut report, known, &universe, baseline::today());
@@ -456,6 +454,7 @@ fn last_failed(options: &Options) -> Result<BTreeSet<String>, RunError> {
             "last failures are not kept here; name a state file".to_owned(),
         ));
     };
+    no_pipe(path)?;
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(text
             .lines()
@@ -475,7 +474,19 @@ fn last_failed(options: &Options) -> Result<BTreeSet<String>, RunError> {
     }
 }
 
+/// Opening a pipe could wait for ever.
+fn no_pipe(path: &Path) -> Result<(), RunError> {
+    match path.metadata() {
+        Ok(found) if !found.is_file() => Err(RunError::Usage(format!(
+            "{} is no file; remove it",
+            path.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
 fn remember_failed(path: &Path, report: &Report) -> Result<(), RunError> {
+    no_pipe(path)?;
     let failed: String = report
         .cases
         .iter()

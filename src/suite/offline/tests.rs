@@ -1,6 +1,7 @@
 //! Every transcript of `fixtures/transcripts/`: the good ones pass, and each violation is found under the requirement that its name
 //! begins with.
 
+use crate::suite::verdict::RunVerdict;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 

@@ -261,6 +261,7 @@ fn joined(shards: &[(String, Report)], of: u32) -> RunBlock {
         }
         run.duration_ms = run.duration_ms.max(own.duration_ms);
         run.jobs = run.jobs.max(own.jobs);
+        run.unseen |= own.unseen;
         run.requests = run.requests.saturating_add(own.requests);
         run.selection.selected += own.selection.selected;
         run.flakes.extend(own.flakes.iter().cloned());

@@ -136,6 +136,10 @@ pub struct RunBlock {
     pub selection: Selection,
     /// The target.
     pub target: TargetBlock,
+    /// Whether less was seen than the cases show: no model to watch, an end that no case is to blame for, transcripts only. Nothing is
+    /// conformant then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unseen: bool,
     /// Cases whose verdict varied.
     pub flakes: Vec<Flake>,
     /// Time of each case in milliseconds, the median of its runs, by id.
@@ -276,7 +280,7 @@ pub fn assemble(
     for case in &results {
         *totals.by_verdict.entry(case.verdict.name()).or_default() += 1;
     }
-    let verdict = run_verdict(&results, &totals);
+    let verdict = run_verdict(&results, &totals, run.unseen);
     Report {
         verdict,
         totals,
@@ -375,11 +379,15 @@ pub(super) fn level_totals(requirements: &[RequirementReport], level: Level) -> 
     totals
 }
 
-pub(super) fn run_verdict(cases: &[CaseReport], totals: &Totals) -> RunVerdict {
+pub(super) fn run_verdict(cases: &[CaseReport], totals: &Totals, unseen: bool) -> RunVerdict {
     let has = |verdict| cases.iter().any(|case| case.verdict == verdict);
     if has(Verdict::Fail) || totals.must.failed > 0 {
         RunVerdict::NotConformant
-    } else if has(Verdict::HarnessError) || totals.must.not_observed > 0 || !has(Verdict::Pass) {
+    } else if unseen
+        || has(Verdict::HarnessError)
+        || totals.must.not_observed > 0
+        || !has(Verdict::Pass)
+    {
         // A run that passed nothing has shown nothing, whatever the reason.
         RunVerdict::Incomplete
     } else {
@@ -521,6 +529,8 @@ mod tests {
         assert_eq!(warned.verdict, RunVerdict::Incomplete);
         let both = report(&[(Verdict::Warn, &["STP-002"]), (Verdict::Pass, &[])]);
         assert_eq!(both.verdict, RunVerdict::Conformant);
+        let less = run_verdict(&both.cases, &both.totals, true);
+        assert_eq!(less, RunVerdict::Incomplete);
     }
 
     #[test]

@@ -109,12 +109,24 @@ fn check(report: &Report) -> Result<(), String> {
             super::text::one_line(&case.id)
         ));
     }
-    if report.verdict == RunVerdict::Conformant
-        && run_verdict(&report.cases, totals) != RunVerdict::Conformant
+    if let Some(case) = report
+        .cases
+        .iter()
+        .find(|case| case.expected && report.baseline.is_none())
     {
-        return Err("the verdict is conformant, but not everything passed".to_owned());
+        return Err(format!(
+            "{} is said to be expected, and there is no baseline",
+            super::text::one_line(&case.id)
+        ));
     }
-    Ok(())
+    let counted = run_verdict(&report.cases, totals, run.unseen);
+    match report.verdict {
+        said if said == counted => Ok(()),
+        RunVerdict::Conformant => {
+            Err("the verdict is conformant, but not everything passed".to_owned())
+        }
+        _ => Err("the verdict is not that of its cases".to_owned()),
+    }
 }
 
 /// Ids that are bounded, and each there once.

@@ -251,6 +251,7 @@ fn a_report_that_is_none_is_refused_with_the_reason() {
             "totals.must.total",
         ),
         ("/verdict", json!("conformant"), "not everything passed"),
+        ("/verdict", json!("incomplete"), "not that of its cases"),
         ("/cases/0/id", json!("ACT-002-bad-date"), "stands twice"),
         ("/run/duration_ms", json!(1e300), "no time"),
         ("/run/case_ms/ACT-001-one-call", json!(-1.0), "no time"),
@@ -344,6 +345,11 @@ fn conformant_although_no_case_passed_is_refused() {
         report["totals"]["cases"] = json!(1);
         report["totals"]["by_verdict"] = json!({"not_applicable": 1});
     };
+    let error = refused(|report| {
+        report["baseline"] = Value::Null;
+        report["cases"][0]["expected"] = json!(true);
+    });
+    assert!(error.contains("there is no baseline"), "{error}");
     let error = refused(|report| nothing_passed(report, "conformant"));
     assert!(error.contains("not everything passed"), "{error}");
     let mut honest: Value = serde_json::from_str(SMALL).expect("JSON");

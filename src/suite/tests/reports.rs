@@ -214,6 +214,20 @@ async fn run(shard: Option<Shard>) -> Report {
 }
 
 #[tokio::test]
+async fn shards_that_saw_less_than_they_show_are_a_whole_that_did() {
+    let mut shards = Vec::new();
+    for index in 1..=2 {
+        let shard = Shard::new(index, 2).expect("a shard");
+        shards.push((format!("{index}.json"), run(Some(shard)).await));
+    }
+    let joined = merge(shards.clone(), &cases(), &registry()).expect("joins");
+    assert!(!joined.run.unseen);
+    shards[1].1.run.unseen = true;
+    let joined = merge(shards, &cases(), &registry()).expect("joins");
+    assert!(joined.run.unseen);
+}
+
+#[tokio::test]
 async fn shards_joined_are_one_run() {
     let mut shards = Vec::new();
     for index in 1..=2 {
