@@ -155,7 +155,8 @@ pub(super) fn unknown_keyword(subject: &Subject<'_>, found: &mut Found<'_>) {
                 };
                 found
                     .at_name(pointer, format!("'{keyword}' is no keyword of JSON Schema and asserts nothing; did you mean '{meant}'?"))
-                    .fix(format!("rename '{keyword}' to '{meant}'"), vec![step]);
+                    // A word of the author's own may look like a keyword, and would assert something from then on.
+                    .fix_unsafe(format!("rename '{keyword}' to '{meant}'"), vec![step]);
                 continue;
             }
             let advice = match keyword.as_str() {
@@ -226,7 +227,7 @@ pub(super) fn unknown_format(subject: &Subject<'_>, found: &mut Found<'_>) {
                             "no format has this name, so every text passes; did you mean '{meant}'?"
                         ),
                     )
-                    .fix(format!("make the format '{meant}'"), vec![step]);
+                    .fix_unsafe(format!("make the format '{meant}'"), vec![step]);
             }
             None => {
                 found.at(

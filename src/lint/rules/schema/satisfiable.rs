@@ -271,7 +271,7 @@ pub(super) fn suggest(
             pointer: sub.pointer_in("required", index),
             value: json!(meant),
         };
-        noted.fix(format!("require '{meant}' instead"), vec![step]);
+        noted.fix_unsafe(format!("require '{meant}' instead"), vec![step]);
     }
 }
 
