@@ -227,14 +227,7 @@ impl Builder<'_> {
             return Err(malformed(span, "a key is not plain text; quote it"));
         }
         if self.open.len() >= self.limits.depth {
-            return Err(ReadError {
-                code: "too_deep",
-                span,
-                message: format!(
-                    "nested deeper than {} levels; flatten it",
-                    self.limits.depth
-                ),
-            });
+            return Err(self.too_deep(span));
         }
         self.count(1, span)?;
         self.open.push(Open {
@@ -289,14 +282,7 @@ impl Builder<'_> {
         };
         let (values, bytes, depth) = size(value);
         if self.open.len() + depth > self.limits.depth {
-            return Err(ReadError {
-                code: "too_deep",
-                span,
-                message: format!(
-                    "nested deeper than {} levels; flatten it",
-                    self.limits.depth
-                ),
-            });
+            return Err(self.too_deep(span));
         }
         self.repeated += bytes;
         if self.repeated > MOST_REPEATED_BYTES {
@@ -311,6 +297,17 @@ impl Builder<'_> {
             self.anchors.get(&anchor).cloned().unwrap_or_default()
         };
         self.place(value, Kind::Alias, span, 0)
+    }
+
+    fn too_deep(&self, span: Span) -> ReadError {
+        ReadError {
+            code: "too_deep",
+            span,
+            message: format!(
+                "nested deeper than {} levels; flatten it",
+                self.limits.depth
+            ),
+        }
     }
 
     fn count(&mut self, values: usize, span: Span) -> Result<(), ReadError> {

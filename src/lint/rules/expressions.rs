@@ -13,6 +13,8 @@ mod templates;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::lint::rules) use sites::strings;
+
 use crate::lint::rule::{Check, Group, Preset, Rule, Severity};
 
 /// The rules of this group.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::diagnostic::Violation;
 use crate::json;
 use crate::lint::Edit;
 use crate::lint::near::nearest;
@@ -10,7 +11,6 @@ use crate::lint::rules::security::each;
 use crate::lint::rules::target::{is_id, members};
 use crate::lint::subject::{DocumentKind, Subject};
 use crate::requirement::{Profile, Registry};
-use crate::schema;
 
 /// The document, when it is a case.
 fn case<'v>(subject: &'v Subject<'_>) -> Option<&'v Value> {
@@ -18,35 +18,22 @@ fn case<'v>(subject: &'v Subject<'_>) -> Option<&'v Value> {
 }
 
 pub(super) fn shape(subject: &Subject<'_>, found: &mut Found<'_>) {
-    let Some((case, schema)) = case(subject).zip(schema::named("case")) else {
-        return;
-    };
-    for violation in schema.violations(case) {
-        // What has a rule of its own is not told twice.
-        let own = violation.rule == "additionalProperties"
-            || (violation.rule == "enum"
-                && ["/needs/", "/lacks/"]
-                    .iter()
-                    .any(|list| violation.pointer.starts_with(list)));
-        if !own {
-            found.at(violation.pointer, violation.message);
-        }
-    }
-}
-
-pub(super) fn unknown_members(subject: &Subject<'_>, found: &mut Found<'_>) {
     let Some(case) = case(subject) else {
         return;
     };
-    for stray in members::strays("case", case) {
-        let noted = found.at_name(stray.pointer(), stray.message());
-        if let Some(meant) = &stray.meant {
-            let steps = vec![Edit::Rename {
-                pointer: stray.pointer(),
-                name: meant.clone(),
-            }];
-            noted.fix(format!("rename '{}' to '{meant}'", stray.name), steps);
-        }
+    let has_its_own_rule = |violation: &Violation| {
+        violation.rule == "additionalProperties"
+            || (violation.rule == "enum"
+                && ["/needs/", "/lacks/"]
+                    .iter()
+                    .any(|list| violation.pointer.starts_with(list)))
+    };
+    members::shape("case", case, has_its_own_rule, found);
+}
+
+pub(super) fn unknown_members(subject: &Subject<'_>, found: &mut Found<'_>) {
+    if let Some(case) = case(subject) {
+        members::unknown("case", case, found);
     }
 }
 

@@ -244,7 +244,7 @@ fn templates<'s>(
 }
 
 /// Hands every string of a value to `take`, with its pointer.
-pub(super) fn strings<'s>(
+pub(in crate::lint::rules) fn strings<'s>(
     value: &'s Value,
     pointer: String,
     take: &mut dyn FnMut(&'s str, String),

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::nodes::{self, Form, Place};
 use crate::json;
 use crate::lint::rule::Found;
+use crate::lint::rules::expressions::strings;
 use crate::lint::subject::Subject;
 use crate::schema;
 
@@ -168,28 +169,16 @@ pub(super) fn literal_args(subject: &Subject<'_>, found: &mut Found<'_>) {
     let Some(Form::Answer(members)) = nodes::form(subject) else {
         return;
     };
-    let mut open: Vec<(String, &Value)> = Vec::new();
-    open.extend(members.get("args").map(|args| ("/args".to_owned(), args)));
-    while let Some((pointer, value)) = open.pop() {
-        match value {
-            Value::String(text) => {
-                let sign = ["{{", "${"].into_iter().find(|sign| text.contains(sign));
-                if let Some(sign) = sign {
-                    let message = format!(
-                        "'{sign}' is taken literally in the arguments of a session's plan; write the value itself"
-                    );
-                    found.at(pointer, message);
-                }
-            }
-            Value::Array(elements) => {
-                let each = elements.iter().enumerate();
-                open.extend(each.map(|(index, value)| (format!("{pointer}/{index}"), value)));
-            }
-            Value::Object(members) => {
-                let each = members.iter();
-                open.extend(each.map(|(name, value)| (json::push(&pointer, name), value)));
-            }
-            _ => {}
+    let Some(args) = members.get("args") else {
+        return;
+    };
+    strings(args, "/args".to_owned(), &mut |text, pointer| {
+        let sign = ["{{", "${"].into_iter().find(|sign| text.contains(sign));
+        if let Some(sign) = sign {
+            let message = format!(
+                "'{sign}' is taken literally in the arguments of a session's plan; write the value itself"
+            );
+            found.at(pointer, message);
         }
-    }
+    });
 }

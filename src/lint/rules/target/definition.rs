@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use super::members;
+use crate::diagnostic::Violation;
 use crate::json;
 use crate::lint::Edit;
 use crate::lint::near::nearest;
@@ -15,7 +16,6 @@ use crate::lint::rules::security::{
 };
 use crate::lint::subject::{DocumentKind, Subject};
 use crate::requirement::{Profile, Registry};
-use crate::schema;
 
 /// What can be put in, by `spec/harness.md`, section 10.
 const PLACEHOLDERS: [&str; 12] = [
@@ -57,32 +57,15 @@ fn target<'v>(subject: &'v Subject<'_>) -> Option<&'v Value> {
 }
 
 pub(super) fn shape(subject: &Subject<'_>, found: &mut Found<'_>) {
-    // Asked for last: the first to ask for one compiles them all.
-    let Some((target, schema)) =
-        target(subject).and_then(|target| Some((target, schema::named("target")?)))
-    else {
-        return;
-    };
-    for violation in schema.violations(target) {
-        if violation.rule != "additionalProperties" {
-            found.at(violation.pointer, violation.message);
-        }
+    if let Some(target) = target(subject) {
+        let has_its_own_rule = |violation: &Violation| violation.rule == "additionalProperties";
+        members::shape("target", target, has_its_own_rule, found);
     }
 }
 
 pub(super) fn unknown_members(subject: &Subject<'_>, found: &mut Found<'_>) {
-    let Some(target) = target(subject) else {
-        return;
-    };
-    for stray in members::strays("target", target) {
-        let noted = found.at_name(stray.pointer(), stray.message());
-        if let Some(meant) = &stray.meant {
-            let steps = vec![Edit::Rename {
-                pointer: stray.pointer(),
-                name: meant.clone(),
-            }];
-            noted.fix(format!("rename '{}' to '{meant}'", stray.name), steps);
-        }
+    if let Some(target) = target(subject) {
+        members::unknown("target", target, found);
     }
 }
 

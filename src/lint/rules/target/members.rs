@@ -2,9 +2,13 @@
 
 use serde_json::{Map, Value};
 
+use crate::diagnostic::Violation;
 use crate::embedded;
 use crate::json;
+use crate::lint::Edit;
 use crate::lint::near::nearest;
+use crate::lint::rule::Found;
+use crate::schema;
 
 /// Most references that are followed one after another.
 const MOST_REFERENCES: usize = 16;
@@ -44,9 +48,41 @@ impl Stray {
     }
 }
 
+/// Tells where a value does not have the published shape, but for what has a rule of its own.
+pub(in crate::lint::rules) fn shape(
+    name: &str,
+    value: &Value,
+    has_its_own_rule: impl Fn(&Violation) -> bool,
+    found: &mut Found<'_>,
+) {
+    // Asked for last: the first to ask for one compiles them all.
+    let Some(schema) = schema::named(name) else {
+        return;
+    };
+    for violation in schema.violations(value) {
+        if !has_its_own_rule(&violation) {
+            found.at(violation.pointer, violation.message);
+        }
+    }
+}
+
+/// Tells the members of a value that its published schema does not know, each with the name that was meant where there is one.
+pub(in crate::lint::rules) fn unknown(name: &str, value: &Value, found: &mut Found<'_>) {
+    for stray in strays(name, value) {
+        let noted = found.at_name(stray.pointer(), stray.message());
+        if let Some(meant) = &stray.meant {
+            let steps = vec![Edit::Rename {
+                pointer: stray.pointer(),
+                name: meant.clone(),
+            }];
+            noted.fix(format!("rename '{}' to '{meant}'", stray.name), steps);
+        }
+    }
+}
+
 /// The members of a value that the published schema of this name closes its objects to. Branches of a schema are not followed: what is
 /// told is surely wrong.
-pub(in crate::lint::rules) fn strays(schema: &str, value: &Value) -> Vec<Stray> {
+fn strays(schema: &str, value: &Value) -> Vec<Stray> {
     let text = embedded::text(&format!("spec/schemas/{schema}.json"));
     let document: Value = text
         .and_then(|text| serde_json::from_str(&text).ok())
