@@ -1,5 +1,5 @@
 //! What it costs to look at a manifest of 33 kB: parsing alone, reading with positions, the rules that compile no schema, and all of
-//! them. The first is the measure of the others.
+//! them. The first is the measure of the others. And what it costs to look at the largest schemas.
 //!
 //! `cargo bench --no-default-features --features validator --bench documents`
 
@@ -10,6 +10,7 @@ use oap_conform::document::{Document, Format};
 use oap_conform::lint::{self, Check, DocumentKind, Group, Preset, Rule, Selection};
 use oap_conform::manifest;
 use oap_conform::manifest::generate::{self, Order};
+use serde_json::{Map, Value, json};
 
 fn manifest(format: Format) -> String {
     let order = Order {
@@ -60,5 +61,43 @@ fn documents(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, documents);
+/// Schemas as large as a document can hold, each heavy for another rule.
+fn large_schemas(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("large_schema");
+    group.sample_size(10);
+    let names = |count: usize| -> Vec<String> { (0..count).map(|n| format!("n{n}")).collect() };
+    let declared: Map<String, Value> = names(20_000)
+        .into_iter()
+        .map(|name| (name, json!({})))
+        .collect();
+    let mut deep = json!({"type": "string", "default": 1, "minLength": 2});
+    for _ in 0..27 {
+        deep = json!({"allOf": [deep], "default": 1, "minLength": 2});
+    }
+    for (name, schema) in [
+        (
+            "required",
+            json!({"required": names(30_000), "properties": declared}),
+        ),
+        (
+            "enum",
+            json!({"type": "integer", "enum": names(40_000), "default": 1}),
+        ),
+        (
+            "pattern",
+            json!({"pattern": format!("({})+", "a+".repeat(2000))}),
+        ),
+        ("deep", deep),
+    ] {
+        let text = json!({"actions": [{"input_schema": schema}]}).to_string();
+        let document = Document::read(text, Format::Json).expect("reads");
+        let all = Selection::preset(Preset::Strict);
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| lint::check(black_box(&document), DocumentKind::Manifest, &all));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, documents, large_schemas);
 criterion_main!(benches);

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mock_services::{MockServices, Service};
 use sha2::{Digest, Sha256};
 
-use crate::model::ModelConfig;
+use crate::model::{ModelConfig, Wire};
 use crate::mutants::{self, Mutant};
 use crate::null_targets;
 use crate::requirement::{Extension, Level, Profile, Registry};
@@ -93,6 +93,8 @@ pub fn reference(mocks: &MockServices) -> Config {
             ),
         ]),
         model: ModelConfig {
+            wire: Wire::OpenAi,
+            stream: false,
             base_url: mocks.model_url(),
             api_key,
             model: "scripted-model".to_owned(),
@@ -104,6 +106,9 @@ pub fn reference(mocks: &MockServices) -> Config {
         storage: runtime::Storage::default(),
         profiles: offered_profiles(),
         extensions: offered_extensions(),
+        ledger: None,
+        keep_transcripts: runtime::KEEP_TRANSCRIPTS,
+        telemetry: runtime::TelemetrySettings::default(),
         auth: offered_profiles().contains(&Profile::Access).then(callers),
         anonymous_scopes: BTreeSet::new(),
         bound_secrets: BTreeMap::from([("OAP_TEST_BOUND".to_owned(), vec![BOUND_HOST.to_owned()])]),

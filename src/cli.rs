@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::suite::report::text::lines;
 use clap::{Parser, Subcommand, ValueEnum};
 
 mod baseline;
@@ -116,7 +117,15 @@ enum Format {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // What was typed is told again, and may be anything.
+        Err(error) if error.use_stderr() => {
+            eprint!("{}", lines(&error.render().to_string()));
+            return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+        }
+        Err(error) => error.exit(),
+    };
     let done = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -130,7 +139,7 @@ pub fn main() -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            eprintln!("error: {}", failure.message);
+            eprintln!("error: {}", lines(&failure.message));
             ExitCode::from(failure.code)
         }
     }

@@ -2,11 +2,12 @@
 //! (`spec/schemas.md`).
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use jsonschema::{Draft, PatternOptions, Registry, Retrieve, Uri, ValidationError, Validator};
+use referencing::SPECIFICATIONS;
 use serde_json::Value;
 
 use crate::diagnostic::Violation;
@@ -20,6 +21,9 @@ use weight::Weight;
 
 /// Most violations one check reports; a hostile value can break a schema in every element.
 const MOST_VIOLATIONS: usize = 100;
+
+/// Most errors of a meta-schema that are looked at for them.
+const MOST_ERRORS: usize = 10 * MOST_VIOLATIONS;
 
 /// Most bytes of their places and messages; a place can be as long as the document.
 const MOST_TOLD: usize = 256 * 1024;
@@ -123,11 +127,16 @@ pub fn check(document: &Value) -> Result<Schema, Vec<SchemaError>> {
                 "",
             )]);
         }
-        let errors = dialect.iter_errors(document).take(MOST_VIOLATIONS);
-        let errors = errors.map(|error| SchemaError {
-            message: sentence(&error),
-            pointer: error.instance_path().as_str().to_owned(),
-        });
+        // A meta-schema made of several looks at one place in several ways, and says the same of it each time.
+        let mut places = HashSet::new();
+        let errors = dialect.iter_errors(document).take(MOST_ERRORS);
+        let errors = errors
+            .map(|error| SchemaError {
+                message: sentence(&error),
+                pointer: error.instance_path().as_str().to_owned(),
+            })
+            .filter(|defect| places.insert(defect.pointer.clone()))
+            .take(MOST_VIOLATIONS);
         defects.extend(errors.take_while(|defect| told.may_tell(&defect.pointer, &defect.message)));
     }
     if !defects.is_empty() {
@@ -323,6 +332,8 @@ fn build(
     // Expressions that look around or back are tried out; the linear ones know no limit and need none.
     options = options
         .with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(MOST_BACKTRACKING));
+    // The validator has at hand what the draft of the document needs, and a reference may lead to another one's meta-schema.
+    let registry = registry.or_else(|| names_a_dialect(document).then(|| &*SPECIFICATIONS));
     if let Some(registry) = registry {
         options = options.with_registry(registry);
     }
@@ -357,6 +368,20 @@ fn is_dialect(uri: &str) -> bool {
             | "https://json-schema.org/draft/2019-09/schema"
             | "https://json-schema.org/draft/2020-12/schema"
     )
+}
+
+/// Whether a reference leads to the meta-schema of a dialect. The depth of documents is bounded by their readers.
+fn names_a_dialect(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => members.iter().any(|(name, member)| match member {
+            Value::String(target) => {
+                (name == "$ref" || name == "$dynamicRef") && is_dialect(target)
+            }
+            _ => names_a_dialect(member),
+        }),
+        Value::Array(elements) => elements.iter().any(names_a_dialect),
+        _ => false,
+    }
 }
 
 /// What follows the `#` in a reference that stays within the document: one that is a fragment only, or that has the

@@ -4,18 +4,19 @@ use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::Mutant;
 use crate::manifest::{Action, InvokeApi};
-use crate::model::{Message, ModelFailure, ModelReply, Role, openai};
+use crate::model::{self, Message, ModelConfig, ModelFailure, ModelReply, Role, Wire};
 use crate::runtime::plan::Scope;
 use crate::runtime::request::Rendered;
 use crate::runtime::{Answer, Parts, prompt, wire};
 
 /// The mutants.
 pub fn mutants() -> Vec<Mutant> {
-    [prompts(), wires(), failures()]
+    [prompts(), wires(), failures(), endings()]
         .into_iter()
         .flatten()
         .collect()
@@ -171,11 +172,13 @@ fn wires() -> Vec<Mutant> {
             "asks without saying which model",
             fn model_request(
                 &self,
-                model: &str,
+                model: &ModelConfig,
                 messages: &[Message],
                 parameters: Map<String, Value>,
             ) -> Value {
-                let mut body = openai::request(model, messages, parameters);
+                let mut body = model
+                    .wire
+                    .request(&model.model, messages, parameters, model.stream);
                 if let Some(members) = body.as_object_mut() {
                     members.remove("model");
                 }
@@ -186,9 +189,9 @@ fn wires() -> Vec<Mutant> {
             "key-in-another-header",
             "MOD-007",
             "sends its key in `x-api-key` in place of a bearer token",
-            fn model_headers(&self, api_key: &str) -> Vec<(String, String)> {
-                let mut headers = openai::headers("");
-                headers.push(("x-api-key".to_owned(), api_key.to_owned()));
+            fn model_headers(&self, model: &ModelConfig) -> Vec<(String, String)> {
+                let mut headers = model.wire.headers("");
+                headers.push(("x-api-key".to_owned(), model.api_key.clone()));
                 headers
             }
         ),
@@ -203,7 +206,7 @@ fn wires() -> Vec<Mutant> {
             "MOD-010",
             "asks for a temperature of 1",
             fn model_parameters(&self) -> Map<String, Value> {
-                let mut parameters = openai::parameters();
+                let mut parameters = model::parameters();
                 parameters.insert("temperature".to_owned(), json!(1.0));
                 parameters
             }
@@ -213,7 +216,7 @@ fn wires() -> Vec<Mutant> {
             "MOD-011",
             "sets no bound on the length of a reply",
             fn model_parameters(&self) -> Map<String, Value> {
-                let mut parameters = openai::parameters();
+                let mut parameters = model::parameters();
                 parameters.remove("max_tokens");
                 parameters
             }
@@ -226,9 +229,9 @@ fn wires() -> Vec<Mutant> {
 struct OneClient(OnceLock<String>);
 
 impl Parts for OneClient {
-    fn model_headers(&self, api_key: &str) -> Vec<(String, String)> {
-        self.0.get_or_init(|| api_key.to_owned());
-        openai::headers(api_key)
+    fn model_headers(&self, model: &ModelConfig) -> Vec<(String, String)> {
+        self.0.get_or_init(|| model.api_key.clone());
+        model.wire.headers(&model.api_key)
     }
 
     fn finish_request(&self, mut request: Rendered, _: &InvokeApi) -> Rendered {
@@ -261,6 +264,7 @@ fn failures() -> Vec<Mutant> {
             "takes a failing model for one that gave an invalid plan",
             fn read_model_reply(
                 &self,
+                wire: Wire,
                 status: u16,
                 retry_after: Option<&str>,
                 body: &[u8],
@@ -270,7 +274,9 @@ fn failures() -> Vec<Mutant> {
                     finish_reason: None,
                     usage: None,
                 };
-                Ok(openai::read_reply(status, retry_after, body).unwrap_or(silence))
+                Ok(wire
+                    .read_reply(status, retry_after, body)
+                    .unwrap_or(silence))
             }
         ),
         swap!(
@@ -279,11 +285,12 @@ fn failures() -> Vec<Mutant> {
             "takes an empty message for a failure of the model",
             fn read_model_reply(
                 &self,
+                wire: Wire,
                 status: u16,
                 retry_after: Option<&str>,
                 body: &[u8],
             ) -> Replied {
-                let reply = openai::read_reply(status, retry_after, body)?;
+                let reply = wire.read_reply(status, retry_after, body)?;
                 if reply.text.is_empty() {
                     return Err(ModelFailure::new("the model said nothing"));
                 }
@@ -308,4 +315,83 @@ fn failures() -> Vec<Mutant> {
         )
         .rewriting(),
     ]
+}
+
+fn endings() -> Vec<Mutant> {
+    vec![
+        swap!(
+            "cut-off-plans-count",
+            "MOD-015",
+            "takes a reply that was cut off for a plan, as long as it can be read as one",
+            fn is_cut_off(&self, _: &ModelReply) -> bool {
+                false
+            }
+        ),
+        swap!(
+            "only-anthropic-is-cut-off",
+            "MOD-015",
+            "knows the reason for a cut by the name of another format",
+            fn is_cut_off(&self, reply: &ModelReply) -> bool {
+                reply.finish_reason.as_deref() == Some("max_tokens")
+            }
+        ),
+        Mutant::part(
+            "unfinished-streams-count",
+            "MOD-016",
+            "asks for streams, and takes what came for the reply when one ends before its end",
+            Impatient,
+        ),
+        swap!(
+            "retry-after-is-not-heeded",
+            "MOD-017",
+            "asks a model again that asked to be left alone",
+            fn model_rests_until(&self, _: &ModelFailure, _: Timestamp) -> Option<Timestamp> {
+                None
+            }
+        ),
+        swap!(
+            "rests-for-a-day",
+            "MOD-017",
+            "leaves a model alone for a day that asked for less",
+            fn model_rests_until(
+                &self,
+                failure: &ModelFailure,
+                now: Timestamp,
+            ) -> Option<Timestamp> {
+                failure.retry_after.as_ref()?;
+                now.checked_add(Duration::from_secs(86_400)).ok()
+            }
+        ),
+    ]
+}
+
+/// Joins what a stream brought, whether it was whole or not.
+struct Impatient;
+
+impl Parts for Impatient {
+    fn model_request(
+        &self,
+        model: &ModelConfig,
+        messages: &[Message],
+        parameters: Map<String, Value>,
+    ) -> Value {
+        model.wire.request(&model.model, messages, parameters, true)
+    }
+
+    fn read_model_reply(
+        &self,
+        wire: Wire,
+        status: u16,
+        retry_after: Option<&str>,
+        body: &[u8],
+    ) -> Replied {
+        if status != 200 || !body.starts_with(b"data:") {
+            return wire.read_reply(status, retry_after, body);
+        }
+        let mut reader = wire.stream();
+        reader.push(body)?;
+        // As if the end had come; it changes nothing where it did.
+        reader.push(b"data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n")?;
+        reader.end()
+    }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::Mutant;
 use crate::manifest::{Manifest, Mapping, Piece, Text};
-use crate::model::openai;
+use crate::model::ModelConfig;
 use crate::runtime::credentials::{self, Credentials, Place};
 use crate::runtime::error::ErrorObject;
 use crate::runtime::plan::Scope;
@@ -186,9 +186,9 @@ fn references() -> Vec<Mutant> {
 struct KeyForAll(OnceLock<String>);
 
 impl Parts for KeyForAll {
-    fn model_headers(&self, api_key: &str) -> Vec<(String, String)> {
-        self.0.get_or_init(|| api_key.to_owned());
-        openai::headers(api_key)
+    fn model_headers(&self, model: &ModelConfig) -> Vec<(String, String)> {
+        self.0.get_or_init(|| model.api_key.clone());
+        model.wire.headers(&model.api_key)
     }
 
     fn resolve_variable(&self, credentials: &Credentials, name: &str, place: Place) -> Resolved {

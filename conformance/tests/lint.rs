@@ -4,6 +4,8 @@
 mod hook;
 #[path = "lint/reports.rs"]
 mod reports;
+#[path = "lint/strangers.rs"]
+mod strangers;
 
 mod program;
 
@@ -170,7 +172,8 @@ fn a_folder_is_searched_for_documents_of_ours() {
         r#"{"name": "x", "version": "1.0"}"#,
     );
     put(folder.path(), "list.json", "[]");
-    put(folder.path(), "broken-stranger.json", "{");
+    put(folder.path(), "agents/slip.json", good().replace("actions", "acitons"));
+    put(folder.path(), "oap-empty.yaml", "name: desk\n");
     put(
         folder.path(),
         "broken.json",
@@ -184,15 +187,25 @@ fn a_folder_is_searched_for_documents_of_ours() {
         .iter()
         .map(|file| file["path"].as_str().expect("a path"))
         .collect();
-    assert_eq!(paths, ["broken.json", "agents/b.yml", "agents/deep/a.json"]);
+    assert_eq!(
+        paths,
+        [
+            "broken.json",
+            "oap-empty.yaml",
+            "agents/b.yml",
+            "agents/slip.json",
+            "agents/deep/a.json"
+        ]
+    );
     assert_eq!(places(&report)[0].0, "malformed_json");
+    assert_eq!(report["unknown"], serde_json::json!(["list.json", "package.json"]));
 
     for (pattern, count) in [
         ("agents/*.yml", 1),
-        ("agents/**/*.json", 1),
+        ("agents/**/*.json", 2),
         ("**/*.yml", 1),
-        ("*.json", 4),
-        ("./agents", 2),
+        ("*.json", 3),
+        ("./agents", 3),
     ] {
         let report = json(&lint(folder.path(), &[pattern, "--format", "json"]));
         assert_eq!(report["summary"]["files"], count, "{pattern}");

@@ -246,17 +246,45 @@ fn what_no_client_says_harms_nothing() {
         editor.ask("textDocument/hover", Editor::place(0, 0))["error"]["code"],
         -32602
     );
-    editor.say(&json!({"jsonrpc": "2.0", "id": 7}));
-    assert_eq!(editor.hear()["error"]["code"], -32600);
+    // Asked for once, and what was agreed stays.
+    assert_eq!(
+        editor.ask("initialize", Value::Null)["error"]["code"],
+        -32600
+    );
+    // JSON-RPC knows lists of messages, this protocol does not.
+    let batch = json!([{"jsonrpc": "2.0", "id": 8, "method": "shutdown"}]);
     for odd in [
         json!([]),
+        batch,
         json!(1),
         json!({}),
         json!({"method": 3}),
-        json!({"method": "textDocument/didOpen", "params": []}),
+        json!({"jsonrpc": "2.0", "id": 7}),
+        json!({"jsonrpc": "2.0", "id": {}, "method": "shutdown"}),
     ] {
         editor.say(&odd);
+        let answer = editor.hear();
+        assert_eq!(answer["error"]["code"], -32600, "{odd}");
+        let id = odd.get("id").filter(|id| id.is_number());
+        assert_eq!(answer.get("id"), Some(id.unwrap_or(&Value::Null)), "{odd}");
     }
+    for silent in [
+        json!({"method": "textDocument/didOpen", "params": []}),
+        json!({"jsonrpc": "2.0", "method": "no/such"}),
+        json!({"jsonrpc": "2.0", "method": "$/no/such", "params": 1}),
+        json!({"jsonrpc": "2.0", "id": 3, "result": null}),
+    ] {
+        editor.say(&silent);
+    }
+    let input = editor.input.as_mut().expect("open");
+    input
+        .write_all(b"Content-Length: 3\r\n\r\n{]}")
+        .expect("written");
+    let answer = editor.hear();
+    assert_eq!(
+        (&answer["id"], &answer["error"]["code"]),
+        (&Value::Null, &json!(-32700))
+    );
     let deep = format!("{}{}", "[".repeat(60_000), "]".repeat(60_000));
     assert_eq!(editor.open(&deep)[0]["code"], "too_deep");
     assert_eq!(editor.open(&"x".repeat(2 << 20))[0]["code"], "too_large");
@@ -281,6 +309,9 @@ fn what_is_not_the_protocol_is_told() {
         let mut editor = Editor::start();
         let input = editor.input.as_mut().expect("open");
         input.write_all(bytes.as_bytes()).expect("written");
+        let answer = editor.hear();
+        assert_eq!(answer["error"]["code"], -32600, "{bytes}");
+        assert_eq!(answer["id"], Value::Null, "{bytes}");
         let (code, said) = editor.ended();
         assert_eq!(code, Some(2), "{bytes}: {said}");
         assert!(said.starts_with("error: standard input: "), "{said}");

@@ -17,7 +17,7 @@ const MAX_BODY_BYTES: usize = 64 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Service {
-    /// The scripted model on the OpenAI chat completions wire.
+    /// The scripted model.
     Model,
     /// Free slots, events, agendas.
     Calendar,

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 pub use journal::{Auth, Call, Service, UnusedEntry};
-pub use model::prompt_text;
+pub use model::{ModelWire, prompt_messages, prompt_text};
 pub use script::{Script, ScriptError};
 
 use router::{Origins, Router};
@@ -204,6 +204,16 @@ impl MockServices {
     /// Base URL for an OpenAI client, as in `http://127.0.0.1:4010/v1`.
     pub fn model_url(&self) -> String {
         format!("{}/v1", self.router.origin(Service::Model))
+    }
+
+    /// Base URL for a client of this wire: for OpenAI as [`MockServices::model_url`], for the others the origin.
+    pub fn model_url_of(&self, wire: ModelWire) -> String {
+        match wire {
+            ModelWire::OpenAi => self.model_url(),
+            ModelWire::Anthropic | ModelWire::Cohere => {
+                self.router.origin(Service::Model).to_owned()
+            }
+        }
     }
 
     /// Origin of a service without a trailing slash, as in `http://127.0.0.1:4011`.

@@ -1,4 +1,9 @@
-//! The scripted model on the OpenAI chat completions wire.
+//! The scripted model, on the three wires that runtimes speak: one script answers on each of them.
+
+mod anthropic;
+mod chat;
+mod cohere;
+mod openai;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -6,8 +11,11 @@ use serde_json::{Value, json};
 use crate::entry::{Entry, Sequence, Terms};
 use crate::wire::{Answer, Incoming};
 
-/// `created` of every completion (2026-01-01T00:00:00Z): a fixed value keeps reports the same between runs.
-const CREATED: u64 = 1_767_225_600;
+pub use chat::ModelWire;
+use chat::{Reply, Stream};
+
+/// The reply of faults that spoil a good one; it is a plan, so that whoever takes it is found out.
+const GOOD: &str = "{\"finished\":true}";
 
 /// Characters of a scripted reply that are shown in a summary.
 const SHOWN: usize = 60;
@@ -46,6 +54,10 @@ pub(crate) enum ModelFault {
     Truncated,
     NotJson,
     EmptyChoices,
+    Unfinished,
+    Garbage,
+    Empty,
+    WrongType,
 }
 
 /// Token counts of a completion.
@@ -107,75 +119,88 @@ impl Entry for ModelEntry {
                 ModelFault::Truncated => "fault truncated".to_owned(),
                 ModelFault::NotJson => "fault not_json".to_owned(),
                 ModelFault::EmptyChoices => "fault empty_choices".to_owned(),
+                ModelFault::Unfinished => "fault unfinished".to_owned(),
+                ModelFault::Garbage => "fault garbage".to_owned(),
+                ModelFault::Empty => "fault empty".to_owned(),
+                ModelFault::WrongType => "fault wrong_type".to_owned(),
             },
         }
     }
 }
 
 impl ModelEntry {
-    /// The answer to the `serial`-th completion of this token; `model` is the name the request gave.
-    fn answer(&self, serial: u64, model: &Value) -> Answer {
-        let completion = |content: &str| {
-            let message = json!({"role": "assistant", "content": content});
-            self.completion(
-                serial,
-                model,
-                json!([{"index": 0, "message": message, "finish_reason": self.finish_reason}]),
-            )
+    /// The answer to the `serial`-th request of this token.
+    fn answer(&self, wire: ModelWire, serial: u64, request: &Value) -> Answer {
+        let stream = Stream::of(request);
+        let model = request.get("model").and_then(Value::as_str);
+        let bare = Reply {
+            serial,
+            model: model.unwrap_or("mock-model"),
+            text: None,
+            finish_reason: None,
+            usage: self.usage,
+            stream,
+        };
+        let reason = Some(self.finish_reason.as_str());
+        let said = |text: &str| {
+            wire.answer(&Reply {
+                text: Some(text),
+                finish_reason: reason,
+                ..bare
+            })
         };
         let answer = match &self.answer {
-            ModelAnswer::Emit(value) => Answer::json(200, &completion(&value.to_string())),
-            ModelAnswer::Text(text) => Answer::json(200, &completion(text)),
-            ModelAnswer::Fault(ModelFault::Status {
-                status,
-                retry_after,
-            }) => {
-                let kind = if *status == 429 {
-                    "rate_limit_error"
-                } else {
-                    "server_error"
-                };
-                let answer = error(
-                    *status,
-                    kind,
-                    "scripted_failure",
-                    "the mock model fails on purpose",
-                );
-                match retry_after {
-                    Some(seconds) => answer.with_header("retry-after", &seconds.to_string()),
-                    None => answer,
+            ModelAnswer::Emit(value) => said(&value.to_string()),
+            ModelAnswer::Text(text) => said(text),
+            ModelAnswer::Fault(fault) => match fault {
+                ModelFault::Status {
+                    status,
+                    retry_after,
+                } => {
+                    let why = "the mock model fails on purpose";
+                    let answer = wire.error(*status, "scripted_failure", why);
+                    match retry_after {
+                        Some(seconds) => answer.with_header("retry-after", &seconds.to_string()),
+                        None => answer,
+                    }
                 }
-            }
-            ModelAnswer::Fault(ModelFault::Timeout) => return Answer::held(),
-            ModelAnswer::Fault(ModelFault::Disconnect) => return Answer::dropped(),
-            ModelAnswer::Fault(ModelFault::Truncated) => {
-                Answer::json(200, &completion("{\"finished\":true}")).cut()
-            }
-            ModelAnswer::Fault(ModelFault::NotJson) => {
-                let page = b"<html><body><h1>upstream is busy</h1></body></html>";
-                Answer::bytes(200, "text/html; charset=utf-8", page.to_vec())
-            }
-            ModelAnswer::Fault(ModelFault::EmptyChoices) => {
-                Answer::json(200, &self.completion(serial, model, json!([])))
-            }
+                ModelFault::Timeout => return Answer::held(),
+                ModelFault::Disconnect => return Answer::dropped(),
+                ModelFault::Truncated => said(GOOD).cut(),
+                ModelFault::NotJson => {
+                    let page = b"<html><body><h1>upstream is busy</h1></body></html>";
+                    Answer::bytes(200, "text/html; charset=utf-8", page.to_vec())
+                }
+                ModelFault::EmptyChoices => wire.answer(&Reply {
+                    finish_reason: reason.filter(|_| stream.is_none()),
+                    ..bare
+                }),
+                // A stream can stop without its end; in one piece an answer can only break off.
+                ModelFault::Unfinished => match stream {
+                    Some(_) => wire.answer(&Reply {
+                        text: Some(GOOD),
+                        ..bare
+                    }),
+                    None => said(GOOD).cut(),
+                },
+                ModelFault::Garbage => {
+                    let mut answer = said(GOOD);
+                    let half = answer.body.len() / 2;
+                    answer.body.truncate(half);
+                    answer.body.extend_from_slice(b"\x00\xff}{\n\n");
+                    answer
+                }
+                ModelFault::Empty => Answer {
+                    body: Vec::new(),
+                    ..said(GOOD)
+                },
+                ModelFault::WrongType => Answer {
+                    content_type: Some("text/html; charset=utf-8".to_owned()),
+                    ..said(GOOD)
+                },
+            },
         };
         answer.after(self.terms.delay)
-    }
-
-    fn completion(&self, serial: u64, model: &Value, choices: Value) -> Value {
-        let Usage {
-            prompt_tokens,
-            completion_tokens,
-        } = self.usage;
-        let total_tokens = prompt_tokens.saturating_add(completion_tokens);
-        json!({
-            "id": format!("chatcmpl-mock-{serial}"),
-            "object": "chat.completion",
-            "created": CREATED,
-            "model": model,
-            "choices": choices,
-            "usage": {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens, "total_tokens": total_tokens},
-        })
     }
 }
 
@@ -198,78 +223,88 @@ impl Decision {
 
 /// Answers one request to the model from the token's script.
 pub(crate) fn decide(script: &mut Sequence<ModelEntry>, incoming: &Incoming) -> Decision {
-    if !incoming.path.ends_with("/chat/completions") {
+    let Some(wire) = ModelWire::of_path(&incoming.path) else {
+        let paths = ModelWire::ALL.map(ModelWire::path).join(", …");
         let why = format!(
-            "the model has no {}: call POST /v1/chat/completions",
+            "the model has no {}: call POST /v1/chat/completions, or another address that ends in one of …{paths}",
             incoming.path
         );
-        return Decision::unmatched(
-            error(404, "invalid_request_error", "unknown_url", &why),
-            why,
-        );
-    }
+        let answer = ModelWire::default().error(404, "unknown_url", &why);
+        return Decision::unmatched(answer, why);
+    };
     if incoming.method != "POST" {
-        let why = format!("completions take POST, not {}", incoming.method);
-        return Decision::unmatched(
-            error(405, "invalid_request_error", "method_not_allowed", &why),
-            why,
-        );
+        let why = format!("the model takes POST, not {}", incoming.method);
+        return Decision::unmatched(wire.error(405, "method_not_allowed", &why), why);
     }
     let request: Value = serde_json::from_slice(&incoming.body).unwrap_or_default();
-    let Some(text) = prompt_text(&request) else {
-        let why = "the body is no JSON object with a list of `messages`".to_owned();
-        return Decision::unmatched(
-            error(400, "invalid_request_error", "invalid_body", &why),
-            why,
-        );
+    let objection = wire.objection(&request, incoming);
+    let (Some(text), None) = (prompt_text(&request), &objection) else {
+        let why = objection.unwrap_or_default();
+        return Decision::unmatched(wire.error(400, "invalid_body", &why), why);
     };
     let prompt = Prompt(text);
     let serial = script.answered() + 1;
     if let Some((index, entry)) = script.take(&prompt) {
-        let model = request
-            .get("model")
-            .filter(|model| model.is_string())
-            .cloned();
-        let answer = entry.answer(serial, &model.unwrap_or_else(|| json!("mock-model")));
         return Decision {
-            answer,
+            answer: entry.answer(wire, serial, &request),
             entry: Some(index),
             unmatched: None,
         };
     }
     let (nearest, why) = script.nearest(&prompt);
     let message = format!("no entry of the model's script fits this request: {why}");
-    let body = json!({"error": {"message": message, "type": "mock_error", "code": "unmatched_request", "nearest": nearest}});
-    Decision::unmatched(Answer::json(500, &body), message)
+    let answer = match wire {
+        ModelWire::OpenAi => Answer::json(
+            500,
+            &json!({"error": {"message": message, "type": "mock_error", "code": "unmatched_request", "nearest": nearest}}),
+        ),
+        _ => wire.error(500, "unmatched_request", &message),
+    };
+    Decision::unmatched(answer, message)
 }
 
-/// An error in the wire's own form.
-pub(crate) fn error(status: u16, kind: &str, code: &str, message: &str) -> Answer {
-    Answer::json(
-        status,
-        &json!({"error": {"message": message, "type": kind, "code": code}}),
-    )
+/// The wire of a request to the model, as far as its path tells; else the default.
+pub(crate) fn wire_of(incoming: &Incoming) -> ModelWire {
+    ModelWire::of_path(&incoming.path).unwrap_or_default()
 }
 
-/// The text of all messages of a chat completions request, a line each: string contents and text parts in order.
+/// The messages of a request to the model, whatever its wire: what stands beside them as `system` comes first.
+/// `None` when the value is no object with a list of `messages`.
+pub fn prompt_messages(request: &Value) -> Option<Vec<Value>> {
+    let messages = request.get("messages")?.as_array()?;
+    let mut all = Vec::with_capacity(messages.len() + 1);
+    if let Some(system) = request.get("system") {
+        let text = texts(system).join("\n");
+        all.push(json!({"role": "system", "content": text}));
+    }
+    all.extend(messages.iter().cloned());
+    Some(all)
+}
+
+/// The text of all messages of a request to the model, a line each: string contents and text parts in order.
 /// `None` when the value is no object with a list of `messages`.
 pub fn prompt_text(request: &Value) -> Option<String> {
     let messages = request.get("messages")?.as_array()?;
-    let mut texts: Vec<&str> = Vec::new();
-    for message in messages {
-        match message.get("content") {
-            Some(Value::String(text)) => texts.push(text),
-            Some(Value::Array(parts)) => {
-                texts.extend(
-                    parts
-                        .iter()
-                        .filter_map(|part| part.get("text").and_then(Value::as_str)),
-                );
-            }
-            _ => {}
-        }
-    }
+    let contents = messages.iter().filter_map(|message| message.get("content"));
+    let texts: Vec<&str> = request
+        .get("system")
+        .into_iter()
+        .chain(contents)
+        .flat_map(texts)
+        .collect();
     Some(texts.join("\n"))
+}
+
+/// A content's texts: itself, or those of its parts.
+fn texts(content: &Value) -> Vec<&str> {
+    match content {
+        Value::String(text) => vec![text],
+        Value::Array(parts) => parts
+            .iter()
+            .filter_map(|part| part.get("text").and_then(Value::as_str))
+            .collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Whether a text holds a code as a word of its own: `conflict` is not in `idempotency_conflict`.
@@ -302,6 +337,12 @@ mod tests {
             {"role": "assistant", "content": null},
         ]});
         assert_eq!(prompt_text(&request).as_deref(), Some("a\nb\nc"));
+        let beside = json!({"system": [{"type": "text", "text": "s"}], "messages": [{"role": "user", "content": "u"}]});
+        assert_eq!(prompt_text(&beside).as_deref(), Some("s\nu"));
+        assert_eq!(
+            prompt_messages(&beside).map(Value::from),
+            Some(json!([{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]))
+        );
         assert_eq!(prompt_text(&json!({"messages": "a"})), None);
         assert_eq!(prompt_text(&json!([])), None);
     }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::journal::{Auth, Call, Journal, Service, UnusedEntry};
-use crate::model;
+use crate::model::{self, ModelWire};
 use crate::objects;
 use crate::script::{Script, ScriptError};
 use crate::token::{is_token, tokens};
@@ -261,15 +261,15 @@ impl Router {
         match &address.room {
             Some(room) => {
                 let mut room = lock(room);
-                let outcome = match barred(service, auth, size).filter(|_| !open) {
+                let outcome = match barred(service, &incoming, auth).filter(|_| !open) {
                     Some(outcome) => outcome,
                     None => self.within(&mut room.script, service, &incoming, &address.prefix),
                 };
                 file(outcome, &mut room.journal)
             }
             None => {
-                let outcome = barred(service, auth, size)
-                    .unwrap_or_else(|| stray(service, address.token.as_deref()));
+                let outcome = barred(service, &incoming, auth)
+                    .unwrap_or_else(|| stray(service, &incoming, address.token.as_deref()));
                 file(outcome, &mut lock(&self.strays))
             }
         }
@@ -415,6 +415,14 @@ impl Router {
 
     fn auth(&self, service: Service, incoming: &Incoming) -> Auth {
         let expected = match service {
+            // Anthropic's wire has a header of its own for the key.
+            Service::Model if model::wire_of(incoming) == ModelWire::Anthropic => {
+                return match incoming.headers.get("x-api-key") {
+                    Some(found) if *found == self.credentials.model_key => Auth::Ok,
+                    Some(_) => Auth::Wrong,
+                    None => Auth::Missing,
+                };
+            }
             Service::Model => &self.credentials.model_key,
             Service::Calendar => &self.credentials.calendar,
             Service::Email => &self.credentials.email,
@@ -439,11 +447,13 @@ fn is_plugin_call(service: Service, incoming: &Incoming) -> bool {
 }
 
 /// What is refused before any script is asked.
-fn barred(service: Service, auth: Auth, size: usize) -> Option<Outcome> {
+fn barred(service: Service, incoming: &Incoming, auth: Auth) -> Option<Outcome> {
+    let wire = model::wire_of(incoming);
+    let size = incoming.body.len();
     let (answer, unmatched) = if size > MAX_BODY {
         let why = format!("the body has {size} bytes: at most {MAX_BODY} are read");
         let answer = match service {
-            Service::Model => model::error(413, "invalid_request_error", "too_large", &why),
+            Service::Model => wire.error(413, "too_large", &why),
             Service::Objects => objects::error(400, "EntityTooLarge", &why),
             _ => Answer::error(413, "too_large", &why),
         };
@@ -456,11 +466,14 @@ fn barred(service: Service, auth: Auth, size: usize) -> Option<Outcome> {
         (answer, None)
     } else if auth != Auth::Ok {
         let why = match auth {
+            Auth::Missing if service == Service::Model && wire == ModelWire::Anthropic => {
+                "send `x-api-key` with this mock's credential"
+            }
             Auth::Missing => "send `Authorization: Bearer` with this mock's credential",
             _ => "the credential is not this mock's",
         };
         let answer = match service {
-            Service::Model => model::error(401, "invalid_request_error", "invalid_api_key", why),
+            Service::Model => wire.error(401, "invalid_api_key", why),
             _ => Answer::error(401, "unauthorized", why),
         };
         (answer.with_header("www-authenticate", "Bearer"), None)
@@ -475,7 +488,7 @@ fn barred(service: Service, auth: Auth, size: usize) -> Option<Outcome> {
 }
 
 /// The answer to a call without a known token.
-fn stray(service: Service, token: Option<&str>) -> Outcome {
+fn stray(service: Service, incoming: &Incoming, token: Option<&str>) -> Outcome {
     let found = match token {
         Some(token) => format!(
             "token `{}` is not loaded",
@@ -489,7 +502,7 @@ fn stray(service: Service, token: Option<&str>) -> Outcome {
     };
     let why = format!("this call belongs to no script: {found}");
     let answer = match service {
-        Service::Model => model::error(500, "mock_error", "unknown_token", &why),
+        Service::Model => model::wire_of(incoming).error(500, "unknown_token", &why),
         Service::Objects => objects::error(404, "NoSuchBucket", &why),
         _ => Answer::error(404, "unknown_token", &why),
     };

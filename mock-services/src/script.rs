@@ -270,6 +270,10 @@ fn model_entry(value: Value, pointer: &str) -> Result<ModelEntry, ScriptError> {
             RawModelFault::Truncated => ModelFault::Truncated,
             RawModelFault::NotJson => ModelFault::NotJson,
             RawModelFault::EmptyChoices => ModelFault::EmptyChoices,
+            RawModelFault::Unfinished => ModelFault::Unfinished,
+            RawModelFault::Garbage => ModelFault::Garbage,
+            RawModelFault::Empty => ModelFault::Empty,
+            RawModelFault::WrongType => ModelFault::WrongType,
         }),
         _ => {
             return refuse(

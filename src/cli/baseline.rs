@@ -102,7 +102,7 @@ impl New {
     fn init(self) -> Result<(), Failure> {
         let report = read_report(&self.report)?;
         let added = baseline::init(&report, &self.terms()).map_err(cannot)?;
-        let file = self.file.display();
+        let file = one_line(&self.file.to_string_lossy()).into_owned();
         let mut options = std::fs::OpenOptions::new();
         options
             .write(true)
@@ -153,7 +153,7 @@ fn told(count: usize, done: &str) -> String {
 
 /// Writes the new text in place of the old one, all or nothing, and tells each entry that changed.
 fn replace(file: &Path, old: &str, new: &Added, mark: char, done: &str) -> Result<(), Failure> {
-    let name = file.display();
+    let name = one_line(&file.to_string_lossy()).into_owned();
     if new.text != old {
         let cannot =
             |error: std::io::Error| Failure::usage(format!("cannot write {name}: {error}"));

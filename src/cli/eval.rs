@@ -10,6 +10,7 @@ use super::failure::{Failure, read_file};
 use super::harness;
 use crate::expression::{Error, Expression, Roots, Template};
 use crate::json::{self, Duplicates, Limits};
+use crate::suite::report::text::one_line;
 use crate::suite::verdict::ExitCode;
 
 const AFTER_HELP: &str = "\
@@ -110,7 +111,7 @@ impl Eval {
             Err(error) => {
                 let place = error.start + error.offset;
                 eprint!("{}", underlined(&self.text, place));
-                eprintln!("error: {}: {}", error.reason, error.message);
+                eprintln!("error: {}: {}", error.reason, one_line(&error.message));
             }
         }
         Ok(code.number())
@@ -134,7 +135,7 @@ fn resolve(text: &str, roots: &Roots<'_>) -> Result<Found, Error> {
 /// A misspelt name is undefined and no error: say which it was.
 fn note(paths: &[String]) {
     if !paths.is_empty() {
-        eprintln!("note: undefined: {}", paths.join(", "));
+        eprintln!("note: undefined: {}", one_line(&paths.join(", ")));
     }
 }
 

@@ -39,6 +39,7 @@ pub(super) fn cited(cases: &[Case]) -> BTreeMap<String, Vec<String>> {
 /// Indented JSON.
 pub(super) fn pretty(value: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string_pretty(value)
+        .map(crate::suite::report::text::json)
         .map_err(|error| Failure::harness(format!("cannot write the answer as JSON: {error}")))
 }
 

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 
 use super::failure::Failure;
 use crate::suite::baseline;
+use crate::suite::report::text::one_line;
 use crate::suite::target::definition::{Definition, FILE_NAME};
 
 /// Longest answer to a question, in bytes.
@@ -114,7 +115,7 @@ impl Init {
         self.refuse_existing(&files)?;
         for file in &files {
             write(file, self.force)?;
-            println!("wrote {}", file.path.display());
+            println!("wrote {}", one_line(&file.path.to_string_lossy()));
         }
         let known = Planned {
             path: baseline::FILE_NAME.into(),

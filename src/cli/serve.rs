@@ -2,29 +2,32 @@
 
 mod access;
 mod auth_file;
+mod model;
 mod sandbox;
 mod storage;
+mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
 
 use super::failure::{Failure, read_file};
 use super::harness;
 use crate::manifest::{self, Manifest};
-use crate::model::ModelConfig;
 use crate::requirement::{Extension, Profile};
 use crate::runtime::secret_source::{MountedFiles, SecretSource};
 use crate::runtime::{
-    self, Clock, Config, Reference, StartError, offered_extensions, offered_profiles,
+    self, Clock, Config, Reference, StartError, offered_extensions,
+    offered_profiles,
 };
 use access::AccessOptions;
+use model::ModelOptions;
 use sandbox::SandboxOptions;
 use storage::StorageOptions;
+use store::StoreOptions;
 
 const AFTER_HELP: &str = "\
 Secrets are those named by --secret (environment) and --secret-file (mounted file), or
@@ -51,6 +54,10 @@ Actions read and write files below memory: roots, and below those of --allow-roo
 store is reached by the variables that tools of AWS read: AWS_ACCESS_KEY_ID,
 AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL.
 
+Sessions end with the process, unless --data names a folder to keep them in. What is kept is
+on stable storage before a client hears of it; what was under way when a process died is ended
+by the next (spec/sessions.md, section 5).
+
 Example, in a checkout:
   OPENAI_API_KEY=… CALENDAR_TOKEN=… EMAIL_TOKEN=… CRM_TOKEN=… \\
     oap-conform serve --listen 127.0.0.1:8080 --manifest fixtures/manifests/valid/meetbot.json";
@@ -60,8 +67,6 @@ const SECRET_ENDINGS: [&str; 4] = ["_TOKEN", "_KEY", "_SECRET", "_PASSWORD"];
 
 /// Beginning of the environment variables that hold endpoint variables.
 const VARIABLE_PREFIX: &str = "OAP_VAR_";
-
-const MODEL_KEY: &str = "OPENAI_API_KEY";
 
 /// Options of `serve`.
 #[derive(Debug, Args)]
@@ -85,31 +90,16 @@ pub(super) struct Serve {
     sandbox: SandboxOptions,
     #[command(flatten)]
     storage: StorageOptions,
+    #[command(flatten)]
+    store: StoreOptions,
     /// Extension of the draft 2.1 to offer; there is caching
     #[arg(long, value_name = "NAME", value_parser = extension)]
     offer: Vec<Extension>,
     /// Value that endpoints may name, not a secret; also from OAP_VAR_<NAME>; repeat for more
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     variable: Vec<(String, String)>,
-    /// Base URL of the model, OpenAI chat completions
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "OPENAI_BASE_URL",
-        default_value = "https://api.openai.com/v1"
-    )]
-    model_url: String,
-    /// Name of the model
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "OPENAI_MODEL",
-        default_value = "gpt-4o-mini"
-    )]
-    model: String,
-    /// Longest wait for the model, in milliseconds
-    #[arg(long, value_name = "MS", env = "OAP_MODEL_TIMEOUT_MS", default_value = "60000", value_parser = clap::value_parser!(u64).range(1..=600_000))]
-    model_timeout: u64,
+    #[command(flatten)]
+    model: ModelOptions,
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {
@@ -140,7 +130,8 @@ fn secret_file(text: &str) -> Result<(String, PathBuf), String> {
 impl Serve {
     /// Serves until it is interrupted, then drains; interrupted once more it ends at once.
     pub async fn execute(self) -> Result<u8, Failure> {
-        let config = self.config()?;
+        let mut config = self.config()?;
+        config.ledger = self.store.open().await?;
         let failed = |error: StartError| match error {
             StartError::Listen { .. } => Failure::unreachable(error.to_string()),
             _ => Failure::usage(error.to_string()),
@@ -182,18 +173,16 @@ impl Serve {
             bound_secrets: self.access.bound_secrets(&secrets)?,
             secrets,
             variables: self.variables(&environment),
-            model: ModelConfig {
-                base_url: self.model_url.trim_end_matches('/').to_owned(),
-                api_key: environment.get(MODEL_KEY).cloned().unwrap_or_default(),
-                model: self.model.clone(),
-                timeout: Duration::from_millis(self.model_timeout),
-            },
+            model: self.model.config(&environment),
             plugins: self.access.plugins(),
             limits: runtime::Limits::default(),
             sandbox: self.sandbox.settings(),
             storage: self.storage.settings(&environment)?,
             profiles: self.profiles(),
             extensions: self.offer.iter().copied().collect(),
+            ledger: None,
+            keep_transcripts: self.store.keep_transcripts(),
+            telemetry: runtime::TelemetrySettings::default(),
             auth: self.access.auth()?,
             anonymous_scopes: self.access.anonymous_scopes(),
             allowed_networks: self.access.allowed_networks(),
@@ -219,7 +208,7 @@ impl Serve {
             return Ok(environment
                 .iter()
                 .filter(|(name, _)| {
-                    *name != MODEL_KEY && SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending))
+                    !model::is_key(name) && SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending))
                 })
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect());
@@ -228,9 +217,9 @@ impl Serve {
             .secret
             .iter()
             .chain(self.secret_file.iter().map(|(name, _)| name));
-        if named.any(|name| name == MODEL_KEY) {
+        if let Some(key) = named.find(|name| model::is_key(name)) {
             return Err(Failure::usage(format!(
-                "{MODEL_KEY} is the model's key and cannot be granted to manifests"
+                "{key} is the model's key and cannot be granted to manifests"
             )));
         }
         let mut granted = BTreeMap::new();

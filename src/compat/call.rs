@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::action::folded;
-use super::change::Changes;
-use super::members::{Element, Pair, was_and_is};
+use super::address::{destination, folders, parts};
+use super::change::{At, Changes};
+use super::members::{Element, Pair, texts_of, was_and_is};
 use super::{equal, member, quoted, shown};
 
 /// The names that stand as `${NAME}` where an action's members are resolved.
@@ -15,12 +16,32 @@ fn variables_of(action: &Value) -> BTreeSet<&str> {
     let headers = headers.into_iter().flat_map(Map::values);
     let texts = [member(action, "endpoint"), member(action, "auth")];
     let texts = texts.into_iter().flatten().chain(headers);
-    let mut found = BTreeSet::new();
-    for text in texts.filter_map(Value::as_str) {
-        let names = text.split("${").skip(1);
-        found.extend(names.filter_map(|rest| rest.split_once('}').map(|(name, _)| name)));
+    texts.filter_map(Value::as_str).flat_map(names_in).collect()
+}
+
+/// The names that a text refers to.
+fn names_in(text: &str) -> BTreeSet<&str> {
+    let names = text.split("${").skip(1);
+    names
+        .filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
+        .collect()
+}
+
+/// Tells which variables a part of a request begins or ceases to carry.
+fn carried(
+    (old, new): (BTreeSet<&str>, BTreeSet<&str>),
+    part: &str,
+    at: &At,
+    changes: &mut Changes,
+) {
+    for name in new.difference(&old) {
+        let message = format!("{part} carries the variable {}", quoted(name));
+        changes.add("variable_sent", &at.called(name), message);
     }
-    found
+    for name in old.difference(&new) {
+        let message = format!("{part} no longer carries the variable {}", quoted(name));
+        changes.add("variable_withheld", &at.called(name), message);
+    }
 }
 
 /// All variables of a manifest.
@@ -66,21 +87,6 @@ pub(super) fn compare(
     }
 }
 
-/// Scheme, host with port, and the rest of an address.
-fn parts(endpoint: &str) -> (String, String, &str) {
-    let (scheme, rest) = endpoint.split_once("://").unwrap_or(("", endpoint));
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (host, path) = rest.split_at(end);
-    let scheme = scheme.to_ascii_lowercase();
-    let host = host.to_ascii_lowercase();
-    let usual = match scheme.as_str() {
-        "https" => ":443",
-        _ => ":80",
-    };
-    let host = host.strip_suffix(usual).unwrap_or(&host).to_owned();
-    (scheme, host, if path == "/" { "" } else { path })
-}
-
 fn endpoint(pair: &Pair<'_>, changes: &mut Changes) {
     let at = pair.at.member("endpoint");
     let Some((old, new)) = pair.texts("endpoint", changes) else {
@@ -90,6 +96,7 @@ fn endpoint(pair: &Pair<'_>, changes: &mut Changes) {
         let message = "the endpoint is written on one side only";
         return changes.add("unreadable_changed", &at, message);
     };
+    let (names_old, names_new) = (names_in(old), names_in(new));
     let (old, new) = (parts(old), parts(new));
     let before = changes.len();
     if old.0 != new.0 {
@@ -111,9 +118,10 @@ fn endpoint(pair: &Pair<'_>, changes: &mut Changes) {
     if old.2 != new.2 {
         changes.add("endpoint_path_changed", &at, "path or query are others");
     }
+    carried((names_old, names_new), "the address", &at, changes);
     if changes.len() == before {
         let message = "the same address is written in another way";
-        changes.add("endpoint_path_changed", &at, message);
+        changes.add("endpoint_respelled", &at, message);
     }
 }
 
@@ -182,6 +190,13 @@ fn headers(pair: &Pair<'_>, changes: &mut Changes) {
             at.new = crate::json::push(&at.new, name);
         }
         let name = quoted(&folded);
+        let text = |header: &Option<(String, Value)>| {
+            let text = header.as_ref().and_then(|(_, value)| value.as_str());
+            text.map(str::to_owned).unwrap_or_default()
+        };
+        let (text_old, text_new) = (text(&old), text(&new));
+        let both = (names_in(&text_old), names_in(&text_new));
+        carried(both, &format!("the header {name}"), &at, changes);
         match (old, new) {
             (None, _) => changes.add("header_added", &at, format!("the header {name} is sent")),
             (_, None) => changes.add(
@@ -304,16 +319,31 @@ fn code(pair: &Pair<'_>, (old, new): (&Value, &Value), changes: &mut Changes) {
         number(&limits, ("memory_mib", 64.0), kinds, changes);
         limits.unknown_here(old, new, changes);
     }
-    if let Some((gone, added)) = pair.sets("network", changes) {
-        let at = pair.at.member("network");
-        for address in gone {
-            let message = format!("the code may no longer reach {}", quoted(address));
-            changes.add("network_withdrawn", &at.called(address), message);
-        }
-        for address in added {
-            let message = format!("the code may reach {}", quoted(address));
-            changes.add("network_granted", &at.called(address), message);
-        }
+    network(pair, changes);
+}
+
+fn network(pair: &Pair<'_>, changes: &mut Changes) {
+    let Some((gone, added)) = pair.sets("network", changes) else {
+        return;
+    };
+    let at = pair.at.member("network");
+    let all = |members: &Map<String, Value>| -> BTreeSet<String> {
+        let list = members.get("network").and_then(texts_of);
+        list.into_iter().flatten().map(destination).collect()
+    };
+    let (before, after) = (all(pair.old), all(pair.new));
+    let respelled = !(gone.is_empty() && added.is_empty());
+    for address in before.difference(&after) {
+        let message = format!("the code may no longer reach {}", quoted(address));
+        changes.add("network_withdrawn", &at.called(address), message);
+    }
+    for address in after.difference(&before) {
+        let message = format!("the code may reach {}", quoted(address));
+        changes.add("network_granted", &at.called(address), message);
+    }
+    if respelled && before == after {
+        let message = "the same addresses are written in another form";
+        changes.add("network_respelled", &at, message);
     }
 }
 
@@ -326,14 +356,14 @@ fn root(pair: &Pair<'_>, changes: &mut Changes) {
         let message = "the root is written on one side only";
         return changes.add("root_changed", &at, message);
     };
-    let folder = |value: &Value| {
-        let text = value.as_str().unwrap_or_default();
-        format!("{}/", text.trim_end_matches('/'))
-    };
-    let (was, is) = (folder(old), folder(new));
-    let kind = if was != is && was.starts_with(&is) {
+    let read = |value: &'_ Value| value.as_str().unwrap_or_default().to_owned();
+    let (text_old, text_new) = (read(old), read(new));
+    let (was, is) = (folders(&text_old), folders(&text_new));
+    let kind = if was == is {
+        "root_respelled"
+    } else if was.0 == is.0 && was.1.starts_with(&is.1) {
         "root_widened"
-    } else if was != is && is.starts_with(&was) {
+    } else if was.0 == is.0 && is.1.starts_with(&was.1) {
         "root_narrowed"
     } else {
         "root_changed"

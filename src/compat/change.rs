@@ -13,6 +13,9 @@ use crate::manifest::Unified;
 /// Most changes one comparison tells; one more entry then says that others were left out.
 const MOST_CHANGES: usize = 10_000;
 
+/// Most bytes of their places and messages; a place can be as long as the document.
+const MOST_BYTES: usize = 16 << 20;
+
 /// How much a change asks of those who use the manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -146,6 +149,10 @@ impl At {
 pub(super) struct Changes {
     list: Vec<Change>,
     cut: bool,
+    /// How many say something about values.
+    besides_words: usize,
+    /// What places and messages take, in bytes.
+    bytes: usize,
 }
 
 impl Changes {
@@ -195,6 +202,11 @@ impl Changes {
         self.list.len()
     }
 
+    /// How many there are that are more than words for people.
+    pub fn besides_words(&self) -> usize {
+        self.besides_words
+    }
+
     fn push(
         &mut self,
         kind: &'static Kind,
@@ -202,16 +214,20 @@ impl Changes {
         at: &At,
         message: String,
     ) -> Option<usize> {
-        if self.list.len() >= MOST_CHANGES {
+        self.besides_words += usize::from(!kinds::is_of_words(kind.id));
+        if self.list.len() >= MOST_CHANGES || self.bytes >= MOST_BYTES {
             if !self.cut {
                 self.cut = true;
                 let cut = kinds::find("comparison_cut_short");
-                let message = format!("more than {MOST_CHANGES} changes; the others are left out");
+                let message = format!(
+                    "more than {MOST_CHANGES} changes, or places too long to name; the others are left out"
+                );
                 let change = change(cut, Direction::Contract, &At::default(), message);
                 self.list.push(change);
             }
             return None;
         }
+        self.bytes += at.old.len() + at.new.len() + at.path.len() + message.len();
         self.list.push(change(kind, direction, at, message));
         Some(self.list.len() - 1)
     }

@@ -120,6 +120,26 @@ const fn mends(
     fixed(Level::Patch, direction, id, mirror, what)
 }
 
+/// Whether a kind of schemas says something to people only.
+pub(super) fn is_of_words(id: &str) -> bool {
+    matches!(
+        id,
+        "title_changed"
+            | "schema_description_changed"
+            | "comment_changed"
+            | "examples_changed"
+            | "default_added"
+            | "default_removed"
+            | "default_changed"
+            | "deprecated_added"
+            | "deprecated_removed"
+            | "read_only_changed"
+            | "write_only_changed"
+            | "content_changed"
+            | "annotation_changed"
+    )
+}
+
 /// All kinds; those of the manifest first, those of schemas behind them.
 #[rustfmt::skip]
 pub const KINDS: &[Kind] = &[
@@ -191,6 +211,7 @@ pub const KINDS: &[Kind] = &[
     breaks(Call, "endpoint_scheme_downgraded", "endpoint_scheme_upgraded", "requests are no longer encrypted").secure(),
     extends(Call, "endpoint_scheme_upgraded", "endpoint_scheme_downgraded", "requests are encrypted now"),
     extends(Call, "endpoint_path_changed", "endpoint_path_changed", "requests go to another path or carry another query"),
+    mends(Call, "endpoint_respelled", "endpoint_respelled", "the same address is written in another form"),
     breaks(Call, "variable_added", "variable_removed", "the operator has to set one more variable").secure(),
     extends(Call, "variable_removed", "variable_added", "a variable is no longer needed"),
     extends(Call, "auth_added", "auth_removed", "requests carry a credential").secure(),
@@ -200,6 +221,8 @@ pub const KINDS: &[Kind] = &[
     extends(Call, "header_removed", "header_added", "requests carry a header less"),
     extends(Call, "header_changed", "header_changed", "a header has another value"),
     mends(Call, "header_respelled", "header_respelled", "the name of a header has other capitals"),
+    extends(Call, "variable_sent", "variable_withheld", "a header or the address carries the value of one more variable").secure(),
+    extends(Call, "variable_withheld", "variable_sent", "a header or the address no longer carries the value of a variable"),
     extends(Call, "timeout_raised", "timeout_lowered", "a call may take longer"),
     breaks(Call, "timeout_lowered", "timeout_raised", "a call must be quicker"),
     extends(Call, "request_map_added", "request_map_removed", "requests are built from the arguments"),
@@ -225,9 +248,11 @@ pub const KINDS: &[Kind] = &[
     breaks(Call, "memory_limit_lowered", "memory_limit_raised", "the code may use less memory"),
     breaks(Call, "network_granted", "network_withdrawn", "the code may reach one more address").secure(),
     extends(Call, "network_withdrawn", "network_granted", "the code may no longer reach an address"),
+    mends(Call, "network_respelled", "network_respelled", "the same addresses are written in another form"),
     breaks(Call, "root_widened", "root_narrowed", "files lie under a folder above the former one").secure(),
     breaks(Call, "root_narrowed", "root_widened", "files lie under a folder below the former one"),
     breaks(Call, "root_changed", "root_changed", "files lie elsewhere").secure(),
+    mends(Call, "root_respelled", "root_respelled", "the same folder is written in another form"),
     mends(Call, "prompt_changed", "prompt_changed", "people are asked in other words"),
     breaks(Call, "plugin_changed", "plugin_changed", "another plugin runs").secure(),
     // Schemas: the whole.
@@ -311,8 +336,8 @@ pub const KINDS: &[Kind] = &[
     widens("required_removed", "required_added", "a member may be absent"),
     kind("property_added", "property_removed", (Level::Compatible, Level::Compatible), None, "a member is declared that an open object accepted before, undeclared"),
     widens("property_removed", "property_added", "a member of an open object is no longer declared, and may be anything"),
-    widens("property_allowed", "property_forbidden", "a closed object accepts one more member"),
-    narrows("property_forbidden", "property_allowed", "a closed object no longer accepts a member"),
+    widens("property_allowed", "property_forbidden", "a member is accepted that was refused"),
+    narrows("property_forbidden", "property_allowed", "a member is refused that was accepted"),
     narrows("additional_properties_closed", "additional_properties_opened", "undeclared members are refused"),
     widens("additional_properties_opened", "additional_properties_closed", "undeclared members are accepted"),
     narrows("additional_properties_restricted", "additional_properties_freed", "undeclared members must satisfy a schema"),
@@ -372,7 +397,7 @@ pub const KINDS: &[Kind] = &[
     says("content_changed", "content_changed", "what a string holds is described in another way"),
     says("schema_name_changed", "schema_name_changed", "the schema or a part of it has another name"),
     says("annotation_changed", "annotation_changed", "a keyword that no draft defines differs"),
-    says("ineffective_keyword_changed", "ineffective_keyword_changed", "a keyword differs that has no effect on any accepted type"),
+    says("ineffective_keyword_changed", "ineffective_keyword_changed", "a keyword differs that has no effect where it stands"),
     says("definition_added", "definition_removed", "a definition is new"),
     says("definition_removed", "definition_added", "a definition is gone"),
     says("unused_definition_changed", "unused_definition_changed", "a definition differs that nothing refers to"),

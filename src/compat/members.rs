@@ -192,7 +192,8 @@ fn nothing_in(members: &Map<String, Value>, kind: &str, at: &At, changes: &mut C
     }
 }
 
-fn texts_of(value: &Value) -> Option<BTreeSet<&str>> {
+/// The texts of an array that holds nothing else.
+pub(super) fn texts_of(value: &Value) -> Option<BTreeSet<&str>> {
     value.as_array()?.iter().map(Value::as_str).collect()
 }
 
@@ -320,13 +321,24 @@ pub(super) fn compare(old: &Value, new: &Value, changes: &mut Changes) {
     pair.words("description", "manifest_description_changed", changes);
     protocol_version(&pair, changes);
     for name in OF_LISTS {
-        if let (Some(old), Some(new)) = pair.get(name)
-            && !(old.is_array() && new.is_array())
-        {
-            unreadable(old, new, &pair.at.member(name), changes);
-        }
-        for lone in [pair.get(name).0, pair.get(name).1].into_iter().flatten() {
-            if !lone.is_array() && pair.old.contains_key(name) != pair.new.contains_key(name) {
+        match pair.get(name) {
+            (None, None) => {}
+            (Some(old), Some(new)) if old.is_array() && new.is_array() => {}
+            (Some(old), Some(new)) => unreadable(old, new, &pair.at.member(name), changes),
+            // A manifest may have no intents, and must have actions.
+            (Some(Value::Array(list)), None) | (None, Some(Value::Array(list)))
+                if name == "intents" || !list.is_empty() =>
+            {
+                if list.is_empty() {
+                    let kind = match pair.old.contains_key(name) {
+                        true => "default_omitted",
+                        false => "default_written",
+                    };
+                    let message = format!("{} is empty either way", quoted(name));
+                    changes.add(kind, &pair.at.member(name), message);
+                }
+            }
+            (Some(lone), None) | (None, Some(lone)) => {
                 unreadable(lone, &Value::Null, &pair.at.member(name), changes);
             }
         }

@@ -8,6 +8,7 @@ mod arrays;
 mod bounds;
 mod choices;
 mod dialect;
+mod empty;
 pub(super) mod number;
 mod objects;
 mod parts;
@@ -77,10 +78,13 @@ struct Walk<'v, 'c> {
     direction: Direction,
     changes: &'c mut Changes,
     budget: &'c mut Budget,
-    /// Pairs that were compared, by where they lie in memory: a definition that is used twice is compared once.
-    seen: HashSet<(usize, usize)>,
+    /// Pairs that were compared, by where they lie in memory: a definition that is used twice is compared once. With
+    /// whether anything was told of it.
+    seen: HashMap<(usize, usize), bool>,
     /// The same of single parts.
-    compared: HashSet<(usize, usize)>,
+    compared: HashMap<(usize, usize), bool>,
+    /// How often a pair was met again of which something had been told, or that is being compared.
+    met_again: usize,
     /// Parts of each side that were compared with something.
     met: (HashSet<usize>, HashSet<usize>),
     patterns: HashMap<String, Option<Schema>>,
@@ -102,6 +106,11 @@ struct Here<'v, 'a> {
 impl<'v> Here<'v, '_> {
     fn get(&self, keyword: &str) -> (Option<&'v Value>, Option<&'v Value>) {
         (self.old.get(keyword), self.new.get(keyword))
+    }
+
+    /// Whether a keyword of either applies schemas to the value itself, so that it may know members and elements too.
+    fn applies_in_place(&self) -> bool {
+        applies_in_place(self.old) || applies_in_place(self.new)
     }
 
     fn differs(&self, keyword: &str) -> bool {
@@ -126,22 +135,29 @@ pub(super) fn compare(
         return;
     }
     let before = changes.len();
+    // What a draft ignores makes no difference.
+    let (read_old, ignored_old) = dialect::effective(old);
+    let (read_new, ignored_new) = dialect::effective(new);
+    let (read_old, read_new) = (&*read_old, &*read_new);
     let mut walk = Walk {
-        old,
-        new,
+        old: read_old,
+        new: read_new,
         root: at,
         direction,
         changes,
         budget,
-        seen: HashSet::new(),
-        compared: HashSet::new(),
+        seen: HashMap::new(),
+        compared: HashMap::new(),
+        met_again: 0,
         met: Default::default(),
         patterns: HashMap::new(),
         found: Vec::new(),
     };
     walk.dialect();
-    walk.pair(old, new, at, &Some(Vec::new()));
+    walk.content();
+    walk.pair(read_old, read_new, at, &Some(Vec::new()));
     walk.definitions();
+    walk.ignored(&ignored_old, &ignored_new);
     let found = std::mem::take(&mut walk.found);
     if changes.len() == before {
         let message = "the schema is written in another way and accepts the same";
@@ -183,21 +199,39 @@ impl<'v> Walk<'v, '_> {
 
     /// Compares two schemas with all that belongs to them.
     fn pair(&mut self, old: &'v Value, new: &'v Value, at: &At, steps: &Steps) {
-        let place = |schema: &Value| std::ptr::from_ref(schema).addr();
-        if !self.seen.insert((place(old), place(new))) {
+        // What accepts everything is one value on both sides.
+        if std::ptr::eq(old, new) {
             return;
         }
+        let place = |schema: &Value| std::ptr::from_ref(schema).addr();
+        let key = (place(old), place(new));
+        if let Some(told) = self.seen.get(&key) {
+            self.met_again += usize::from(*told);
+            return;
+        }
+        self.seen.insert(key, true);
         if self.budget.pairs == 0 {
             return;
         }
         self.budget.pairs -= 1;
         if self.budget.pairs == 0 {
-            let message = "the schemas are too large or refer too often to compare to the end";
-            self.changes
-                .add_to_schema("comparison_cut_short", self.direction, at, message);
-            return;
+            return self.cut_short(at);
         }
+        let before = self.told();
         self.parts(old, new, at, steps);
+        let told = self.told() != before;
+        self.seen.insert(key, told);
+    }
+
+    fn cut_short(&mut self, at: &At) {
+        let message = "the schemas are too large or refer too often to compare to the end";
+        self.changes
+            .add_to_schema("comparison_cut_short", self.direction, at, message);
+    }
+
+    /// Grows whenever something is told, or was told before of what is met again; words for people do not count.
+    fn told(&self) -> usize {
+        self.changes.besides_words() + self.met_again
     }
 
     /// Compares the keywords of two schemas without what they refer to and without `allOf`.
@@ -270,6 +304,24 @@ impl<'v> Walk<'v, '_> {
                 })
                 || !reference::refers(old))
     }
+}
+
+/// Whether a keyword applies schemas to the value itself.
+fn applies_in_place(keywords: &Map<String, Value>) -> bool {
+    const APPLICATORS: [&str; 11] = [
+        "$ref",
+        "$dynamicRef",
+        "$recursiveRef",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "if",
+        "not",
+        "dependencies",
+        "dependentSchemas",
+        "contains",
+    ];
+    APPLICATORS.iter().any(|name| keywords.contains_key(*name))
 }
 
 /// The schema under a keyword; the one that accepts everything where it is absent.

@@ -53,6 +53,11 @@ pub enum Edit {
         /// Its value.
         value: Value,
     },
+    /// The byte order mark before JSON goes.
+    DropMark {
+        /// The root.
+        pointer: String,
+    },
 }
 
 impl Edit {
@@ -63,6 +68,7 @@ impl Edit {
             | Self::Rename { pointer, .. }
             | Self::Remove { pointer }
             | Self::KeepLast { pointer }
+            | Self::DropMark { pointer }
             | Self::Insert { pointer, .. } => pointer,
         }
     }
@@ -74,6 +80,7 @@ impl Edit {
             | Self::Rename { pointer, .. }
             | Self::Remove { pointer }
             | Self::KeepLast { pointer }
+            | Self::DropMark { pointer }
             | Self::Insert { pointer, .. } => pointer,
         }
     }

@@ -30,7 +30,10 @@ pub(super) fn read(text: &str, limits: &Limits) -> Result<(Value, Node), ReadErr
         json::read(text.as_bytes(), &bounds, Duplicates::KeepLast).map_err(|error| ReadError {
             code: error.code,
             span: broken_at(text, error.offset),
-            message: error.message,
+            message: match error.offset {
+                Some(offset) if is_vast(text, offset) => VAST.to_owned(),
+                _ => error.message,
+            },
         })?;
     let collect = CollectOptions {
         comments: CommentCollectionStrategy::Off,
@@ -48,6 +51,20 @@ pub(super) fn read(text: &str, limits: &Limits) -> Result<(Value, Node), ReadErr
         });
     };
     Ok((value, convert(tree)))
+}
+
+const VAST: &str =
+    "the number is larger than any that can be read; write a smaller one, or quote it";
+
+/// Whether reading stopped at a number that a double has no room for.
+fn is_vast(text: &str, offset: usize) -> bool {
+    let is_part = |c: char| c.is_ascii_digit() || "+-.eE".contains(c);
+    let offset = text.floor_char_boundary(offset.min(text.len()));
+    let (before, behind) = text.split_at(offset);
+    let start = before.trim_end_matches(is_part).len();
+    let end = offset + (behind.len() - behind.trim_start_matches(is_part).len());
+    let number = text.get(start..end).unwrap_or_default();
+    number.parse::<f64>().is_ok_and(f64::is_infinite)
 }
 
 /// The character at which reading stopped, for a span that can be shown.

@@ -7,6 +7,7 @@ pub mod edit;
 pub mod format;
 mod json_text;
 mod lines;
+pub mod numbers;
 mod yaml_text;
 
 #[cfg(test)]
@@ -157,6 +158,27 @@ impl fmt::Display for ReadError {
 
 impl std::error::Error for ReadError {}
 
+impl ReadError {
+    /// Bytes that are no UTF-8 from `at` on; UTF-16 is called by its name.
+    pub fn not_utf8(bytes: &[u8], at: usize) -> Self {
+        let message = match bytes {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => UTF_16.to_owned(),
+            _ => format!("byte {at} is not UTF-8; save it as UTF-8"),
+        };
+        Self {
+            code: "invalid_utf8",
+            span: Span::new(at, at + 1),
+            message,
+        }
+    }
+}
+
+/// What is said of a text in the encoding that some editors choose.
+const UTF_16: &str = "the text is UTF-16; save it as UTF-8";
+
+/// What some editors put before a text of UTF-8.
+pub const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// A text that was read.
 #[derive(Debug, Clone)]
 pub struct Document {
@@ -198,8 +220,23 @@ impl Document {
                 ),
             });
         }
+        // Texts of letters are UTF-8 in either encoding, and every other byte of UTF-16 is zero.
+        if text.as_bytes().iter().take(2).any(|byte| *byte == 0) {
+            return Err(ReadError {
+                code: "invalid_utf8",
+                span: Span::new(0, 1),
+                message: UTF_16.to_owned(),
+            });
+        }
         let (value, root) = match format {
-            Format::Json => json_text::read(&text, limits)?,
+            Format::Json => match text.strip_prefix(BYTE_ORDER_MARK) {
+                None => json_text::read(&text, limits)?,
+                // Blanks of the same length: places stay what they are.
+                Some(rest) => json_text::read(
+                    &format!("{:1$}{rest}", "", BYTE_ORDER_MARK.len_utf8()),
+                    limits,
+                )?,
+            },
             Format::Yaml => yaml_text::read(&text, limits)?,
         };
         let mut duplicates = Vec::new();
@@ -217,6 +254,11 @@ impl Document {
     /// The text as it was given.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Whether a byte order mark stands before JSON: no runtime takes it, and what stands behind it is read all the same.
+    pub fn is_marked(&self) -> bool {
+        self.format == Format::Json && self.text.starts_with(BYTE_ORDER_MARK)
     }
 
     /// How it is written.

@@ -398,12 +398,23 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, St
 
 fn number(text: &str) -> Result<Option<Value>, String> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let looks_numeric = digits.starts_with(|c: char| c.is_ascii_digit())
-        || (digits.starts_with('.') && digits[1..].starts_with(|c: char| c.is_ascii_digit()));
-    if matches!(digits, ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN") {
+    let is_nan = matches!(text, ".nan" | ".NaN" | ".NAN");
+    if is_nan || matches!(digits, ".inf" | ".Inf" | ".INF") {
         return Err("JSON has no such number; quote it if text is meant".to_owned());
     }
-    if !looks_numeric {
+    // Of these two the core schema knows no sign.
+    for (prefix, radix) in [("0x", 16), ("0o", 8)] {
+        if let Some(digits) = text.strip_prefix(prefix)
+            && !digits.is_empty()
+            && digits.chars().all(|digit| digit.is_digit(radix))
+        {
+            return u64::from_str_radix(digits, radix)
+                .map(|value| Some(value.into()))
+                .map_err(|_| TOO_WIDE.to_owned());
+        }
+    }
+    let begins = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+    if !begins(digits) && !digits.strip_prefix('.').is_some_and(begins) {
         return Ok(None);
     }
     if digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -411,7 +422,7 @@ fn number(text: &str) -> Result<Option<Value>, String> {
         return match (plain.parse::<i64>(), plain.parse::<u64>()) {
             (Ok(value), _) => Ok(Some(value.into())),
             (_, Ok(value)) => Ok(Some(value.into())),
-            _ => Err("the integer does not fit into 64 bits; quote it or use raw text".to_owned()),
+            _ => Err(TOO_WIDE.to_owned()),
         };
     }
     if !digits
@@ -428,3 +439,5 @@ fn number(text: &str) -> Result<Option<Value>, String> {
         Err(_) => Ok(None),
     }
 }
+
+const TOO_WIDE: &str = "the integer does not fit into 64 bits; quote it";

@@ -121,6 +121,17 @@ pub fn check(document: &Document, kind: DocumentKind, selection: &Selection) -> 
     placed(&subject, raw)
 }
 
+/// Where secrets stand in a document, whatever rules are asked: the pointer of the text that holds one, and its place. Whoever shows a
+/// part of the document leaves them out.
+pub fn secrets(document: &Document) -> Vec<(String, Span)> {
+    rules::secrets(document)
+}
+
+/// The same for a text that is no document; only secrets of known forms can be told there.
+pub fn secrets_in_text(text: &str) -> Vec<Span> {
+    rules::secrets_in_text(text)
+}
+
 /// Gives findings their places in the text, in its order.
 fn placed(subject: &Subject<'_>, raw: Vec<Raw>) -> Outcome {
     let document = subject.document();

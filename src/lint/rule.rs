@@ -143,6 +143,90 @@ pub struct Rule {
     pub check: Check,
 }
 
+/// Makers of rules: the tables of the groups are written with them.
+impl Group {
+    /// Could be better, and only who asks for everything wants to know.
+    pub(super) const fn noted(
+        self,
+        id: &'static str,
+        clause: &'static str,
+        check: Check,
+        summary: &'static str,
+        why: &'static str,
+    ) -> Rule {
+        Rule {
+            id,
+            group: self,
+            severity: Severity::Note,
+            preset: Preset::Strict,
+            clause,
+            summary,
+            why,
+            check,
+        }
+    }
+
+    /// Could be better, and most authors want to know.
+    pub(super) const fn told(
+        self,
+        id: &'static str,
+        clause: &'static str,
+        check: Check,
+        summary: &'static str,
+        why: &'static str,
+    ) -> Rule {
+        Rule {
+            preset: Preset::Recommended,
+            ..self.noted(id, clause, check, summary, why)
+        }
+    }
+
+    /// Will surprise somebody.
+    pub(super) const fn warned(
+        self,
+        id: &'static str,
+        clause: &'static str,
+        check: Check,
+        summary: &'static str,
+        why: &'static str,
+    ) -> Rule {
+        Rule {
+            severity: Severity::Warning,
+            ..self.told(id, clause, check, summary, why)
+        }
+    }
+
+    /// It cannot work, though nobody has to refuse it.
+    pub(super) const fn broken(
+        self,
+        id: &'static str,
+        clause: &'static str,
+        check: Check,
+        summary: &'static str,
+        why: &'static str,
+    ) -> Rule {
+        Rule {
+            severity: Severity::Error,
+            ..self.told(id, clause, check, summary, why)
+        }
+    }
+
+    /// It has to be refused.
+    pub(super) const fn refused(
+        self,
+        id: &'static str,
+        clause: &'static str,
+        check: Check,
+        summary: &'static str,
+        why: &'static str,
+    ) -> Rule {
+        Rule {
+            preset: Preset::Spec,
+            ..self.broken(id, clause, check, summary, why)
+        }
+    }
+}
+
 /// Where a check puts what it finds.
 #[derive(Debug)]
 pub struct Found<'f> {

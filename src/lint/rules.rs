@@ -4,12 +4,15 @@ mod case;
 mod ergonomics;
 mod expressions;
 mod loader;
+mod notation;
 mod plan;
 mod references;
 mod schema;
 mod security;
 mod target;
 mod versions;
+
+pub(super) use security::{secrets, secrets_in_text};
 
 use super::rule::{Raw, Rule};
 use super::subject::Subject;
@@ -21,6 +24,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         loader::TEXT,
         loader::KEYWORDS,
         loader::MODEL,
+        notation::RULES,
         schema::RULES,
         references::RULES,
         expressions::RULES,

@@ -28,7 +28,21 @@ pub fn serve(
     input: &mut impl BufRead,
     output: &mut impl Write,
 ) -> io::Result<u8> {
-    while let Some(message) = wire::read(input)? {
+    loop {
+        let message = match wire::read(input) {
+            Ok(Some(message)) => message,
+            Ok(None) => return Ok(1),
+            // Where the next message begins is known all the same.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                wire::write(output, &server::unreadable(&error.to_string(), false))?;
+                continue;
+            }
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                wire::write(output, &server::unreadable(&error.to_string(), true))?;
+                return Err(error);
+            }
+            Err(error) => return Err(error),
+        };
         for answer in server.handle(&message) {
             wire::write(output, &answer)?;
         }
@@ -36,5 +50,4 @@ pub fn serve(
             return Ok(code);
         }
     }
-    Ok(1)
 }

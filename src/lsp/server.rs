@@ -15,6 +15,7 @@ use crate::lint::{self, DocumentKind, Finding, Preset, Selection, Subject};
 const MOST_OPEN: usize = 256;
 
 /// Codes of errors in the protocol.
+const PARSE_ERROR: i64 = -32700;
 const METHOD_NOT_FOUND: i64 = -32601;
 const INVALID_REQUEST: i64 = -32600;
 const INVALID_PARAMS: i64 = -32602;
@@ -125,15 +126,23 @@ impl Server {
 
     /// Takes one message and answers with those to send. What is no message of the protocol is answered with an error, or not at all.
     pub fn handle(&mut self, message: &Value) -> Vec<Value> {
+        // Lists of messages are not part of the protocol.
+        if !message.is_object() {
+            let why = "a message is one object; send each by itself";
+            return vec![refusal(&Value::Null, INVALID_REQUEST, why)];
+        }
         let id = message.get("id").filter(|id| !id.is_null());
+        if id.is_some_and(|id| !id.is_string() && !id.is_number()) {
+            let why = "an id is a number or a text";
+            return vec![refusal(&Value::Null, INVALID_REQUEST, why)];
+        }
         let Some(method) = message.get("method").and_then(Value::as_str) else {
             // An answer to something, or no message: this server asks nothing.
-            return match id {
-                Some(id) if message.get("result").is_none() && message.get("error").is_none() => {
-                    vec![refusal(id, INVALID_REQUEST, "a request has a method")]
-                }
-                _ => Vec::new(),
-            };
+            if message.get("result").is_some() || message.get("error").is_some() {
+                return Vec::new();
+            }
+            let why = "a request has a method";
+            return vec![refusal(id.unwrap_or(&Value::Null), INVALID_REQUEST, why)];
         };
         let parameters = message.get("params").unwrap_or(&Value::Null);
         match id {
@@ -147,6 +156,9 @@ impl Server {
             return refusal(id, INVALID_REQUEST, "the server was shut down");
         }
         if method == "initialize" {
+            if self.initialized {
+                return refusal(id, INVALID_REQUEST, "'initialize' is sent once");
+            }
             self.initialized = true;
             return answer(id, self.initialize(parameters));
         }
@@ -312,6 +324,12 @@ fn published(uri: &str, version: &Value, diagnostics: Vec<Value>) -> Value {
         "method": "textDocument/publishDiagnostics",
         "params": parameters,
     })
+}
+
+/// The answer to what is no message; `lost` when nothing behind it can be understood either.
+pub(super) fn unreadable(why: &str, lost: bool) -> Value {
+    let code = if lost { INVALID_REQUEST } else { PARSE_ERROR };
+    refusal(&Value::Null, code, why)
 }
 
 fn answer(id: &Value, result: Value) -> Value {

@@ -14,7 +14,8 @@ const MOST_HEADER_LINES: usize = 16;
 /// Reads one message; `None` at the end of the stream.
 ///
 /// # Errors
-/// [`io::ErrorKind::InvalidData`] when what comes is no message; the stream cannot be understood any more. Else what reading fails with.
+/// [`io::ErrorKind::InvalidInput`] when a message is not JSON; the next one can be read. [`io::ErrorKind::InvalidData`] when what comes
+/// is no message; the stream cannot be understood any more. Else what reading fails with.
 pub fn read(input: &mut impl BufRead) -> io::Result<Option<Value>> {
     let mut length = None;
     for line in 0.. {
@@ -54,9 +55,14 @@ pub fn read(input: &mut impl BufRead) -> io::Result<Option<Value>> {
         return Err(invalid("the message ends before its length"));
     }
     // Depth is bounded by the reader itself.
-    serde_json::from_slice(&content)
-        .map(Some)
-        .map_err(|error| invalid(&format!("the message is not JSON: {error}")))
+    serde_json::from_slice(&content).map(Some).map_err(|error| {
+        let place = (error.line(), error.column());
+        let why = format!(
+            "the message is not JSON (line {}, column {})",
+            place.0, place.1
+        );
+        io::Error::new(io::ErrorKind::InvalidInput, why)
+    })
 }
 
 /// Writes one message.
@@ -107,7 +113,6 @@ mod tests {
             "Content-Length: 99999999999999\r\n\r\n",
             "Content-Length: -1\r\n\r\n{}",
             "Content-Length: 10\r\n\r\n{}",
-            "Content-Length: 3\r\n\r\n{]}",
             "Other: 3\r\n\r\n{}",
             "Content-Length: 2",
             &long,
@@ -117,6 +122,11 @@ mod tests {
             let error = framed(text).expect_err(text);
             assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{text}");
         }
+        // Where the next message begins is known.
+        let mut input = "Content-Length: 3\r\n\r\n{]}Content-Length: 2\r\n\r\n{}".as_bytes();
+        let error = read(&mut input).expect_err("no JSON");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(read(&mut input).expect("read"), Some(json!({})));
         let deep = "[".repeat(10_000);
         let text = format!("Content-Length: {}\r\n\r\n{deep}", deep.len());
         assert!(framed(&text).is_err());

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::members::{Members, read_dotted_name, read_name, read_text};
 use super::report::Report;
 use super::{
-    AccessControl, Action, Effect, Fallback, FileRoot, Kind, Plugin, ResultPath, RunCode,
+    AccessControl, Action, Effect, Fallback, FileRoot, Kind, Plugin, ResultPath, Root, RunCode,
     Verification, invoke, reads, schemas,
 };
 use crate::expression::{Expression, Template};
@@ -108,10 +108,28 @@ fn read_kind(members: &Members<'_>, report: &mut Report) -> Option<Kind> {
     let Some((_, own)) = TYPES.iter().find(|(known, _)| known == name) else {
         let names: Vec<_> = TYPES.iter().map(|(known, _)| *known).collect();
         report.refuse(&place, "enum", format!("write one of {}", names.join(", ")));
+        // What else is wrong is told too, by the type that has most of the members.
+        let (name, own) = likely_type(members)?;
+        members.warn_unknown(&[KNOWN, own], name, report);
+        read_members(name, members, report);
         return None;
     };
     members.warn_unknown(&[KNOWN, own], name, report);
-    match name.as_str() {
+    read_members(name, members, report)
+}
+
+/// The type of which an action has the most members, where there is one.
+fn likely_type(members: &Members<'_>) -> Option<(&'static str, &'static [&'static str])> {
+    let count = |own: &[&str]| own.iter().filter(|name| members.get(name).is_some()).count();
+    let most = TYPES.iter().map(|(_, own)| count(own)).max()?;
+    let mut likely = TYPES.iter().filter(|(_, own)| count(own) == most);
+    let (name, own) = likely.next().filter(|_| most > 0)?;
+    likely.next().is_none().then_some((*name, *own))
+}
+
+/// Reads what only actions of one type have.
+fn read_members(name: &str, members: &Members<'_>, report: &mut Report) -> Option<Kind> {
+    match name {
         "invoke_api" => invoke::read(members, report).map(Kind::InvokeApi),
         "run_code" => read_run_code(members, report).map(Kind::RunCode),
         "read_file" => read_root(members, report).map(Kind::ReadFile),
@@ -220,18 +238,14 @@ pub fn is_function(name: &str) -> bool {
 
 fn read_root(members: &Members<'_>, report: &mut Report) -> Option<FileRoot> {
     let root = members.required_text("root", report)?;
-    let known = ["file:", "s3:", "memory:"];
-    if !known.iter().any(|scheme| root.starts_with(scheme)) {
-        report.refuse(
-            &members.place("root"),
-            "pattern",
-            "begin the root with file:, s3: or memory:",
-        );
+    let place = members.place("root");
+    if let Err(refusal) = root.parse::<Root>() {
+        report.refuse(&place, refusal.rule, refusal.message);
         return None;
     }
     Some(FileRoot {
         root: root.to_owned(),
-        pointer: report.original(&members.place("root")),
+        pointer: report.original(&place),
     })
 }
 

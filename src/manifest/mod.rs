@@ -19,11 +19,13 @@ mod load;
 mod mapping;
 mod members;
 mod need;
+pub mod path_form;
 mod pointer;
 mod reads;
 mod report;
 mod respell;
 mod result_path;
+mod root;
 mod schemas;
 mod spelling;
 mod text;
@@ -57,6 +59,7 @@ pub use need::{CodePlace, Need};
 pub use pointer::Pointer;
 pub use respell::{CannotRespell, to_json_ld};
 pub use result_path::ResultPath;
+pub use root::{INVALID_ROOT, Root, RootRefusal, Scheme};
 pub use text::{Piece, Text};
 pub use unified::{Problems, Unified, unified};
 
@@ -322,7 +325,7 @@ pub struct RunCode {
 /// The members of `read_file` and `write_file`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileRoot {
-    /// URI prefix with scheme `file`, `s3` or `memory`.
+    /// A text that reads as a [`Root`], as it is written.
     pub root: String,
     /// Pointer to it in the document as given.
     pub pointer: String,

@@ -2,163 +2,86 @@
 
 use serde_json::{Map, Value, json};
 
+use super::answer::{count, reason};
+use super::stream::{Event, SoFar};
 use super::{Message, ModelFailure, ModelReply, Usage};
-use crate::json::{self, Duplicates, Limits};
 
-/// The largest HTTP answer of a model that is read, in bytes.
-pub const LARGEST_ANSWER: usize = 4 * 1024 * 1024;
+/// What ends a stream after its last event.
+const DONE: &str = "[DONE]";
 
-/// Low enough that the same observation tends to give the same plan.
-pub const TEMPERATURE: f64 = 0.2;
-
-/// Enough for any plan of sensible size.
-pub const MAX_TOKENS: u64 = 2048;
-
-/// Sampling parameters of every call.
-pub fn parameters() -> Map<String, Value> {
-    let mut parameters = Map::new();
-    parameters.insert("temperature".to_owned(), json!(TEMPERATURE));
-    parameters.insert("max_tokens".to_owned(), json!(MAX_TOKENS));
-    parameters
-}
-
-/// The URL of the call.
-pub fn url(base_url: &str) -> String {
-    format!("{}/chat/completions", base_url.trim_end_matches('/'))
-}
-
-/// The body of the call.
-pub fn request(model: &str, messages: &[Message], parameters: Map<String, Value>) -> Value {
+/// Puts the messages into a body.
+pub(super) fn fill(body: &mut Map<String, Value>, messages: &[Message], stream: bool) {
     let listed: Vec<Value> = messages.iter().map(Message::to_value).collect();
-    let mut body = Map::new();
-    body.insert("model".to_owned(), json!(model));
     body.insert("messages".to_owned(), Value::Array(listed));
-    body.extend(parameters);
-    Value::Object(body)
+    if stream {
+        body.insert("stream".to_owned(), Value::Bool(true));
+        // Without it a stream tells no usage.
+        body.insert("stream_options".to_owned(), json!({"include_usage": true}));
+    }
 }
 
-/// The headers of the call; no `Authorization` without a key.
-pub fn headers(api_key: &str) -> Vec<(String, String)> {
-    let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-    if !api_key.is_empty() {
-        headers.push(("authorization".to_owned(), format!("Bearer {api_key}")));
-    }
-    headers
-}
-
-/// Reads the HTTP answer.
-///
-/// # Errors
-/// A status other than 2xx, a body that is not JSON, or one without a choice.
-pub fn read_reply(
-    status: u16,
-    retry_after: Option<&str>,
-    body: &[u8],
-) -> Result<ModelReply, ModelFailure> {
-    if !(200..300).contains(&status) {
-        return Err(ModelFailure {
-            message: format!("the model answered {status}"),
-            retry_after: retry_after
-                .filter(|value| may_pass_on(value))
-                .map(str::to_owned),
-            status: Some(status),
-        });
-    }
-    let limits = Limits {
-        bytes: LARGEST_ANSWER,
-        depth: 64,
-    };
-    let unusable = |what: &str| ModelFailure {
-        status: Some(status),
-        ..ModelFailure::new(what)
-    };
-    let answer = json::read(body, &limits, Duplicates::KeepLast)
-        .map_err(|_| unusable("the model's answer is not JSON"))?;
+/// Reads an answer that came in one piece.
+pub(super) fn read(answer: &Value) -> Result<ModelReply, ModelFailure> {
     let choice = answer
         .pointer("/choices/0")
         .filter(|choice| choice.get("message").is_some_and(Value::is_object))
-        .ok_or_else(|| unusable("the model's answer has no choice"))?;
+        .ok_or_else(|| ModelFailure::new("the model's answer has no choice"))?;
     Ok(ModelReply {
         text: choice
             .pointer("/message/content")
             .and_then(Value::as_str)
             .unwrap_or_default()
             .to_owned(),
-        finish_reason: choice
-            .get("finish_reason")
-            .and_then(Value::as_str)
-            .map(str::to_owned),
-        usage: answer
-            .get("usage")
-            .filter(|usage| usage.is_object())
-            .map(usage_of),
+        finish_reason: reason(choice.get("finish_reason")),
+        usage: answer.get("usage").and_then(usage_of),
     })
 }
 
-fn usage_of(usage: &Value) -> Usage {
-    let count = |name: &str| usage.get(name).and_then(Value::as_u64).unwrap_or(0);
-    Usage {
-        prompt_tokens: count("prompt_tokens"),
-        completion_tokens: count("completion_tokens"),
+/// Takes an event of a stream.
+pub(super) fn take(so_far: &mut SoFar, event: &Event) -> Result<(), ModelFailure> {
+    if event.data.trim() == DONE {
+        so_far.end();
+        return Ok(());
     }
+    let chunk = event.json()?;
+    if chunk.get("error").is_some_and(|error| !error.is_null()) {
+        return Err(ModelFailure::new("the model failed within its answer"));
+    }
+    // The last event before the end may have no choice, and tell the usage.
+    if let Some(usage) = chunk.get("usage").and_then(usage_of) {
+        so_far.usage = Some(usage);
+    }
+    let first = |choice: &&Value| choice.get("index").is_none_or(|index| index == 0);
+    let choices = chunk.get("choices").and_then(Value::as_array);
+    for choice in choices.into_iter().flatten().filter(first) {
+        if let Some(text) = choice.pointer("/delta/content").and_then(Value::as_str) {
+            so_far.add(text)?;
+        }
+        if let Some(reason) = reason(choice.get("finish_reason")) {
+            so_far.finish(Some(reason));
+        }
+    }
+    Ok(())
 }
 
-/// A `Retry-After` is seconds or an HTTP date; anything else, which could carry any text, is not repeated to clients.
-fn may_pass_on(value: &str) -> bool {
-    let seconds = (1..=9).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit());
-    seconds || is_http_date(value)
-}
-
-/// The one form of a date that RFC 9110 lets a server send: `Sun, 06 Nov 1994 08:49:37 GMT`.
-fn is_http_date(value: &str) -> bool {
-    const DAYS: &str = "Mon Tue Wed Thu Fri Sat Sun";
-    const MONTHS: &str = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec";
-    const FORM: &[u8] = b"@@@, 99 @@@ 9999 99:99:99 GMT";
-    let fits = |(byte, form): (u8, &u8)| match form {
-        b'9' => byte.is_ascii_digit(),
-        b'@' => byte.is_ascii_alphabetic(),
-        other => byte == *other,
-    };
-    let names = |list: &str, range| {
-        let name = value.get(range);
-        name.is_some_and(|name| list.split(' ').any(|known| known == name))
-    };
-    value.len() == FORM.len()
-        && value.bytes().zip(FORM).all(fits)
-        && names(DAYS, 0..3)
-        && names(MONTHS, 8..11)
+fn usage_of(usage: &Value) -> Option<Usage> {
+    usage.is_object().then(|| Usage {
+        prompt_tokens: count(usage.get("prompt_tokens")),
+        completion_tokens: count(usage.get("completion_tokens")),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Role;
-
-    #[test]
-    fn the_request_has_model_messages_and_parameters() {
-        let body = request(
-            "m",
-            &[
-                Message::new(Role::System, "s"),
-                Message::new(Role::User, "u"),
-            ],
-            parameters(),
-        );
-        assert_eq!(
-            body["messages"],
-            json!([{"role": "system", "content": "s"}, {"role": "user", "content": "u"}])
-        );
-        assert!(
-            body["temperature"].as_f64().is_some_and(|t| t <= 0.3) && body["max_tokens"].is_u64()
-        );
-        assert_eq!(url("http://h/v1/"), "http://h/v1/chat/completions");
-    }
+    use crate::model::Wire;
 
     #[test]
     fn replies_are_read_and_everything_else_is_a_failure() {
         let body = json!({"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}],
                           "usage": {"prompt_tokens": 3, "completion_tokens": 4}});
-        let reply = read_reply(200, None, body.to_string().as_bytes()).expect("a reply");
+        let read = |body: &str| Wire::OpenAi.read_reply(200, None, body.as_bytes());
+        let reply = read(&body.to_string()).expect("a reply");
         assert_eq!(
             (reply.text.as_str(), reply.finish_reason.as_deref()),
             ("hi", Some("stop"))
@@ -170,34 +93,59 @@ mod tests {
                 completion_tokens: 4
             })
         );
-        let silent = read_reply(200, None, br#"{"choices":[{"message":{"content":null}}]}"#)
-            .expect("a reply");
+        let silent = read(r#"{"choices":[{"message":{"content":null}}]}"#).expect("a reply");
         assert_eq!(silent.text, "");
-        for body in ["<html>", r#"{"choices":[]}"#, "{}", ""] {
-            assert!(read_reply(200, None, body.as_bytes()).is_err(), "{body}");
-        }
-        let limited = read_reply(429, Some("7"), b"").expect_err("a failure");
-        assert_eq!(
-            (limited.status, limited.retry_after.as_deref()),
-            (Some(429), Some("7"))
-        );
-        let passed = |value| {
-            let failure = read_reply(503, Some(value), b"").expect_err("a failure");
-            failure.retry_after.is_some()
-        };
-        assert!(passed("0") && passed("86400") && passed("Sun, 06 Nov 1994 08:49:37 GMT"));
-        // The last is a key in base64, which a model that echoes its request could send.
-        for text in [
-            "",
-            "a\"b",
-            "-1",
-            "1.5",
-            "1234567890",
-            "Sun, 06 Nov 1994 08:49:37 CET",
-            "Key, 06 Nov 1994 08:49:37 GMT",
-            "c2stdGVzdC1tb2RlbC1rZXktMDAwMQ",
+        for body in [
+            r#"{"choices":[]}"#,
+            r#"{"choices":{}}"#,
+            r#"{"choices":[{}]}"#,
+            r#"{"choices":[{"message":"hi"}]}"#,
         ] {
-            assert!(!passed(text), "{text}");
+            assert!(read(body).is_err(), "{body}");
+        }
+    }
+
+    fn streamed(chunks: &[&str]) -> Result<ModelReply, ModelFailure> {
+        let mut reader = Wire::OpenAi.stream();
+        for chunk in chunks {
+            reader.push(format!("data: {chunk}\n\n").as_bytes())?;
+        }
+        reader.end()
+    }
+
+    #[test]
+    fn a_stream_is_joined_and_has_a_usage() {
+        let reply = streamed(&[
+            r#"{"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#,
+            r#"{"choices":[{"index":1,"delta":{"content":"other"}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":"{\"a\":"}}],"usage":null}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":"1}"}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#,
+            r#"{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}"#,
+            "[DONE]",
+        ])
+        .expect("a reply");
+        assert_eq!(
+            (reply.text.as_str(), reply.finish_reason.as_deref()),
+            ("{\"a\":1}", Some("stop"))
+        );
+        assert_eq!(reply.usage.map(|usage| usage.completion_tokens), Some(4));
+    }
+
+    #[test]
+    fn a_stream_without_a_reason_to_end_has_broken_off() {
+        let text = r#"{"choices":[{"index":0,"delta":{"content":"{\"finished\":true}"}}]}"#;
+        for chunks in [&[text][..], &[text, "[DONE]"], &["[DONE]"], &[]] {
+            assert!(streamed(chunks).is_err(), "{chunks:?}");
+        }
+        let end = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
+        assert!(streamed(&[text, end]).is_ok());
+        for broken in [
+            "{",
+            r#"{"error":{"message":"overloaded"}}"#,
+            r#"{"choices":[{"delta":"#,
+        ] {
+            assert!(streamed(&[text, broken, end]).is_err(), "{broken}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::access::{Auth, Network};
@@ -9,9 +10,11 @@ use super::clock::Clock;
 use super::files::Storage;
 use super::plugins::PluginFolder;
 use super::sandbox::SandboxSettings;
+use super::telemetry::TelemetrySettings;
 use crate::manifest::Manifest;
 use crate::model::ModelConfig;
 use crate::requirement::{Extension, Profile};
+use crate::store::Ledger;
 
 /// Everything a runtime is told at its start.
 #[derive(Clone)]
@@ -50,7 +53,16 @@ pub struct Config {
     pub profiles: BTreeSet<Profile>,
     /// The extensions to offer with the profile `draft-2.1`; those of [`offered_extensions`] at most.
     pub extensions: BTreeSet<Extension>,
+    /// Where sessions, answers, manifests and transcripts outlive the process; `None`: they do not.
+    pub ledger: Option<Arc<dyn Ledger>>,
+    /// How long the ledger keeps transcripts of closed sessions.
+    pub keep_transcripts: Duration,
+    /// Where the signals of the profile `observability` go.
+    pub telemetry: TelemetrySettings,
 }
+
+/// How long the ledger keeps transcripts where the operator does not say.
+pub const KEEP_TRANSCRIPTS: Duration = Duration::from_hours(30 * 24);
 
 /// The profiles that this runtime implements.
 pub fn offered_profiles() -> BTreeSet<Profile> {

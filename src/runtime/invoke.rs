@@ -23,8 +23,11 @@ use super::runtime::Runtime;
 use super::sandbox::running;
 use super::session::transcript::SideEffect;
 use super::session::{Call, Execution};
+use super::telemetry::{self, Begun, Peer, What, span};
 use crate::manifest::{Action, InvokeApi, Kind, Method, RunCode};
-use crate::model::{Message, ModelFailure, ModelReply, openai};
+use crate::model::{
+    LARGEST_ANSWER, LONGEST_SILENCE, Message, ModelConfig, ModelFailure, ModelReply,
+};
 use crate::requirement::Profile;
 
 /// A client that follows no redirect and uses no proxy of the environment: where a call goes is ours to decide.
@@ -92,6 +95,25 @@ pub(super) async fn invoke(runtime: &Runtime, call: &Call) -> Execution {
         });
     }
     execution
+}
+
+/// What stands in the transcript for a request that may have been sent by a process that died: no answer is known.
+pub(super) fn interrupted(runtime: &Runtime, call: &Call) -> Option<SideEffect> {
+    let Kind::InvokeApi(api) = &call.action.kind else {
+        return None;
+    };
+    let parts = runtime.parts();
+    let key = parts.outgoing_key(call);
+    let rendered = request::render(parts, api, &call.args, runtime.credentials(), key).ok()?;
+    let rendered = parts.finish_request(rendered, api);
+    Some(SideEffect {
+        step_number: Some(call.step_number),
+        kind: "http",
+        method: rendered.method.as_str().to_owned(),
+        target: parts.effect_target(&rendered.url),
+        status: Value::Null,
+        at: parts.format_time(runtime.now()),
+    })
 }
 
 /// Sends the request of a call with these arguments, which are its own or those of several joined.
@@ -173,10 +195,15 @@ async fn send(
     let mut followed = 0;
     loop {
         let at = parts.format_time(runtime.now());
-        let exchanged = match timeout_at(deadline, exchange(runtime, &rendered)).await {
+        let begun = telemetry::current().map(|scope| scope.begin(What::Api));
+        let exchange = exchange(runtime, &rendered, begun.as_ref());
+        let exchanged = match timeout_at(deadline, exchange).await {
             Ok(exchanged) => exchanged,
             Err(_) => Exchanged::failed(response::timed_out(limit.as_millis())),
         };
+        if let Some(begun) = begun {
+            exchanged.tell(&rendered, begun);
+        }
         if exchanged.sent {
             side_effects.push(SideEffect {
                 step_number: Some(step_number),
@@ -255,16 +282,33 @@ impl Exchanged {
             next: Next::Done(Err(error)),
         }
     }
+
+    /// Ends its span, if anything may have left.
+    fn tell(&self, rendered: &Rendered, begun: Begun) {
+        if !self.sent {
+            return;
+        }
+        begun.called("service", &rendered.url);
+        let error = match &self.next {
+            Next::Done(Err(error)) => Some(error.code.name().to_owned()),
+            _ => None,
+        };
+        let method = rendered.method.as_str();
+        begun.end(|span| span::api(span, method, &rendered.url, self.status, error));
+    }
 }
 
-async fn exchange(runtime: &Runtime, rendered: &Rendered) -> Exchanged {
-    let Some(headers) = header_map(&rendered.headers) else {
+async fn exchange(runtime: &Runtime, rendered: &Rendered, begun: Option<&Begun>) -> Exchanged {
+    let Some(mut headers) = header_map(&rendered.headers) else {
         let error = ErrorObject::new(
             Code::InvalidCredential,
             "a header's value cannot be sent, so nothing was sent",
         );
         return Exchanged::not_sent(error);
     };
+    if let Some(begun) = begun {
+        begun.stamp(Peer::Service, &mut headers);
+    }
     let mut request = runtime
         .services()
         .request(method(rendered.method), rendered.url.clone())
@@ -370,16 +414,20 @@ async fn ask_once(
     messages: &[Message],
 ) -> Result<ModelReply, ModelFailure> {
     let model = runtime.model();
-    let url = Url::parse(&openai::url(&model.base_url))
+    let url = Url::parse(&model.wire.url(&model.base_url))
         .map_err(|_| ModelFailure::new("the model's base URL is not a URL; set it right"))?;
-    let headers = header_map(&parts.model_headers(&model.api_key)).ok_or_else(|| {
+    let mut headers = header_map(&parts.model_headers(model)).ok_or_else(|| {
         ModelFailure::new("the model's key cannot be sent in a header; set it right")
     })?;
-    let body = parts.model_request(&model.model, messages, parts.model_parameters());
+    let body = parts.model_request(model, messages, parts.model_parameters());
+    let begun = telemetry::current().map(|scope| scope.begin(What::Model));
+    if let Some(begun) = &begun {
+        begun.stamp(Peer::Model, &mut headers);
+    }
     let exchange = async {
         let answer = runtime
             .client()
-            .post(url)
+            .post(url.clone())
             .headers(headers)
             .body(body.to_string())
             .send()
@@ -391,17 +439,56 @@ async fn ask_once(
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned);
-        let body = match read_bounded(answer, openai::LARGEST_ANSWER).await {
+        let is_good = (200..300).contains(&status);
+        // A model that knows no streams answers in one piece.
+        if model.stream && is_good && is_stream(&answer) {
+            return read_stream(answer, model).await;
+        }
+        let body = match read_bounded(answer, LARGEST_ANSWER).await {
             Ok(body) => body,
-            Err(_) if !(200..300).contains(&status) => Vec::new(),
+            Err(_) if !is_good => Vec::new(),
             Err(Broken::TooLarge) => {
                 return Err(ModelFailure::new("the model's answer is too large"));
             }
-            Err(Broken::Off) => return Err(ModelFailure::new("the model broke off its answer")),
+            Err(Broken::Off) => return Err(ModelFailure::new(BROKEN_OFF)),
         };
-        parts.read_model_reply(status, retry_after.as_deref(), &body)
+        parts.read_model_reply(model.wire, status, retry_after.as_deref(), &body)
     };
-    tokio::time::timeout(model.timeout, exchange)
+    let outcome = tokio::time::timeout(model.timeout, exchange)
         .await
-        .unwrap_or_else(|_| Err(ModelFailure::new("the model did not answer in time")))
+        .unwrap_or_else(|_| Err(ModelFailure::new("the model did not answer in time")));
+    if let Some(begun) = begun {
+        begun.called("model", &url);
+        begun.end(|span| span::model(span, model, &outcome));
+    }
+    outcome
+}
+
+/// What is said of a model that did not end its answer.
+const BROKEN_OFF: &str = "the model broke off its answer";
+
+fn is_stream(answer: &Response) -> bool {
+    let media_type = answer.headers().get(CONTENT_TYPE);
+    media_type
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|essence| essence.trim().eq_ignore_ascii_case("text/event-stream"))
+}
+
+/// Reads a reply that comes as a stream, event by event; the time of the whole is bounded by the caller.
+async fn read_stream(
+    mut answer: Response,
+    model: &ModelConfig,
+) -> Result<ModelReply, ModelFailure> {
+    let mut reader = model.wire.stream();
+    while !reader.is_done() {
+        let next = tokio::time::timeout(LONGEST_SILENCE, answer.chunk()).await;
+        let silent = |_| ModelFailure::new("the model fell silent within its answer");
+        match next.map_err(silent)? {
+            Ok(Some(bytes)) => reader.push(&bytes)?,
+            Ok(None) => break,
+            Err(_) => return Err(ModelFailure::new(BROKEN_OFF)),
+        }
+    }
+    reader.end()
 }

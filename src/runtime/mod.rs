@@ -18,6 +18,7 @@ mod held;
 mod http;
 pub mod idempotency;
 mod invoke;
+mod keeping;
 pub mod merge;
 pub mod opening;
 pub mod parts;
@@ -25,6 +26,7 @@ pub mod plan;
 pub mod plugins;
 pub mod prompt;
 pub mod reads;
+mod recovery;
 pub mod redact;
 pub mod registry;
 pub mod request;
@@ -37,7 +39,9 @@ mod runtime;
 pub mod sandbox;
 pub mod secret_source;
 pub mod session;
+mod sessions;
 mod shelf;
+pub mod telemetry;
 pub mod test_clock;
 #[cfg(test)]
 mod tests;
@@ -59,13 +63,14 @@ use crate::diagnostic::Violation;
 pub use access::{Auth, Caller, Network};
 pub use answer::Answer;
 pub use clock::Clock;
-pub use config::{Config, Limits, offered_extensions, offered_profiles};
+pub use config::{Config, KEEP_TRANSCRIPTS, Limits, offered_extensions, offered_profiles};
 pub use files::Storage;
 pub use held::held_bytes;
 pub use parts::{Parts, Reference};
 pub use plugins::PluginFolder;
 pub use sandbox::{Ceiling, MOST_WORKERS, SandboxSettings, prepare_sandbox};
 pub use session::Session;
+pub use telemetry::{LogSink, TelemetrySettings};
 
 use runtime::Runtime;
 use test_clock::TestClock;
@@ -107,6 +112,10 @@ pub enum StartError {
     },
     /// The settings of storage do not fit together.
     Storage(String),
+    /// What the store keeps cannot be read.
+    Store(String),
+    /// The log cannot be written, or the collector cannot be addressed.
+    Telemetry(String),
     /// The HTTP client cannot be set up.
     Client(String),
 }
@@ -139,6 +148,8 @@ impl fmt::Display for StartError {
             ),
             StartError::Plugin { file, message } => write!(f, "plugin {file}: {message}"),
             StartError::Storage(message) => write!(f, "storage: {message}"),
+            StartError::Store(message) => write!(f, "store: {message}"),
+            StartError::Telemetry(message) => write!(f, "telemetry: {message}"),
             StartError::Client(message) => write!(f, "cannot set up the HTTP client: {message}"),
         }
     }
@@ -186,6 +197,8 @@ pub async fn start(config: Config, parts: Arc<dyn Parts>) -> Result<Running, Sta
     };
     let start_manifests = config.manifests.clone();
     let runtime = Arc::new(Runtime::new(config, parts)?);
+    let kept = runtime.read_manifests(true).await;
+    kept.map_err(|error| StartError::Store(error.message))?;
     for manifest in start_manifests {
         let name = manifest.name.clone();
         let refused = |error: error::ErrorObject| StartError::Registration {
@@ -204,6 +217,9 @@ pub async fn start(config: Config, parts: Arc<dyn Parts>) -> Result<Running, Sta
     let listener = TcpListener::bind(address).await.map_err(listen)?;
     let addr = listener.local_addr().map_err(listen)?;
     let stop = CancellationToken::new();
+    if runtime.ledger().is_some() {
+        tokio::spawn(recovery::keep_house(Arc::clone(&runtime), stop.clone()));
+    }
     let limits = runtime.limits();
     let server = tokio::spawn(http::door::serve(
         listener,
@@ -245,6 +261,9 @@ impl Running {
             let _ = timeout(rest, self.end_code()).await;
         }
         self.runtime.sandboxes().end_all();
+        if let Some(telemetry) = self.runtime.telemetry() {
+            telemetry.flush().await;
+        }
         if timeout(Duration::from_secs(1), &mut self.server)
             .await
             .is_err()

@@ -29,11 +29,12 @@ use super::session::people::{self, Reply};
 use super::session::status::{self, Event, Status};
 use super::session::transcript::{self, Heading, Intervention, SideEffect, Step, Turn};
 use super::session::{self, Call, Outcome, Pending, Session};
+use super::telemetry::TelemetryParts;
 use super::{extensions, http, merge, opening, prompt, response, wire};
 use crate::diagnostic::Violation;
 use crate::json::{self, Duplicates, Limits, ReadError};
 use crate::manifest::{self, Action, InvokeApi, Manifest, Mapping, Method, Text};
-use crate::model::{Message, ModelFailure, ModelReply, openai};
+use crate::model::{self, Message, ModelConfig, ModelFailure, ModelReply, Wire, backoff};
 use crate::requirement::{Extension, Profile};
 use crate::workflow::parts::WorkflowParts;
 
@@ -92,6 +93,11 @@ pub trait Parts: Send + Sync + 'static {
 
     /// The decisions about replies that are given again and calls that share a request (extensions.md 5).
     fn reads(&self) -> &dyn ReadsParts {
+        &Reference
+    }
+
+    /// The decisions about telemetry (observability.md).
+    fn telemetry(&self) -> &dyn TelemetryParts {
         &Reference
     }
 
@@ -387,32 +393,46 @@ pub trait Parts: Send + Sync + 'static {
 
     /// Temperature and length limit (2.3).
     fn model_parameters(&self) -> Map<String, Value> {
-        openai::parameters()
+        model::parameters()
     }
 
     /// The body of a request to the model (2.1).
     fn model_request(
         &self,
-        model: &str,
+        model: &ModelConfig,
         messages: &[Message],
         parameters: Map<String, Value>,
     ) -> Value {
-        openai::request(model, messages, parameters)
+        model
+            .wire
+            .request(&model.model, messages, parameters, model.stream)
     }
 
     /// The headers of a request to the model, its key among them (2.1).
-    fn model_headers(&self, api_key: &str) -> Vec<(String, String)> {
-        openai::headers(api_key)
+    fn model_headers(&self, model: &ModelConfig) -> Vec<(String, String)> {
+        model.wire.headers(&model.api_key)
     }
 
     /// What the model's HTTP answer means (3.1).
     fn read_model_reply(
         &self,
+        wire: Wire,
         status: u16,
         retry_after: Option<&str>,
         body: &[u8],
     ) -> Result<ModelReply, ModelFailure> {
-        openai::read_reply(status, retry_after, body)
+        wire.read_reply(status, retry_after, body)
+    }
+
+    /// Whether a reply was cut off, so that it is no plan even if it reads like one (3.5).
+    fn is_cut_off(&self, reply: &ModelReply) -> bool {
+        reply.is_cut_off()
+    }
+
+    /// Until when the model asks to be left alone (3.6).
+    fn model_rests_until(&self, failure: &ModelFailure, now: Timestamp) -> Option<Timestamp> {
+        let rest = backoff::rest_of(failure.retry_after.as_deref()?, now)?;
+        now.checked_add(rest).ok()
     }
 
     /// How often a failing model is asked within one call (3.1).

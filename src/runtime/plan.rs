@@ -73,6 +73,21 @@ pub fn check_length(reply: &str, longest: usize) -> Result<(), ErrorObject> {
     ))
 }
 
+/// Whether a reply is whole, as far as the model said; one that was cut off is no plan even if it reads like one.
+///
+/// # Errors
+/// `invalid_plan`.
+pub fn check_whole(is_cut_off: bool) -> Result<(), ErrorObject> {
+    if !is_cut_off {
+        return Ok(());
+    }
+    Err(invalid(
+        "",
+        "cut_off",
+        "the reply was cut off at its longest length; send a shorter plan",
+    ))
+}
+
 /// Reads a reply as a plan; the caller has checked its length and stripped a fence.
 ///
 /// # Errors

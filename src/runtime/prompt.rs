@@ -11,6 +11,9 @@ use crate::model::{Message, Role};
 /// How much of a refused reply is shown again, in bytes; the rest cannot help.
 const SHOWN_REPLY: usize = 16 * 1024;
 
+/// What is shown again of a reply without a text.
+const NO_REPLY: &str = "(empty)";
+
 /// The system message: the rules and every action of the session with its schemas, nothing that changes between steps.
 pub fn contract(scope: &Scope<'_>, allowed: &[&Action]) -> String {
     let actions: Vec<String> = allowed
@@ -84,7 +87,13 @@ pub fn messages(contract: &str, question: &str, refused: &[(String, String)]) ->
     all.push(Message::new(Role::System, contract));
     all.push(Message::new(Role::User, question));
     for (reply, refusal) in refused {
-        all.push(Message::new(Role::Assistant, reply.as_str()));
+        // Not every wire takes a message without a text.
+        let shown = if reply.trim().is_empty() {
+            NO_REPLY
+        } else {
+            reply
+        };
+        all.push(Message::new(Role::Assistant, shown));
         all.push(Message::new(Role::User, refusal.as_str()));
     }
     all

@@ -14,6 +14,7 @@ use super::session::manifest_reference;
 use crate::diagnostic::Violation;
 use crate::manifest::{self, Manifest};
 use crate::requirement::{Extension, Profile};
+use crate::store::ledger;
 
 type Key = (String, semver::Version);
 
@@ -26,6 +27,8 @@ pub struct Registry {
     most_bytes: usize,
     allowed_roots: Vec<Root>,
     extensions: BTreeSet<Extension>,
+    /// Those that a ledger keeps too.
+    kept: BTreeSet<Key>,
     /// What each manifest's document holds, of deleted ones too: a session keeps its manifest.
     held: Vec<(Weak<Manifest>, usize)>,
 }
@@ -125,6 +128,30 @@ impl Registry {
     /// Takes a manifest out.
     pub fn remove(&mut self, name: &str, version: &semver::Version) -> Option<Arc<Manifest>> {
         self.manifests.remove(&(name.to_owned(), version.clone()))
+    }
+
+    /// Notes that a ledger keeps a manifest.
+    pub fn keep(&mut self, manifest: &Manifest) {
+        self.kept.insert(key(manifest));
+    }
+
+    /// Brings what a ledger keeps up to this list: what it dropped goes, and what arrived comes, bounded elsewhere already.
+    pub fn follow(&mut self, listed: &[ledger::Registered], arrived: Vec<Arc<Manifest>>) {
+        let there: BTreeSet<(&str, String)> = listed
+            .iter()
+            .map(|kept| (kept.name.as_str(), kept.version.clone()))
+            .collect();
+        let dropped = |key: &Key| !there.contains(&(key.0.as_str(), key.1.to_string()));
+        for key in self.kept.extract_if(.., |key| dropped(key)) {
+            self.manifests.remove(&key);
+        }
+        for manifest in arrived {
+            let key = key(&manifest);
+            self.held
+                .push((Arc::downgrade(&manifest), held_bytes(&manifest.document)));
+            self.kept.insert(key.clone());
+            self.manifests.entry(key).or_insert(manifest);
+        }
     }
 
     /// All manifests, by name and version.

@@ -1,8 +1,9 @@
-//! The state that all calls share, and the edge that performs a session's effects.
+//! The state that all calls share.
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
@@ -13,32 +14,30 @@ use tokio_util::task::TaskTracker;
 
 use super::StartError;
 use super::access::dial::Guard;
-use super::access::{Auth, Caller, Network, Rates, Uncharged};
+use super::access::{Auth, Caller, Network, Rates};
 use super::answer::Answer;
 use super::clock::Clock;
 use super::config::{Config, Limits, offered_extensions, offered_profiles};
 use super::credentials::Credentials;
-use super::error::{Code, ErrorObject};
-use super::extensions;
+use super::error::ErrorObject;
 use super::files::Files;
 use super::idempotency::Idempotency;
 use super::invoke;
-use super::opening::{self, Wanted};
 use super::parts::Parts;
 use super::plugins::Plugins;
 use super::reads::Reads;
 use super::redact::{Redactor, Site};
 use super::registry::{self, Registry};
 use super::sandbox::{Sandboxes, intake};
-use super::session::{self, Effect, Execution, Flight, Input, Opening, Session};
+use super::telemetry::Telemetry;
 use super::workflows::Workflows;
 use crate::manifest::Manifest;
 use crate::model::ModelConfig;
 use crate::requirement::{Extension, Profile};
-use crate::store::{Closed, Full, Memory, Slot, Store};
+use crate::store::{Ledger, LedgerError, Memory};
 
-/// Looking through all sessions is not worth doing more often.
-const TIDY_EVERY_SECONDS: i64 = 60;
+/// How often a failing ledger is told of.
+const COMPLAIN_EVERY_SECONDS: i64 = 5;
 
 /// One running interpreter.
 pub(super) struct Runtime {
@@ -46,7 +45,10 @@ pub(super) struct Runtime {
     profiles: Vec<Profile>,
     limits: Limits,
     registry: Mutex<Registry>,
-    store: Box<dyn Store>,
+    store: Memory,
+    ledger: Option<Arc<dyn Ledger>>,
+    loaded: Mutex<HashMap<String, Weak<Manifest>>>,
+    manifests_seen: AtomicU64,
     idempotency: Idempotency,
     rates: Rates,
     workflows: Workflows,
@@ -68,6 +70,9 @@ pub(super) struct Runtime {
     draining: AtomicBool,
     everybody: tokio::sync::Mutex<()>,
     tidied: AtomicI64,
+    complained: AtomicI64,
+    keep_transcripts: Duration,
+    telemetry: Option<Arc<Telemetry>>,
 }
 
 impl Runtime {
@@ -76,6 +81,10 @@ impl Runtime {
         check_extensions(&config)?;
         if config.auth.is_some() && !config.profiles.contains(&Profile::Access) {
             let reason = "there is auth, which belongs to access";
+            return Err(StartError::Profiles(reason.to_owned()));
+        }
+        if config.telemetry.is_wanted() && !config.profiles.contains(&Profile::Observability) {
+            let reason = "there is a log or a collector, which belongs to observability";
             return Err(StartError::Profiles(reason.to_owned()));
         }
         let configured: Vec<Profile> = config.profiles.iter().copied().collect();
@@ -87,6 +96,7 @@ impl Runtime {
             .iter()
             .flat_map(Auth::secrets)
             .chain(config.storage.secrets())
+            .chain(config.telemetry.secrets())
             .map(str::to_owned)
             .collect();
         let mut secrets = config.secrets;
@@ -104,18 +114,32 @@ impl Runtime {
         let allowed_networks: Arc<[Network]> = config.allowed_networks.into();
         let guard = Guard::new(Arc::clone(&parts), Arc::clone(&allowed_networks));
         let client = invoke::client(None)?;
+        let redactor = Redactor::new(&forms);
+        let telemetry = match profiles.contains(&Profile::Observability) {
+            true => Some(Arc::new(Telemetry::start(
+                &config.telemetry,
+                Arc::clone(&parts),
+                redactor.clone(),
+                config.clock.clone(),
+                &client,
+            )?)),
+            false => None,
+        };
         let runtime = Self {
             registry: Mutex::new(
                 Registry::new(limits.manifests, limits.manifest_bytes)
                     .allow_roots(config.storage.allowed_roots.clone())
                     .offer(config.extensions.clone()),
             ),
-            store: Box::new(Memory::new(
+            store: Memory::new(
                 limits.sessions,
                 limits.session_bytes,
                 limits.transcripts,
                 limits.transcript_bytes,
-            )),
+            ),
+            ledger: config.ledger,
+            loaded: Mutex::default(),
+            manifests_seen: AtomicU64::new(0),
             idempotency: Idempotency::new(limits.idempotent_answers, limits.idempotent_bytes),
             rates: Rates::new(limits.rate_windows),
             workflows: Workflows::new(&limits),
@@ -131,7 +155,7 @@ impl Runtime {
             reads: Reads::default(),
             extensions: config.extensions,
             model: config.model,
-            redactor: Redactor::new(&forms),
+            redactor,
             credentials,
             profiles,
             limits,
@@ -140,6 +164,9 @@ impl Runtime {
             draining: AtomicBool::new(false),
             everybody: tokio::sync::Mutex::default(),
             tidied: AtomicI64::new(0),
+            complained: AtomicI64::new(0),
+            keep_transcripts: config.keep_transcripts,
+            telemetry,
         };
         runtime.register_at_start(config.manifests)?;
         Ok(runtime)
@@ -275,6 +302,11 @@ impl Runtime {
         &self.redactor
     }
 
+    /// The telemetry, with the profile `observability`.
+    pub(super) fn telemetry(&self) -> Option<&Arc<Telemetry>> {
+        self.telemetry.as_ref()
+    }
+
     pub(super) fn idempotency(&self) -> &Idempotency {
         &self.idempotency
     }
@@ -328,6 +360,52 @@ impl Runtime {
         &self.registry
     }
 
+    /// What is in memory of sessions and transcripts.
+    pub(super) fn store(&self) -> &Memory {
+        &self.store
+    }
+
+    /// Where sessions outlive the process, if they do.
+    pub(super) fn ledger(&self) -> Option<&Arc<dyn Ledger>> {
+        self.ledger.as_ref()
+    }
+
+    /// Manifests that sessions of the ledger brought back, by digest; held for moments only.
+    pub(super) fn loaded(&self) -> MutexGuard<'_, HashMap<String, Weak<Manifest>>> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The ledger's number of changes to manifests that the registry has followed.
+    pub(super) fn manifests_seen(&self) -> &AtomicU64 {
+        &self.manifests_seen
+    }
+
+    /// Tells the operator that the ledger failed, not more often than every few seconds: a ledger that is gone fails all calls.
+    pub(super) fn complain(&self, error: &LedgerError) {
+        let now = self.parts.now().as_second();
+        let before = self.complained.swap(now, Ordering::Relaxed);
+        if now.saturating_sub(before) >= COMPLAIN_EVERY_SECONDS {
+            eprintln!("oap-conform: {error}");
+        } else {
+            self.complained.store(before, Ordering::Relaxed);
+        }
+    }
+
+    /// How long transcripts are kept.
+    pub(super) fn keep_transcripts(&self) -> SignedDuration {
+        SignedDuration::try_from(self.keep_transcripts).unwrap_or(SignedDuration::MAX)
+    }
+
+    /// Held by a step that waits for those of all sessions.
+    pub(super) fn everybody(&self) -> &tokio::sync::Mutex<()> {
+        &self.everybody
+    }
+
+    /// The second at which sessions were last looked through.
+    pub(super) fn tidied(&self) -> &AtomicI64 {
+        &self.tidied
+    }
+
     pub(super) fn draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
@@ -351,276 +429,6 @@ impl Runtime {
                 body,
             },
         )
-    }
-
-    /// `POST /sessions`.
-    pub(super) async fn open(&self, caller: &Caller, body: &Value) -> Result<Answer, ErrorObject> {
-        let parts = self.parts();
-        let wanted = opening::read(parts, body)?;
-        if self.profiles.contains(&Profile::Draft21) {
-            let wishes = parts.unoffered_wishes(body, &self.extensions);
-            if !wishes.is_empty() {
-                return Err(extensions::not_offered(&wishes));
-            }
-        }
-        let manifest = registry::resolve(parts, &self.registry(), wanted.manifest.as_deref())?;
-        parts.check_intent(&manifest, &wanted.goal)?;
-        let intent = wanted.goal.get("intent").and_then(Value::as_str);
-        let intent = intent.and_then(|name| manifest.intent(name));
-        parts.in_session().check_opening(
-            parts.access(),
-            caller,
-            intent.and_then(|intent| intent.access_control.as_ref()),
-        )?;
-        let now = self.now();
-        self.tidy(now);
-        let Wanted {
-            goal,
-            observation,
-            max_steps,
-            flags,
-            seed,
-            ..
-        } = wanted;
-        let opening = Opening {
-            id: parts.session_id(),
-            manifest,
-            goal,
-            observation,
-            max_steps,
-            flags,
-            seed,
-            redactor: self.redactor.clone(),
-            caller: caller.clone(),
-            plugins: session::Plugins(Arc::<Plugins>::clone(self.plugins())),
-            human: self.profiles.contains(&Profile::Human),
-            heaviest_record: self.limits.session_record_bytes,
-        };
-        let session = Session::open(parts, now, opening);
-        let answer = parts.created_answer(&session);
-        let id = session.id().to_owned();
-        self.store
-            .insert(Arc::new(Slot::new(session, &caller.subject, now)))
-            .map_err(|Full| {
-                ErrorObject::new(
-                    Code::CapacityExceeded,
-                    "no further session can be opened; close some",
-                )
-            })?;
-        if parts.steps_on_open() {
-            self.advance(caller, &id, Input::Step(caller.clone()))
-                .await?;
-        }
-        Ok(answer)
-    }
-
-    /// `GET /sessions/{id}`.
-    pub(super) fn read(&self, caller: &Caller, id: &str) -> Result<Answer, ErrorObject> {
-        let slot = self.open_slot(caller, id)?;
-        let session = slot.session();
-        let mut body = self.parts.session_answer(&session);
-        if let (Some(pending), Value::Object(members)) = (session.pending(self.parts()), &mut body)
-        {
-            members.insert("pending".to_owned(), pending);
-        }
-        Ok(Answer::ok(body))
-    }
-
-    /// `GET /sessions/{id}/transcript`.
-    pub(super) fn transcript(&self, caller: &Caller, id: &str) -> Result<Answer, ErrorObject> {
-        if let Some(closed) = self.closed(caller, id) {
-            return Ok(Answer {
-                status: 200,
-                headers: Vec::new(),
-                body: closed.transcript,
-            });
-        }
-        self.open_slot(caller, id)?;
-        Err(ErrorObject::new(
-            Code::Conflict,
-            "the session is open; close it to get its transcript",
-        ))
-    }
-
-    /// A step call or a person's answer: one after another within a session.
-    pub(super) async fn advance(
-        &self,
-        caller: &Caller,
-        id: &str,
-        input: Input,
-    ) -> Result<Answer, ErrorObject> {
-        let slot = self.open_slot(caller, id)?;
-        if !self.parts.serialise_steps() {
-            return Ok(self.drive(&slot, input).await);
-        }
-        let _everybody = match self.parts.sessions_wait_for_each_other() {
-            true => Some(self.everybody.lock().await),
-            false => None,
-        };
-        let _turn = slot.turn().lock().await;
-        if matches!(input, Input::Step(_)) && self.store.full() {
-            return Err(ErrorObject::new(
-                Code::CapacityExceeded,
-                "the open sessions hold as much as this runtime allows; close some",
-            ));
-        }
-        self.bring_manifest(&slot)?;
-        Ok(self.drive(&slot, input).await)
-    }
-
-    /// Sees to it that the session goes on with its manifest.
-    fn bring_manifest(&self, slot: &Slot) -> Result<(), ErrorObject> {
-        let own = Arc::clone(slot.session().manifest());
-        let manifest = self
-            .parts
-            .session_manifest(&own, &self.registry())
-            .ok_or_else(|| {
-                ErrorObject::new(Code::ManifestNotFound, "the session's manifest is gone")
-            })?;
-        if !Arc::ptr_eq(&own, &manifest) {
-            slot.session().follow(manifest);
-        }
-        Ok(())
-    }
-
-    /// `POST /sessions/{id}/close`; waits for whoever has the turn.
-    pub(super) async fn close(&self, caller: &Caller, id: &str) -> Result<Answer, ErrorObject> {
-        if let Some(closed) = self.closed(caller, id) {
-            let again = self.parts.second_close(id, &closed.transcript);
-            return again.map(Answer::ok).ok_or_else(session::not_found);
-        }
-        let slot = self.open_slot(caller, id)?;
-        if !self.parts.close_waits() {
-            return Ok(self.drive(&slot, Input::Close).await);
-        }
-        if self.parts.sandbox().close_ends_runs() {
-            self.sandboxes.end(id);
-        }
-        let _turn = slot.turn().lock().await;
-        Ok(self.drive(&slot, Input::Close).await)
-    }
-
-    /// What is left of a closed session, if the caller may know of it.
-    fn closed(&self, caller: &Caller, id: &str) -> Option<Closed> {
-        let seen = |closed: &Closed| self.parts.access().sees_session(caller, &closed.owner);
-        self.store.closed(id).filter(seen)
-    }
-
-    /// An open session, if the caller may know of it.
-    fn open_slot(&self, caller: &Caller, id: &str) -> Result<Arc<Slot>, ErrorObject> {
-        let seen = |slot: &Arc<Slot>| self.parts.access().sees_session(caller, slot.owner());
-        let slot = self.store.get(id).filter(seen);
-        let slot = slot.ok_or_else(session::not_found)?;
-        let now = self.now();
-        if slot.touch(now) < self.idle_since(now) {
-            slot.session().step(self.parts(), now, Input::LeftAlone);
-        }
-        Ok(slot)
-    }
-
-    /// Performs effects until there is an answer.
-    async fn drive(&self, slot: &Slot, first: Input) -> Answer {
-        let mut input = Some(first);
-        while let Some(taken) = input.take() {
-            let effects = self.take(slot, taken);
-            for effect in effects {
-                match effect {
-                    Effect::Reply(answer) => return answer,
-                    Effect::Archive(_) if !self.parts.close_removes() => {}
-                    Effect::Archive(transcript) => self.archive(slot, transcript),
-                    Effect::Ask(attempt, messages) => {
-                        input = Some(match invoke::ask(self, &messages).await {
-                            Ok(reply) => Input::Replied(attempt, reply),
-                            Err(failure) => Input::NotReplied(attempt, failure),
-                        });
-                    }
-                    Effect::Charge(rate, launch) => {
-                        let charged = self.charge(&rate);
-                        input = Some(Input::Charged(launch, charged));
-                    }
-                    Effect::Spare(rate, why) => self.spare(&rate, why),
-                    Effect::Execute(flight) => input = Some(self.execute(flight).await),
-                }
-            }
-        }
-        let defect = ErrorObject::new(Code::InternalError, "the call ended without an answer");
-        Answer::error(self.parts(), &defect)
-    }
-
-    /// One input for the machine, which is locked no longer than that.
-    fn take(&self, slot: &Slot, input: Input) -> Vec<Effect> {
-        let now = self.now();
-        slot.touch(now);
-        let mut session = slot.session();
-        let effects = session.step(self.parts(), now, input);
-        slot.weigh(session.held_bytes());
-        effects
-    }
-
-    /// Counts one more call of an action, or tells how many seconds to wait for that.
-    fn charge(&self, rate: &session::running::Rate) -> Result<(), u64> {
-        let access = self.parts.access();
-        let key = access.rate_key(&rate.caller, &rate.manifest, &rate.version, &rate.action);
-        self.rates.charge(access, key, &rate.limits, self.now())
-    }
-
-    /// A call that was not executed: it counts for nothing.
-    fn spare(&self, rate: &session::running::Rate, why: Uncharged) {
-        let access = self.parts.access();
-        let key = access.rate_key(&rate.caller, &rate.manifest, &rate.version, &rate.action);
-        self.rates.spare(access, key, &rate.limits, why, self.now());
-    }
-
-    async fn execute(&self, flight: Flight) -> Input {
-        let mut execution = Execution {
-            outcome: Ok(Value::Null),
-            side_effects: Vec::new(),
-            logs: None,
-        };
-        for call in &flight.calls {
-            let Execution {
-                outcome,
-                side_effects,
-                logs,
-            } = invoke::invoke(self, call).await;
-            execution.outcome = outcome;
-            execution.side_effects.extend(side_effects);
-            execution.logs = logs;
-        }
-        Input::Executed(flight, execution)
-    }
-
-    /// Makes room: sessions that expired, and were left alone as long again, are closed on their client's behalf.
-    fn tidy(&self, now: Timestamp) {
-        let second = now.as_second();
-        if second - self.tidied.load(Ordering::Relaxed) < TIDY_EVERY_SECONDS {
-            return;
-        }
-        self.tidied.store(second, Ordering::Relaxed);
-        let long_ago = self.idle_since(self.idle_since(now));
-        for slot in self.store.untouched_since(long_ago) {
-            let effects = {
-                let mut session = slot.session();
-                session.step(self.parts(), now, Input::LeftAlone);
-                session.step(self.parts(), now, Input::Close)
-            };
-            for effect in effects {
-                if let Effect::Archive(transcript) = effect {
-                    self.archive(&slot, transcript);
-                }
-            }
-        }
-    }
-
-    fn archive(&self, slot: &Slot, transcript: Arc<Value>) {
-        let owner = Arc::clone(slot.owner());
-        self.store.archive(slot.id(), Closed { owner, transcript });
-    }
-
-    fn idle_since(&self, now: Timestamp) -> Timestamp {
-        let idle =
-            SignedDuration::try_from(self.limits.session_idle).unwrap_or(SignedDuration::MAX);
-        now.checked_sub(idle).unwrap_or(Timestamp::MIN)
     }
 }
 

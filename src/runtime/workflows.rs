@@ -17,6 +17,7 @@ use super::invoke;
 use super::registry;
 use super::runtime::Runtime;
 use super::session::{Call, Execution};
+use super::telemetry;
 use crate::manifest::Manifest;
 use crate::model::ModelFailure;
 use crate::workflow::approvals::{self, Approvals, Claim, Kept, Known, Repeat, RepeatKey};
@@ -370,9 +371,19 @@ impl Runtime {
         let parts = self.parts();
         let mut input = Some(first);
         let mut executed = false;
+        let mut reached = 0;
+        if self.telemetry().is_some() {
+            telemetry::node_begins();
+        }
         while let Some(taken) = input.take() {
             let effects = workflow.step(&self.around(), taken);
             load.grow_to(workflow.held());
+            if let Some(telemetry) = self.telemetry() {
+                telemetry.nodes_reached(workflow.results(), &mut reached);
+                for error in workflow.refused_plans() {
+                    telemetry.plan_refused(None, error.code.name(), Some(&error.message));
+                }
+            }
             for effect in effects {
                 match effect {
                     Effect::Answer(answer) => return answer,
@@ -431,6 +442,9 @@ impl Runtime {
                             Ok(reply) => Input::Replied(reply),
                             Err(failure) => Input::NotReplied(failure),
                         });
+                        if self.telemetry().is_some() {
+                            telemetry::node_begins();
+                        }
                     }
                 }
             }
@@ -510,7 +524,10 @@ impl Runtime {
                 Ok(reply) => reply,
                 Err(failure) => return Ok(rules.plan_unavailable(&failure)),
             };
-            let judged = planning.judge(&self.around(), &reply.text, &manifest, intent, |_| Ok(()));
+            let judged = planning.judge(&self.around(), &reply, &manifest, intent, |_| Ok(()));
+            if let (Some(telemetry), Some(error)) = (self.telemetry(), planning.last_refusal()) {
+                telemetry.plan_refused(None, error.code.name(), Some(&error.message));
+            }
             match judged {
                 Judged::AskAgain => {}
                 Judged::GaveUp(error) => return Err(error),

@@ -280,3 +280,45 @@ fn every_schema_of_the_spec_compiles_and_knows_its_own_name() {
         assert!(named(name).is_some(), "{path} does not compile");
     }
 }
+
+#[test]
+fn a_reference_may_lead_to_the_meta_schema_of_any_known_dialect() {
+    let drafts = [
+        "http://json-schema.org/draft-04/schema#",
+        "http://json-schema.org/draft-06/schema#",
+        "http://json-schema.org/draft-07/schema#",
+        "https://json-schema.org/draft/2019-09/schema",
+        "https://json-schema.org/draft/2020-12/schema",
+    ];
+    for own in drafts {
+        for other in drafts {
+            let schema = compile(&json!({
+                "$schema": own,
+                "properties": {"shape": {"$ref": other}},
+            }));
+            let schema = schema.unwrap_or_else(|error| panic!("{own} to {other}: {error}"));
+            assert!(
+                schema.is_valid(&json!({"shape": {"type": "string"}})),
+                "{own} to {other}"
+            );
+            assert!(
+                !schema.is_valid(&json!({"shape": {"type": 3}})),
+                "{own} to {other}"
+            );
+        }
+    }
+    let within = json!({"properties": {"x": {"$schema": drafts[2], "type": "string"}}});
+    assert!(compile(&within).is_ok());
+}
+
+#[test]
+fn a_defect_is_told_once_at_its_place() {
+    let broken = json!({"properties": {"x": {"items": 3, "minimum": "1"}}});
+    let defects = check(&broken).expect_err("broken");
+    let mut places: Vec<&str> = defects
+        .iter()
+        .map(|defect| defect.pointer.as_str())
+        .collect();
+    places.sort_unstable();
+    assert_eq!(places, ["/properties/x/items", "/properties/x/minimum"]);
+}

@@ -1,11 +1,11 @@
-//! The store that forgets everything with its process.
+//! What is in memory, and forgotten with the process.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use super::{Closed, Full, Slot, Store};
+use super::{Closed, Full, Slot};
 use crate::runtime::held_bytes;
 
 /// Sessions and transcripts in memory, bounded in number and bytes.
@@ -55,26 +55,71 @@ impl Memory {
     }
 }
 
-impl Store for Memory {
-    fn insert(&self, slot: Arc<Slot>) -> Result<(), Full> {
+impl Memory {
+    /// Takes a new session in.
+    ///
+    /// # Errors
+    /// [`Full`] when no further session can be held.
+    pub fn insert(&self, slot: Arc<Slot>) -> Result<(), Full> {
         let mut shelves = self.shelves();
-        let held = shelves.held().saturating_add(slot.held());
-        if shelves.sessions.len() >= self.most_sessions || held > self.most_session_bytes {
-            return Err(Full);
-        }
+        self.room(&shelves, &slot)?;
         shelves.sessions.insert(slot.id().to_owned(), slot);
         Ok(())
     }
 
-    fn full(&self) -> bool {
+    /// Takes a session in that was read from a ledger; one that is there already is given back instead, since others may use it.
+    ///
+    /// # Errors
+    /// [`Full`] when no further session can be held.
+    pub fn adopt(&self, slot: Arc<Slot>) -> Result<Arc<Slot>, Full> {
+        let mut shelves = self.shelves();
+        if let Some(known) = shelves.sessions.get(slot.id()) {
+            return Ok(Arc::clone(known));
+        }
+        self.room(&shelves, &slot)?;
+        shelves
+            .sessions
+            .insert(slot.id().to_owned(), Arc::clone(&slot));
+        Ok(slot)
+    }
+
+    fn room(&self, shelves: &Shelves, slot: &Slot) -> Result<(), Full> {
+        let held = shelves.held().saturating_add(slot.held());
+        if shelves.sessions.len() >= self.most_sessions || held > self.most_session_bytes {
+            return Err(Full);
+        }
+        Ok(())
+    }
+
+    /// Whether the open sessions hold as much as they may together; none may grow then.
+    pub fn full(&self) -> bool {
         self.shelves().held() >= self.most_session_bytes
     }
 
-    fn get(&self, id: &str) -> Option<Arc<Slot>> {
+    /// The open session of this id.
+    pub fn get(&self, id: &str) -> Option<Arc<Slot>> {
         self.shelves().sessions.get(id).cloned()
     }
 
-    fn archive(&self, id: &str, closed: Closed) {
+    /// Lets a slot go; the ledger has the session.
+    pub fn forget(&self, slot: &Slot) {
+        let mut shelves = self.shelves();
+        let same = |known: &Arc<Slot>| std::ptr::eq(&**known, slot);
+        if shelves.sessions.get(slot.id()).is_some_and(same) {
+            shelves.sessions.remove(slot.id());
+        }
+    }
+
+    /// Lets sessions go that nobody uses and that were not called since; the ledger has them.
+    pub fn put_away(&self, before: Timestamp) {
+        // Nobody can get hold of a slot while the shelves are locked, so one reference is ours alone.
+        self.shelves()
+            .sessions
+            .retain(|_, slot| Arc::strong_count(slot) > 1 || slot.touched() >= before);
+    }
+
+    /// Takes a session out and keeps its transcript.
+    pub fn archive(&self, id: &str, closed: Closed) {
         let weight = held_bytes(&closed.transcript);
         let mut shelves = self.shelves();
         shelves.sessions.remove(id);
@@ -97,14 +142,16 @@ impl Store for Memory {
         }
     }
 
-    fn closed(&self, id: &str) -> Option<Closed> {
+    /// What is left of a closed session, while it is held.
+    pub fn closed(&self, id: &str) -> Option<Closed> {
         self.shelves()
             .transcripts
             .get(id)
             .map(|(closed, _)| closed.clone())
     }
 
-    fn untouched_since(&self, before: Timestamp) -> Vec<Arc<Slot>> {
+    /// The sessions that were not called since `before`.
+    pub fn untouched_since(&self, before: Timestamp) -> Vec<Arc<Slot>> {
         self.shelves()
             .sessions
             .values()

@@ -1,41 +1,25 @@
-//! Where sessions live, behind a trait so that another store can take the place of the memory.
+//! Where sessions live: in memory while they are used, and in a [`Ledger`] where they are to outlive the process.
 
+mod file;
+pub mod ledger;
 mod memory;
+#[cfg(test)]
+pub(crate) mod plain;
 
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::Mutex as TurnLock;
+use tokio::sync::watch;
 
 use crate::runtime::Session;
+use crate::runtime::session::replay::Tail;
 
+pub use file::{File, OpenError};
+pub use ledger::{Ledger, LedgerError};
 pub use memory::Memory;
-
-/// Sessions and the transcripts of closed ones.
-pub trait Store: Send + Sync + 'static {
-    /// Keeps a new session.
-    ///
-    /// # Errors
-    /// [`Full`] when no further session can be kept.
-    fn insert(&self, slot: Arc<Slot>) -> Result<(), Full>;
-
-    /// Whether the open sessions hold as much as they may together; none may grow then.
-    fn full(&self) -> bool;
-
-    /// The open session of this id.
-    fn get(&self, id: &str) -> Option<Arc<Slot>>;
-
-    /// Takes a session out and keeps its transcript.
-    fn archive(&self, id: &str, closed: Closed);
-
-    /// What is left of a closed session, while it is kept.
-    fn closed(&self, id: &str) -> Option<Closed>;
-
-    /// The sessions that were not touched since `before`.
-    fn untouched_since(&self, before: Timestamp) -> Vec<Arc<Slot>>;
-}
 
 /// No further session can be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +42,22 @@ pub struct Slot {
     turn: TurnLock<()>,
     session: Mutex<Session>,
     touched: AtomicI64,
+    noted: AtomicI64,
     held: AtomicUsize,
+    trail: Mutex<Trail>,
+    gone: AtomicBool,
+    changes: watch::Sender<u64>,
+}
+
+/// How a session stands to its rows in the ledger; without a ledger nothing of it is used.
+#[derive(Debug, Default)]
+pub struct Trail {
+    /// Number of the last row that the ledger keeps and the session has taken.
+    pub last: u64,
+    /// Rows that the session has taken and the ledger does not keep yet.
+    pub unwritten: Vec<String>,
+    /// What the rows of others left it waiting for.
+    pub tail: Tail,
 }
 
 impl Slot {
@@ -71,6 +70,10 @@ impl Slot {
             held: AtomicUsize::new(session.held_bytes()),
             session: Mutex::new(session),
             touched: AtomicI64::new(now.as_millisecond()),
+            noted: AtomicI64::new(now.as_millisecond()),
+            trail: Mutex::default(),
+            gone: AtomicBool::new(false),
+            changes: watch::Sender::new(0),
         }
     }
 
@@ -114,5 +117,41 @@ impl Slot {
     /// When something was called last.
     pub fn touched(&self) -> Timestamp {
         Timestamp::from_millisecond(self.touched.load(Ordering::Relaxed)).unwrap_or(Timestamp::MAX)
+    }
+
+    /// How the session stands to the ledger; held for moments only.
+    pub fn trail(&self) -> MutexGuard<'_, Trail> {
+        self.trail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the ledger is to hear that the session was called, since it last did so long ago; if so, it counts as told.
+    pub fn to_be_noted(&self, now: Timestamp, every: jiff::SignedDuration) -> bool {
+        let before = self.noted.load(Ordering::Relaxed);
+        let due = now.as_millisecond().saturating_sub(before) >= i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
+        if due {
+            self.noted.store(now.as_millisecond(), Ordering::Relaxed);
+        }
+        due
+    }
+
+    /// Gives the slot up: what is in memory may not be what the ledger keeps. Whoever waits for a turn looks the session up
+    /// anew.
+    pub fn give_up(&self) {
+        self.gone.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the slot was given up.
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
+    }
+
+    /// Tells those who watch that something of the session changed.
+    pub fn announce(&self) {
+        self.changes.send_modify(|number| *number += 1);
+    }
+
+    /// Hears of changes from now on; ends when the session is over.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mock_services::ModelWire;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -25,6 +26,8 @@ pub struct Capabilities {
     pub cannot: BTreeMap<String, String>,
     /// Whether it asks the scripted model; one that asks a model of its own is judged as in production.
     pub model: bool,
+    /// The wire in which it asks that model.
+    pub wire: ModelWire,
     /// Whether its clock can be moved.
     pub clock: bool,
     /// Whether there is a folder that it shares with the harness.
@@ -50,6 +53,7 @@ impl Capabilities {
             delivered: false,
             cannot: BTreeMap::new(),
             model: true,
+            wire: ModelWire::default(),
             clock: false,
             files: false,
             objects: true,
@@ -112,6 +116,12 @@ pub fn applicability(
             "the case moves the clock, and the target offers none that can be moved".to_owned(),
         );
     }
+    if !case.wires.is_empty() && !case.wires.contains(&capabilities.wire) {
+        return Applicability::NotApplicable(format!(
+            "the case is about another wire of the model than {}, which the target speaks",
+            capabilities.wire
+        ));
+    }
     if let Some(reason) = missing_root(case, capabilities) {
         return Applicability::NotApplicable(reason);
     }
@@ -167,14 +177,14 @@ fn missing_root(case: &Case, capabilities: &Capabilities) -> Option<String> {
     };
     if let Some(scheme) = SCHEMES
         .into_iter()
-        .find(|scheme| case.has_root(scheme) && !offers(scheme))
+        .find(|scheme| !offers(scheme) && case.has_root(scheme))
     {
         return Some(format!("the target offers no roots of scheme {scheme}"));
     }
-    if case.shares_files() && !capabilities.files {
+    if !capabilities.files && case.shares_files() {
         return Some("the case needs a folder that the target shares with the harness".to_owned());
     }
-    (case.has_root("s3") && !capabilities.objects)
+    (!capabilities.objects && case.has_root("s3"))
         .then(|| "the target was not told where the mock object store is".to_owned())
 }
 

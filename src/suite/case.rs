@@ -9,6 +9,7 @@ mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mock_services::ModelWire;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -43,6 +44,9 @@ pub struct Case {
     /// Extensions of the draft that the target must not offer: the case is about refusing what belongs to them.
     #[serde(default)]
     pub without: Vec<Extension>,
+    /// The wires of the model that the case is about; it does not apply to a target that speaks another.
+    #[serde(default)]
+    pub wires: Vec<ModelWire>,
     /// What is registered before the first step.
     pub manifest: ManifestChoice,
     /// Defaults for the body of `open`.

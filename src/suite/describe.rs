@@ -9,6 +9,7 @@ use super::applicability::{Applicability, Capabilities, applicability};
 use super::case::{Case, Summary};
 use super::matrix::Mutant;
 use super::options::{Options, select};
+use super::report::text::one_line;
 use super::verdict::RunError;
 use crate::requirement::{Registry, Requirement};
 
@@ -58,7 +59,8 @@ pub fn explain<'a>(
             [first, .., last] => format!("there are {first} to {last}"),
         };
         return Err(RunError::Usage(format!(
-            "there is no requirement '{id}'; {hint}"
+            "there is no requirement '{}'; {hint}",
+            one_line(&id)
         )));
     };
     Ok(Explanation {
@@ -188,7 +190,8 @@ pub fn find<'c>(id: &str, cases: &'c [Case]) -> Result<&'c Case, RunError> {
     match near.as_slice() {
         [one] => Ok(one),
         [] => Err(RunError::Usage(format!(
-            "there is no case '{id}'; see oap-conform list"
+            "there is no case '{}'; see oap-conform list",
+            one_line(id)
         ))),
         several => {
             let ids: Vec<&str> = several
@@ -197,7 +200,8 @@ pub fn find<'c>(id: &str, cases: &'c [Case]) -> Result<&'c Case, RunError> {
                 .map(|case| case.id.as_str())
                 .collect();
             Err(RunError::Usage(format!(
-                "'{id}' fits several cases; name one: {}",
+                "'{}' fits several cases; name one: {}",
+                one_line(id),
                 ids.join(", ")
             )))
         }

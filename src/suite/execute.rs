@@ -206,7 +206,7 @@ impl Walk<'_> {
         if self.bench.delivered {
             // It was started with the manifest, which may not show anywhere; that it is well is the least it has to say.
             let exchange = self.send(HttpRequest::new("GET", "/healthz")).await;
-            self.note_document(&manifest.document);
+            self.note_manifest();
             self.observed.control = Control {
                 problem: health_problem(&exchange),
                 exchanges: vec![exchange],
@@ -220,7 +220,7 @@ impl Walk<'_> {
             request.default_header("authorization", &authorization);
         }
         let exchange = self.send(request).await;
-        self.note_document(&manifest.document);
+        self.note_manifest();
         self.observed.control = Control {
             problem: control_problem(&exchange, &manifest),
             exchanges: vec![exchange],
@@ -487,6 +487,15 @@ impl Walk<'_> {
                 self.observed.transcript = Some(transcript.clone());
             }
         }
+    }
+
+    /// Notes the case's own manifest, whose digest is known.
+    fn note_manifest(&mut self) {
+        let manifest = &self.observed.manifest;
+        let form = prepare::snake_case(&manifest.document);
+        self.observed
+            .documents
+            .insert(manifest.digest.clone(), form);
     }
 
     fn note_document(&mut self, document: &Value) {

@@ -1,5 +1,7 @@
 //! Tokens of the test environment: made here for each caller of a case, good and bad ones (`spec/harness.md`, section 6).
 
+use std::sync::LazyLock;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
@@ -23,6 +25,10 @@ const VALID: i64 = 3600;
 
 /// The seed of the Ed25519 key with which the harness signs.
 pub const ED25519_SEED: [u8; 32] = [7; 32];
+
+/// The pair of that seed, which is a constant of the right length; made once, since that costs as much as signing.
+static PAIR: LazyLock<Option<Ed25519KeyPair>> =
+    LazyLock::new(|| Ed25519KeyPair::from_seed_unchecked(&ED25519_SEED).ok());
 
 /// What tokens are made with.
 #[derive(Clone, PartialEq, Eq)]
@@ -59,11 +65,9 @@ pub struct Caller {
 
 /// The public Ed25519 key that belongs to [`ED25519_SEED`], in base64url as targets are given it.
 pub fn ed25519_public_key() -> String {
-    // The seed is a constant of the right length.
-    Ed25519KeyPair::from_seed_unchecked(&ED25519_SEED).map_or_else(
-        |_| String::new(),
-        |pair| URL_SAFE_NO_PAD.encode(pair.public_key().as_ref()),
-    )
+    PAIR.as_ref().map_or_else(String::new, |pair| {
+        URL_SAFE_NO_PAD.encode(pair.public_key().as_ref())
+    })
 }
 
 /// The caller of this name in a case; `now` is the target's time in seconds since 1970.
@@ -164,13 +168,15 @@ fn sign(signer: Signer, keys: &Keys, text: &[u8]) -> Vec<u8> {
         let key = hmac::Key::new(hmac::HMAC_SHA256, key);
         hmac::sign(&key, text).as_ref().to_vec()
     };
-    let pair = Ed25519KeyPair::from_seed_unchecked(&ED25519_SEED);
-    match (signer, pair) {
-        (Signer::Hs256, _) => hs256(keys.hs256.as_bytes()),
-        (Signer::WrongKey, _) => hs256(WRONG_KEY),
-        (Signer::Hs256WithPublicKey, Ok(pair)) => hs256(pair.public_key().as_ref()),
-        (Signer::Ed25519, Ok(pair)) => pair.sign(text).as_ref().to_vec(),
-        _ => Vec::new(),
+    let pair = || PAIR.as_ref();
+    match signer {
+        Signer::Hs256 => hs256(keys.hs256.as_bytes()),
+        Signer::WrongKey => hs256(WRONG_KEY),
+        Signer::Hs256WithPublicKey => {
+            pair().map_or_else(Vec::new, |pair| hs256(pair.public_key().as_ref()))
+        }
+        Signer::Ed25519 => pair().map_or_else(Vec::new, |pair| pair.sign(text).as_ref().to_vec()),
+        Signer::None => Vec::new(),
     }
 }
 

@@ -4,6 +4,9 @@
 //! element. The eight are objects with one `$` member: `$exact`, `$type`, `$absent`, `$pattern`, `$any_of`, `$has`, `$not`,
 //! `$between`.
 
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+
 use regex::Regex;
 use serde_json::{Map, Value};
 
@@ -12,6 +15,8 @@ use crate::json;
 /// Longest regular expression, in bytes; its compiled size is bounded too.
 const MOST_PATTERN: usize = 4096;
 const MOST_COMPILED: usize = 1 << 20;
+/// Most regular expressions that are kept compiled.
+const MOST_KEPT: usize = 256;
 
 /// One difference between what was expected and what was observed.
 #[derive(Debug, Clone, PartialEq)]
@@ -384,9 +389,7 @@ fn operator(name: &str, operand: &Value, pointer: &str) -> Result<Matcher, Match
             }),
         ("$type", _) => Err(refuse(pointer, "$type takes the name of a type")),
         ("$pattern", Value::String(text)) if text.len() <= MOST_PATTERN => {
-            regex::RegexBuilder::new(text)
-                .size_limit(MOST_COMPILED)
-                .build()
+            pattern(text)
                 .map(Matcher::Pattern)
                 .map_err(|_| refuse(pointer, "$pattern is no regular expression of the crate regex, which has no lookaround; mend it"))
         }
@@ -423,6 +426,26 @@ fn operator(name: &str, operand: &Value, pointer: &str) -> Result<Matcher, Match
             ),
         )),
     }
+}
+
+/// The regular expression of a text. The first ones are kept: compiling takes longer than matching, and the same few stand in
+/// most cases.
+fn pattern(text: &str) -> Result<Regex, regex::Error> {
+    static KEPT: RwLock<Option<HashMap<String, Regex>>> = RwLock::new(None);
+    let kept = KEPT.read().unwrap_or_else(PoisonError::into_inner);
+    if let Some(made) = kept.as_ref().and_then(|kept| kept.get(text)) {
+        return Ok(made.clone());
+    }
+    drop(kept);
+    let made = regex::RegexBuilder::new(text)
+        .size_limit(MOST_COMPILED)
+        .build()?;
+    let mut kept = KEPT.write().unwrap_or_else(PoisonError::into_inner);
+    let kept = kept.get_or_insert_default();
+    if kept.len() < MOST_KEPT {
+        kept.insert(text.to_owned(), made.clone());
+    }
+    Ok(made)
 }
 
 fn refuse(pointer: &str, message: impl Into<String>) -> MatcherError {

@@ -3,23 +3,32 @@
 //!
 //! What it cannot show is not observed, so the verdict on it is at most "incomplete".
 
+mod allowed;
+mod answers;
 mod cases;
+mod course;
 mod effects;
 mod errors;
 mod findings;
 mod head;
 mod ledger;
 mod lines;
+#[cfg(test)]
+mod mutations;
 mod order;
 mod people;
+mod prompts;
 mod read;
+mod refusals;
 mod rules;
+mod sent;
 mod session;
 mod settle;
 mod shapes;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod times;
 mod turns;
 mod verify;
 

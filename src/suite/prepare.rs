@@ -1,10 +1,14 @@
 //! Manifests of a case: a fixture, its changes, a name of its own, and endpoints that lead to the mocks. Raw values only.
 
+mod fixtures;
+
 use serde_json::{Map, Value};
 
 use super::case::Changes;
 use super::substitute::substitute_token;
-use crate::{embedded, json};
+use crate::json;
+
+pub use fixtures::{fixture, fixture_holds};
 
 /// Origins that fixtures print, and the service that stands in for each.
 const PRINTED: [(&str, usize); 3] = [
@@ -82,25 +86,6 @@ pub fn control() -> Value {
             "output_schema": {"type": "object"}
         }]
     })
-}
-
-/// The fixture of that name in `fixtures/manifests/valid/`.
-///
-/// # Errors
-/// When there is none, or it is not JSON.
-pub fn fixture(name: &str) -> Result<Value, PrepareError> {
-    let path = format!("fixtures/manifests/valid/{name}.json");
-    let Some(text) = embedded::text(&path) else {
-        return Err(PrepareError(format!(
-            "there is no {path}; name a fixture that exists"
-        )));
-    };
-    json::read(
-        text.as_bytes(),
-        &json::Limits::DOCUMENT,
-        json::Duplicates::Refuse,
-    )
-    .map_err(|error| PrepareError(format!("{path}: {error}")))
 }
 
 /// Applies changes to a document, then readies it.

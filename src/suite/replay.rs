@@ -82,6 +82,11 @@ impl Replay {
         self.told(differences)
     }
 
+    /// The observation after the last step; `None`: the replay has ended, because a step could not be replayed.
+    pub fn observation(&self) -> Option<&Value> {
+        (self.left > 0).then_some(&self.observation)
+    }
+
     /// Says where the last observation is not the final one.
     pub fn end(mut self, last: Option<&Value>) -> Vec<Difference> {
         let mut differences = Vec::new();

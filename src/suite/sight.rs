@@ -1,15 +1,16 @@
 //! What was observed, in the form that matchers are applied to (`conformance/README.md`).
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use mock_services::{Call, Service, prompt_text};
+use mock_services::{Call, Service, prompt_messages, prompt_text};
 use serde_json::{Map, Value, json};
 
 use super::observed::Observed;
 use super::target::Answer;
 
 /// Most places of a prompt at which an observation is looked for.
-const MOST_STARTS: usize = 200;
+const MOST_STARTS: usize = 4_096;
 
 /// What one answer is to matchers.
 pub fn answer_value(answer: &Answer) -> Value {
@@ -61,7 +62,7 @@ pub fn model_request(call: &Call) -> Value {
         "auth": call.auth,
         "body": call.body,
         "text": prompt_text(&call.body),
-        "messages": call.body.get("messages").cloned().unwrap_or(Value::Null),
+        "messages": prompt_messages(&call.body),
         "observation": shown_observation(call),
     })
 }
@@ -71,36 +72,61 @@ pub fn model_request(call: &Call) -> Value {
 /// What a refused reply or a schema holds is not mistaken for it: only an observation has all three members.
 fn shown_observation(call: &Call) -> Value {
     let text = prompt_text(&call.body).unwrap_or_default();
-    let mut rest = text.as_str();
-    for _ in 0..MOST_STARTS {
-        let Some(start) = rest.find('{') else {
-            break;
-        };
-        rest = &rest[start..];
-        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
-        match values.next() {
-            Some(Ok(value)) => {
-                if let Some(found) = observation_in(&value) {
-                    return found.clone();
-                }
-                rest = &rest[values.byte_offset()..];
-            }
-            _ => rest = &rest[1..],
-        }
-    }
-    Value::Null
+    let (found, _) = observations_in(&text, 1);
+    found
+        .into_iter()
+        .next()
+        .map_or(Value::Null, |(_, observation)| observation)
 }
 
-/// The outermost object that has the members of an observation.
-fn observation_in(value: &Value) -> Option<&Value> {
+/// The observations that a text shows as JSON texts, `most` of them at most, each with the place of the JSON text that it is or is
+/// within; `false`: the text was not searched to its end.
+pub(super) fn observations_in(text: &str, most: usize) -> (Vec<(Range<usize>, Value)>, bool) {
+    let mut found = Vec::new();
+    let mut at = 0;
+    for _ in 0..MOST_STARTS {
+        let Some(start) = text.get(at..).and_then(|rest| rest.find('{')) else {
+            return (found, true);
+        };
+        at += start;
+        let rest = text.get(at..).unwrap_or_default();
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
+        let Some(Ok(value)) = values.next() else {
+            at += 1;
+            continue;
+        };
+        let end = at + values.byte_offset();
+        collect(value, &(at..end), &mut found);
+        if found.len() >= most {
+            found.truncate(most);
+            return (found, false);
+        }
+        at = end;
+    }
+    (found, false)
+}
+
+/// The outermost objects that have the members of an observation.
+fn collect(value: Value, place: &Range<usize>, found: &mut Vec<(Range<usize>, Value)>) {
     match value {
-        Value::Object(members) => ["timestamp", "user_context", "environment"]
-            .iter()
-            .all(|name| members.contains_key(*name))
-            .then_some(value)
-            .or_else(|| members.values().find_map(observation_in)),
-        Value::Array(elements) => elements.iter().find_map(observation_in),
-        _ => None,
+        Value::Object(members)
+            if ["timestamp", "user_context", "environment"]
+                .iter()
+                .all(|name| members.contains_key(*name)) =>
+        {
+            found.push((place.clone(), Value::Object(members)));
+        }
+        Value::Object(members) => {
+            for (_, member) in members {
+                collect(member, place, found);
+            }
+        }
+        Value::Array(elements) => {
+            for element in elements {
+                collect(element, place, found);
+            }
+        }
+        _ => {}
     }
 }
 

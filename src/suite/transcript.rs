@@ -3,7 +3,7 @@
 pub(super) mod entries;
 pub mod generate;
 
-use mock_services::Service;
+use mock_services::{Service, prompt_messages};
 use serde_json::{Value, json};
 
 use super::matcher::{Difference, absent, same};
@@ -251,7 +251,7 @@ impl Check<'_> {
             .calls
             .iter()
             .filter(|call| call.service == Service::Model)
-            .map(|call| call.body.get("messages").cloned().unwrap_or(Value::Null))
+            .map(|call| prompt_messages(&call.body).map_or(Value::Null, Value::Array))
             .collect();
         let turns = self.array("turns").to_vec();
         if turns.len() != prompts.len() {

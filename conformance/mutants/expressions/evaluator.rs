@@ -136,7 +136,7 @@ impl Flawed {
                 let resolved = members
                     .iter()
                     .map(|(name, member)| Ok((name.clone(), self.resolve(member, roots)?)));
-                Value::Object(resolved.collect::<Result<_, _>>()?)
+                Value::Object(resolved.collect::<Result<_, ErrorObject>>()?)
             }
             other => other.clone(),
         })

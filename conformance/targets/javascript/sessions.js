@@ -19,6 +19,8 @@ const MAX_WAITING = 256;
 const MAX_RECORD = 256 * 1048576;
 const MAX_CLOSED = 512 * 1048576;
 const DAY = 24 * 3600 * 1000;
+/** Seconds that a Retry-After of the model is heeded for. */
+const LONGEST_REST = 3600;
 const FINISHED = new Set(['completed', 'max_steps_reached', 'failed', 'expired']);
 
 const now = () => new Date().toISOString();
@@ -86,6 +88,7 @@ class Session {
     this.status = 'active';
     this.startedAt = now();
     this.touched = Date.now();
+    this.restsUntil = 0;
     this.turns = [];
     this.steps = [];
     this.interventions = [];
@@ -229,6 +232,8 @@ export class Sessions {
         return session.answer(null);
       }
       if (session.recorded > MAX_RECORD) throw new ApiError('capacity_exceeded', 'the record of the session is full');
+      const left = Math.ceil((session.restsUntil - Date.now()) / 1000);
+      if (left > 0) throw new ApiError('llm_unavailable', 'the model asked to be left alone for some time', { headers: { 'Retry-After': String(left) } });
       const startedAt = now();
       const shown = obj({ ...session.observation, timestamp: startedAt });
       const { plan, turn, refusals } = await this.askForPlan(session, shown);
@@ -251,11 +256,14 @@ export class Sessions {
       session.recorded += messages.recorded.reduce((n, m) => n + m.content.length, answer.reply?.length ?? 0);
       if (answer.error) {
         turn.error = answer.error;
+        session.restsUntil = Date.now() + Math.min(answer.retryAfter ?? 0, LONGEST_REST) * 1000;
         const headers = answer.retryAfter === undefined ? {} : { 'Retry-After': String(answer.retryAfter) };
         throw new ApiError('llm_unavailable', answer.error.message, { headers });
       }
       Object.assign(turn, { reply: answer.reply, usage: answer.usage, finish_reason: answer.finishReason });
-      const { plan, error } = readPlan(answer.reply);
+      const { plan, error } = answer.finishReason === 'length'
+        ? { error: errorObject('invalid_plan', 'the reply was cut off at its longest length; send a shorter plan') }
+        : readPlan(answer.reply);
       const refused = error ?? this.checkPlan(session, plan);
       if (!refused) return { plan: mapStrings(plan, this.redact), turn };
       turn.refused = [refused];

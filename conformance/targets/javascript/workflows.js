@@ -438,7 +438,9 @@ export class Workflows {
       const { sent } = this.model.workflowMessages(contract, goal, state, refusals, mayBeEmpty);
       const answer = await this.model.ask(sent);
       if (answer.error) return answer;
-      const plan = this.readPlan(answer.reply, resolver, mayBeEmpty);
+      const plan = answer.finishReason === 'length'
+        ? { error: errorObject('invalid_plan', 'the reply was cut off at its longest length; send a shorter plan') }
+        : this.readPlan(answer.reply, resolver, mayBeEmpty);
       if (!plan.error) return plan;
       refusals.push({ reply: answer.reply, errors: [plan.error] });
     }

@@ -65,6 +65,10 @@ pub(super) enum RawModelFault {
     Truncated,
     NotJson,
     EmptyChoices,
+    Unfinished,
+    Garbage,
+    Empty,
+    WrongType,
 }
 
 #[derive(Deserialize)]

@@ -10,3 +10,4 @@ mod objects;
 mod scale;
 mod scripts;
 mod services;
+mod wires;

@@ -11,7 +11,7 @@ use super::validate::told;
 use crate::cli::failure::Failure;
 use crate::cli::output::show;
 use crate::diagnostic::Violation;
-use crate::document::{Document, format};
+use crate::document::{Document, format, numbers};
 use crate::manifest::{self, layout};
 use crate::requirement::Profile;
 use crate::runtime::parts::Reference;
@@ -22,7 +22,7 @@ const AFTER_HELP: &str = "\
 Exit codes: 0 converted, 1 the document is not valid or the other spelling cannot say it, 2 it cannot be read.
 
 snake and jsonld are the two spellings of a manifest. Both have the same digest, which is compared before anything is \
-printed: what the other spelling cannot say is refused. The JSON-LD spelling refers to the published context; names of \
+printed: what the other spelling cannot say is refused, and so is a number with more digits than can be kept. The JSON-LD spelling refers to the published context; names of \
 other vocabularies stay, the contexts that declared them do not. A manifest that has the spelling already stays as it is. \
 node and plan turn a session's action plan into a node of a workflow and back, where both can say the same. \
 Printed is JSON; YAML is read.
@@ -115,6 +115,13 @@ impl Convert {
         match self.to.convert(&document) {
             Err(violations) => (Judged::new(source, &document, violations), None),
             Ok(done) => {
+                let changed = match done.text == document.text() {
+                    true => Vec::new(),
+                    false => inexact(&document),
+                };
+                if !changed.is_empty() {
+                    return (Judged::new(source, &document, changed), None);
+                }
                 let mut judged = Judged::new(source, &document, Vec::new());
                 judged = judged.with("converted", done.value);
                 judged = match done.digest {
@@ -175,6 +182,19 @@ impl To {
         };
         Ok(done(respelled, &layout::MANIFEST, Some(manifest.digest)))
     }
+}
+
+/// Numbers that would be other ones in the converted document.
+fn inexact(document: &Document) -> Vec<Violation> {
+    let places = numbers::inexact(document).into_iter();
+    places
+        .take(manifest::MAX_VIOLATIONS)
+        .map(|place| {
+            let message =
+                "this number cannot be kept exactly; write it with fewer digits, or as a text";
+            Violation::new(place, "inexact_number", message)
+        })
+        .collect()
 }
 
 fn done(value: Value, shape: &'static format::Shape, digest: Option<String>) -> Done {

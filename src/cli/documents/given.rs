@@ -11,7 +11,8 @@ use crate::cli::failure::{Failure, read_bounded};
 use crate::cli::harness;
 use crate::cli::output::show;
 use crate::diagnostic::Violation;
-use crate::document::{Document, Format, Limits, Place};
+use crate::document::{BYTE_ORDER_MARK, Document, Format, Limits, Place, ReadError};
+use crate::suite::report::text::{cut, one_line};
 use crate::suite::verdict::ExitCode;
 
 /// Bounds of a document by the protocol, with no more values than 256 MiB of memory have room for in any work on them.
@@ -88,15 +89,17 @@ impl Source {
         }
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
-            Unread::new(
-                "invalid_utf8",
-                format!("byte {at} is not UTF-8; save it as UTF-8"),
-            )
+            let error = ReadError::not_utf8(error.as_bytes(), at);
+            Unread::new(error.code, error.message)
         })?;
         let format = match self.file() {
             Some(path) => Format::of(path),
             None => Format::guess(&text),
         };
+        if format == Format::Json && text.starts_with(BYTE_ORDER_MARK) {
+            let message = "a byte order mark stands before the text; save it without one";
+            return Err(Unread::new("byte_order_mark", message));
+        }
         if format == Format::Json && holds_more_values_than(&text, limits.values) {
             let message = format!(
                 "it has more than {} values, and no more are read",
@@ -277,7 +280,8 @@ impl Judged {
             let message = tame(&violation.message);
             format!(
                 "{}{place}: {kind}: {message} [{}]{at}\n",
-                self.path, violation.rule
+                one_line(&self.path),
+                one_line(&violation.rule)
             )
         };
         let errors = self.violations.iter().map(|placed| line(placed, "error"));
@@ -289,7 +293,8 @@ impl Judged {
     pub fn text(&self) -> String {
         let mut text = self.complaints();
         if self.is_valid() {
-            text.push_str(&format!("{}: {}\n", self.path, self.line));
+            let (path, line) = (one_line(&self.path), one_line(&self.line));
+            text.push_str(&format!("{path}: {line}\n"));
         }
         text
     }
@@ -399,16 +404,8 @@ fn values(placed: &[Placed]) -> Value {
     placed.iter().map(value).collect()
 }
 
-/// A stranger's text that does nothing to a terminal, and is not too long to read.
+/// A stranger's text that does nothing to a terminal or a pipeline, and is not too long to read.
 fn tame(text: &str) -> String {
     const LONGEST: usize = 400;
-    let mut tame: String = text
-        .chars()
-        .take(LONGEST)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect();
-    if text.chars().nth(LONGEST).is_some() {
-        tame.push('…');
-    }
-    tame
+    cut(one_line(text), LONGEST)
 }

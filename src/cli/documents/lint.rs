@@ -34,7 +34,8 @@ const CONFIG: &str = "oap-lint.toml";
 
 const AFTER_HELP: &str = "\
 Without a path it looks through the current folder. Of folders it takes the .json, .yaml and .yml files
-that look like one of the kinds, and oap-target.toml; hidden folders, node_modules and target are passed over.
+that look like one of the kinds, nearly do, are called oap-*.* or *.oap.*, or do not read at all, and oap-target.toml; others are
+counted. Hidden folders, node_modules and target are passed over.
 
   oap-conform lint agents/ --preset strict
   oap-conform lint manifest.json --fix
@@ -68,7 +69,7 @@ pub(in crate::cli) struct Lint {
     /// The configuration [default: ./oap-lint.toml if it is there]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Pass over files that look like none of the kinds, even where they are named
+    /// Pass over files that look like none of the kinds, or do not read, even where they are named
     #[arg(long)]
     skip_unknown: bool,
     /// Mend what can be mended without a change of meaning
@@ -212,7 +213,11 @@ impl Lint {
                 "the standard input cannot be mended; give a file, or add --diff",
             ));
         }
-        let (looked, mut unreadable) = look::all(&files, &ask)?;
+        let look::All {
+            looked,
+            mut unreadable,
+            unknown,
+        } = look::all(&files, &ask)?;
         let mut reports: Vec<FileReport> = Vec::with_capacity(looked.len() + 1);
         let mut scores: Vec<Score> = Vec::with_capacity(looked.len());
         let mut used = std::collections::BTreeSet::new();
@@ -227,12 +232,20 @@ impl Lint {
         let whole = files.iter().any(|file| !file.is_named());
         let unused: Vec<Shown> = look::unused_entries(&ask, &used, &names, whole)
             .into_iter()
-            .map(|finding| Shown::new(&finding, &config_text, &Lines::of(&config_text), None))
+            .map(|finding| {
+                Shown::new(
+                    &finding,
+                    &config_text,
+                    &config_text,
+                    &Lines::of(&config_text),
+                    None,
+                )
+            })
             .collect();
         if !unused.is_empty() {
             reports.push(FileReport::of_config(&config_path, unused));
         }
-        let report = Report::new(reports, unreadable, &ask, Score::overall(scores));
+        let report = Report::new(reports, unreadable, unknown, &ask, Score::overall(scores));
         self.write(&report)?;
         Ok(self.verdict(&report))
     }

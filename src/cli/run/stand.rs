@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use mock_services::MockServices;
+use mock_services::{MockServices, ModelWire};
 
 use super::ground::{self, Facts, Ground};
-use super::target::{Chosen, Own};
+use super::target::{Asking, Chosen, Own};
 use crate::cli::failure::Failure;
 use crate::cli::harness;
+use crate::model::Wire;
 use crate::mutants::{self, Standing};
 use crate::runtime::{self, Reference, Running};
 use crate::selftest;
@@ -44,19 +45,22 @@ impl Stand {
     /// Starts what is to be started, and waits until it is ready.
     pub async fn up(chosen: Chosen) -> Result<Self, Failure> {
         match chosen {
-            Chosen::Reference => Self::built_in(None).await,
-            Chosen::Mutant(name) => Self::built_in(Some(&name)).await,
+            Chosen::Reference(asking) => Self::built_in(None, asking).await,
+            Chosen::Mutant(name, asking) => Self::built_in(Some(&name), asking).await,
             Chosen::Own(own) => Self::own(*own).await,
         }
     }
 
     /// Starts the reference, or a mutant.
-    async fn built_in(mutant: Option<&str>) -> Result<Self, Failure> {
+    async fn built_in(mutant: Option<&str>, asking: Asking) -> Result<Self, Failure> {
         let mocks = ground::mocks(mock_services::Options::default()).await?;
         let folder = Temporary::new().map_err(Failure::harness)?;
         let files = folder.files().clone();
         harness::prepare_sandbox().await?;
-        let config = selftest::with_roots(selftest::reference(&mocks), &files, &mocks);
+        let mut config = selftest::with_roots(selftest::reference(&mocks), &files, &mocks);
+        config.model.wire = wire(asking.wire);
+        config.model.base_url = mocks.model_url_of(asking.wire);
+        config.model.stream = asking.stream;
         let (kind, url, clock) = match mutant {
             None => {
                 let running = runtime::start(config, Arc::new(Reference))
@@ -81,7 +85,10 @@ impl Stand {
             kind,
             facts: Facts {
                 secrets: test_secrets(),
-                claims: Claims::default(),
+                claims: Claims {
+                    wire: asking.wire,
+                    ..Claims::default()
+                },
                 clock,
                 process: Some(Process::Own),
                 objects: true,
@@ -162,13 +169,22 @@ impl Stand {
 pub(super) fn searched(chosen: Chosen) -> Result<Vec<(String, String)>, Failure> {
     ground::searched(match chosen {
         Chosen::Own(own) => own.definition,
-        Chosen::Reference | Chosen::Mutant(_) => Definition::default(),
+        Chosen::Reference(_) | Chosen::Mutant(..) => Definition::default(),
     })
 }
 
 /// The secrets of the test environment, and of this one under the same names.
 pub(in crate::cli) fn of_the_environment() -> Result<Vec<(String, String)>, Failure> {
     ground::searched(Definition::default())
+}
+
+/// The mocks' wire, as the reference names it.
+fn wire(wire: ModelWire) -> Wire {
+    match wire {
+        ModelWire::OpenAi => Wire::OpenAi,
+        ModelWire::Anthropic => Wire::Anthropic,
+        ModelWire::Cohere => Wire::Cohere,
+    }
 }
 
 fn mutant_named(name: &str) -> Result<mutants::Mutant, Failure> {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use mock_services::ModelWire;
 
 use crate::cli::failure::{Failure, read_file};
 use crate::suite::target::definition::{
@@ -38,6 +39,12 @@ pub(in crate::cli) struct TargetChoice {
     /// Send this header with every request, its value taken from an environment variable; repeat for more
     #[arg(long, value_name = "HEADER=VARIABLE", value_parser = header, conflicts_with_all = ["mutant", "reference"])]
     header_env: Vec<(String, String)>,
+    /// Format in which the model is asked: openai, anthropic or cohere [default: what the target's definition says, else openai]
+    #[arg(long, value_name = "WIRE")]
+    model_wire: Option<ModelWire>,
+    /// Have the reference ask for replies as streams, or tell a runtime that is started to
+    #[arg(long)]
+    model_stream: bool,
     /// Where the scripted model listens, for a runtime at --url
     #[arg(long, value_name = "ADDR", requires = "url")]
     model_listen: Option<SocketAddr>,
@@ -65,11 +72,20 @@ pub(in crate::cli) struct TargetChoice {
 #[derive(Debug)]
 pub(in crate::cli) enum Chosen {
     /// The built-in reference.
-    Reference,
+    Reference(Asking),
     /// A broken one, by name.
-    Mutant(String),
+    Mutant(String, Asking),
     /// Somebody's own.
     Own(Box<Own>),
+}
+
+/// How a built-in target asks the model.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::cli) struct Asking {
+    /// The wire.
+    pub wire: ModelWire,
+    /// Whether replies are asked for as streams.
+    pub stream: bool,
 }
 
 /// Somebody's own target.
@@ -151,6 +167,7 @@ impl TargetChoice {
             let mut definition = Definition::of_command(words);
             definition.connect.headers_env = headers_env;
             definition.inject.clock = clock;
+            self.tell(&mut definition);
             definition.check_as("--command").map_err(Failure::usage)?;
             return Ok(Chosen::own(definition, here()));
         }
@@ -158,6 +175,7 @@ impl TargetChoice {
             let words = Words::split(words).map_err(Failure::usage)?;
             let mut definition = Definition::of_stdio(words);
             definition.inject.clock = clock;
+            self.tell(&mut definition);
             definition.check_as("--stdio").map_err(Failure::usage)?;
             return Ok(Chosen::own(definition, here()));
         }
@@ -172,6 +190,7 @@ impl TargetChoice {
             };
             definition.inject.clock = clock;
             definition.inject.files = self.files.clone().map(SharedFolder::At);
+            self.tell(&mut definition);
             return Ok(Chosen::Own(Box::new(Own {
                 definition,
                 folder: here(),
@@ -189,6 +208,7 @@ impl TargetChoice {
                 .map_err(|_| Failure::usage(format!("{} is not UTF-8", file.display())))?;
             let mut definition = Definition::parse(&text, file).map_err(Failure::usage)?;
             definition.connect.headers_env.extend(headers_env);
+            self.tell(&mut definition);
             let folder = match file.parent() {
                 Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
                 _ => here(),
@@ -200,10 +220,22 @@ impl TargetChoice {
                 "--header-env and --clock are for a runtime of your own; name it with --command, --url or --target",
             ));
         }
+        let asking = Asking {
+            wire: self.model_wire.unwrap_or_default(),
+            stream: self.model_stream,
+        };
         Ok(match &self.mutant {
-            Some(name) => Chosen::Mutant(name.clone()),
-            None => Chosen::Reference,
+            Some(name) => Chosen::Mutant(name.clone(), asking),
+            None => Chosen::Reference(asking),
         })
+    }
+
+    /// Puts into a definition how the model is asked, where that was said by option.
+    fn tell(&self, definition: &mut Definition) {
+        if let Some(wire) = self.model_wire {
+            definition.inject.model_wire = wire;
+        }
+        definition.inject.model_stream |= self.model_stream;
     }
 
     /// These options again, for the command that repeats a run.
@@ -225,6 +257,7 @@ impl TargetChoice {
         for (name, variable) in &self.header_env {
             add("--header-env", Some(format!("{name}={variable}")));
         }
+        add("--model-wire", self.model_wire.map(|wire| wire.to_string()));
         add("--model-listen", address(self.model_listen));
         add("--calendar-listen", address(self.calendar_listen));
         add("--objects-listen", address(self.objects_listen));
@@ -234,6 +267,7 @@ impl TargetChoice {
         add("--mutant", self.mutant.clone());
         for (flag, given) in [
             ("--reference", self.reference),
+            ("--model-stream", self.model_stream),
             ("--allow-destructive", self.allow_destructive),
         ] {
             if given {

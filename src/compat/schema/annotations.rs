@@ -127,6 +127,12 @@ impl<'v> Walk<'v, '_> {
                 }
             }
         }
+        // That of the whole is compared with the whole.
+        let whole = here.at.old == self.root.old || here.at.new == self.root.new;
+        if !whole && here.differs("$schema") {
+            let message = "another draft is named within the schema";
+            self.tell("dialect_changed", here, "$schema", message);
+        }
         let known = |name: &str| {
             ASSERTIONS.contains(&name)
                 || matches!(name, "then" | "else")

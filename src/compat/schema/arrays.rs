@@ -27,10 +27,12 @@ struct Elements<'v> {
     of_rest: &'static str,
 }
 
+const UNEVALUATED: &str = "unevaluatedItems";
+
 impl<'v> Elements<'v> {
     fn of(keywords: &'v Map<String, Value>) -> Self {
-        let closed = || match keywords.get("unevaluatedItems") {
-            Some(rest) => (rest, "unevaluatedItems"),
+        let closed = || match keywords.get(UNEVALUATED) {
+            Some(rest) => (rest, UNEVALUATED),
             None => (&ANYTHING, "items"),
         };
         // Up to 2019-09 an array of schemas stands under `items`.
@@ -58,6 +60,24 @@ impl<'v> Elements<'v> {
             of_rest,
         }
     }
+
+    /// Whether a keyword other than `unevaluatedItems` judges the others, so that none is left for it.
+    fn leaves_none(&self, keywords: &Map<String, Value>) -> bool {
+        self.of_rest != UNEVALUATED && keywords.contains_key(self.of_rest)
+    }
+}
+
+/// What became of `unevaluatedItems` or `unevaluatedProperties`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unevaluated {
+    /// It is the same.
+    Same,
+    /// What no other keyword knows is refused now.
+    Closed,
+    /// It is not refused any more.
+    Opened,
+    /// It is judged by another schema.
+    Other,
 }
 
 impl<'v> Walk<'v, '_> {
@@ -83,15 +103,6 @@ impl<'v> Walk<'v, '_> {
         }
         self.elements(here);
         self.contains(here);
-        let keyword = "unevaluatedItems";
-        if let Some((kind, message)) = self.unevaluated(here, keyword) {
-            let kind = match kind {
-                "closed" => "unevaluated_items_closed",
-                "opened" => "unevaluated_items_opened",
-                _ => "schema_unproven",
-            };
-            self.tell(kind, here, keyword, message);
-        }
     }
 
     fn elements(&mut self, here: &Here<'v, '_>) {
@@ -122,14 +133,36 @@ impl<'v> Walk<'v, '_> {
             let steps = further(here.steps, Step::Element(index));
             self.pair(was.unwrap_or(old.rest), is.unwrap_or(new.rest), &at, &steps);
         }
-        if old.of_rest == "unevaluatedItems" || new.of_rest == "unevaluatedItems" {
-            return;
-        }
         let mut at = here.at.member("items");
         at.old = format!("{}/{}", here.at.old, old.of_rest);
         at.new = format!("{}/{}", here.at.new, new.of_rest);
         let steps = further(here.steps, Step::Element(most));
-        self.pair(old.rest, new.rest, &at, &steps);
+        if old.of_rest != UNEVALUATED && new.of_rest != UNEVALUATED {
+            self.without_effect(here, UNEVALUATED);
+            return self.pair(old.rest, new.rest, &at, &steps);
+        }
+        let one_leaves_none = old.leaves_none(here.old) || new.leaves_none(here.new);
+        let message =
+            "which elements are left for unevaluatedItems, or how they are judged, differs";
+        match self.unevaluated(here, UNEVALUATED) {
+            _ if one_leaves_none && here.applies_in_place() => {
+                self.tell("schema_unproven", here, UNEVALUATED, message);
+            }
+            _ if one_leaves_none => self.pair(old.rest, new.rest, &at, &steps),
+            Unevaluated::Same => {}
+            Unevaluated::Closed => {
+                let message = "what is not declared is refused";
+                self.tell("unevaluated_items_closed", here, UNEVALUATED, message);
+            }
+            Unevaluated::Opened => {
+                let message = "what is not declared is accepted";
+                self.tell("unevaluated_items_opened", here, UNEVALUATED, message);
+            }
+            Unevaluated::Other if here.applies_in_place() => {
+                self.tell("schema_unproven", here, UNEVALUATED, message);
+            }
+            Unevaluated::Other => self.pair(old.rest, new.rest, &at, &steps),
+        }
     }
 
     fn contains(&mut self, here: &Here<'v, '_>) {
@@ -171,18 +204,22 @@ impl<'v> Walk<'v, '_> {
         }
     }
 
-    /// What became of a keyword for what no other keyword knows.
-    pub(super) fn unevaluated(
-        &self,
-        here: &Here<'v, '_>,
-        keyword: &str,
-    ) -> Option<(&'static str, &'static str)> {
+    /// What became of a keyword for what no other keyword knows, where no other takes its place.
+    pub(super) fn unevaluated(&self, here: &Here<'v, '_>, keyword: &str) -> Unevaluated {
         let (old, new) = (under(here.old, keyword), under(here.new, keyword));
         match (old, new) {
-            _ if self.same(old, new) => None,
-            (_, Value::Bool(false)) => Some(("closed", "what is not declared is refused")),
-            (Value::Bool(false), _) => Some(("opened", "what is not declared is accepted")),
-            _ => Some(("", "what is not declared is judged in another way")),
+            _ if self.same(old, new) => Unevaluated::Same,
+            (_, Value::Bool(false)) => Unevaluated::Closed,
+            (Value::Bool(false), _) => Unevaluated::Opened,
+            _ => Unevaluated::Other,
+        }
+    }
+
+    /// Tells of a keyword for what no other keyword knows, where another knows everything on both sides.
+    pub(super) fn without_effect(&mut self, here: &Here<'v, '_>, keyword: &str) {
+        if here.differs(keyword) {
+            let message = format!("{keyword} differs, and other keywords leave nothing for it");
+            self.tell("ineffective_keyword_changed", here, keyword, message);
         }
     }
 }

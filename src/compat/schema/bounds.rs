@@ -16,9 +16,9 @@ pub(super) enum Side {
 }
 
 /// A limit and whether it is itself refused.
-struct Limit<'v> {
-    number: &'v Number,
-    exclusive: bool,
+pub(super) struct Limit<'v> {
+    pub number: &'v Number,
+    pub exclusive: bool,
     keyword: &'static str,
 }
 
@@ -96,7 +96,8 @@ impl<'v> Walk<'v, '_> {
     }
 }
 
-fn limit_of(keywords: &Map<String, Value>, side: Side) -> Option<Limit<'_>> {
+/// The stricter of both forms of a limit.
+pub(super) fn limit_of(keywords: &Map<String, Value>, side: Side) -> Option<Limit<'_>> {
     let (inclusive, exclusive) = match side {
         Side::Above => ("minimum", "exclusiveMinimum"),
         Side::Below => ("maximum", "exclusiveMaximum"),

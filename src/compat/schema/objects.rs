@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::annotations::is_anything;
+use super::arrays::Unevaluated;
 use super::bounds::Side;
+use super::empty::accepts_nothing;
 use super::types::Types;
 use super::{ANYTHING, Here, Step, Steps, Walk, further};
 use crate::compat::change::At;
@@ -24,6 +26,9 @@ const KEYWORDS: [&str; 11] = [
     "dependencies",
     "unevaluatedProperties",
 ];
+
+const ADDITIONAL: &str = "additionalProperties";
+const UNEVALUATED: &str = "unevaluatedProperties";
 
 fn members<'v>(keywords: &'v Map<String, Value>, keyword: &str) -> Option<&'v Map<String, Value>> {
     keywords.get(keyword).and_then(Value::as_object)
@@ -47,12 +52,10 @@ fn texts(value: Option<&Value>) -> BTreeSet<&str> {
 
 /// The schema of members that nothing declares, and its keyword.
 fn rest(keywords: &Map<String, Value>) -> (&Value, &'static str) {
-    match keywords.get("additionalProperties") {
-        Some(rest) => (rest, "additionalProperties"),
-        None => match keywords.get("unevaluatedProperties") {
-            Some(rest) => (rest, "unevaluatedProperties"),
-            None => (&ANYTHING, "additionalProperties"),
-        },
+    match (keywords.get(ADDITIONAL), keywords.get(UNEVALUATED)) {
+        (Some(rest), _) => (rest, ADDITIONAL),
+        (None, Some(rest)) => (rest, UNEVALUATED),
+        (None, None) => (&ANYTHING, ADDITIONAL),
     }
 }
 
@@ -122,6 +125,10 @@ impl<'v> Walk<'v, '_> {
                 return false;
             }
             self.budget.patterns -= 1;
+            if self.budget.patterns == 0 {
+                self.cut_short(&self.root.clone());
+                return false;
+            }
             let compiled = crate::schema::compile(&serde_json::json!({"pattern": pattern}));
             self.patterns.insert(pattern.to_owned(), compiled.ok());
         }
@@ -171,9 +178,17 @@ impl<'v> Walk<'v, '_> {
     ) {
         let name = quoted(name);
         let undeclared = if added { old } else { new };
+        let nothing = (
+            accepts_nothing(self.old, old),
+            accepts_nothing(self.new, new),
+        );
+        if nothing == (true, true) {
+            let message = format!("{name} is refused either way");
+            return self.tell_at("schema_respelled", at, here.steps, here.schemas, message);
+        }
         let (kind, message) = match (added, undeclared) {
-            (true, Value::Bool(false)) => ("property_allowed", format!("{name} is accepted too")),
-            (false, Value::Bool(false)) => (
+            _ if nothing.0 => ("property_allowed", format!("{name} is accepted too")),
+            _ if nothing.1 => (
                 "property_forbidden",
                 format!("{name} is no longer accepted"),
             ),
@@ -200,54 +215,81 @@ impl<'v> Walk<'v, '_> {
     }
 
     fn undeclared(&mut self, here: &Here<'v, '_>) {
-        let keyword = "unevaluatedProperties";
-        let (of_old, of_new) = (rest(here.old).1, rest(here.new).1);
-        if of_old == keyword || of_new == keyword {
-            if let Some((kind, message)) = self.unevaluated(here, keyword) {
-                let kind = match kind {
-                    "closed" => "unevaluated_properties_closed",
-                    "opened" => "unevaluated_properties_opened",
-                    _ => "schema_unproven",
-                };
-                self.tell(kind, here, keyword, message);
+        let (old, new) = (rest(here.old), rest(here.new));
+        if old.1 != UNEVALUATED && new.1 != UNEVALUATED {
+            self.without_effect(here, UNEVALUATED);
+            return self.undeclared_by(here, old, new);
+        }
+        let one_leaves_none = [here.old, here.new]
+            .iter()
+            .any(|keywords| keywords.contains_key(ADDITIONAL));
+        let message =
+            "which members are left for unevaluatedProperties, or how they are judged, differs";
+        match self.unevaluated(here, UNEVALUATED) {
+            _ if one_leaves_none && here.applies_in_place() => {
+                self.tell("schema_unproven", here, UNEVALUATED, message);
             }
-            if of_old == of_new {
-                return;
+            _ if one_leaves_none => self.undeclared_by(here, old, new),
+            Unevaluated::Same => {}
+            Unevaluated::Closed => {
+                let message = "what is not declared is refused";
+                self.tell("unevaluated_properties_closed", here, UNEVALUATED, message);
+            }
+            Unevaluated::Opened => {
+                let message = "what is not declared is accepted";
+                self.tell("unevaluated_properties_opened", here, UNEVALUATED, message);
+            }
+            Unevaluated::Other if here.applies_in_place() => {
+                self.tell("schema_unproven", here, UNEVALUATED, message);
+            }
+            Unevaluated::Other => {
+                // A name that nobody declares.
+                let steps = further(here.steps, Step::Member("undeclared".to_owned()));
+                self.pair(old.0, new.0, &here.at.member(UNEVALUATED), &steps);
             }
         }
-        let keyword = "additionalProperties";
-        let (old, new) = (
-            here.old.get(keyword).unwrap_or(&ANYTHING),
-            here.new.get(keyword).unwrap_or(&ANYTHING),
+    }
+
+    /// Compares the schemas of undeclared members, whichever keyword has them.
+    fn undeclared_by(
+        &mut self,
+        here: &Here<'v, '_>,
+        (old, of_old): (&'v Value, &str),
+        (new, of_new): (&'v Value, &str),
+    ) {
+        let mut at = here.at.member(ADDITIONAL);
+        at.old = crate::json::push(&here.at.old, of_old);
+        at.new = crate::json::push(&here.at.new, of_new);
+        let (was_closed, is_closed) = (
+            accepts_nothing(self.old, old),
+            accepts_nothing(self.new, new),
         );
-        let closed = |schema: &Value| *schema == Value::Bool(false);
-        let (kind, message) = match (old, new) {
-            _ if closed(old) == closed(new) && is_anything(old) == is_anything(new) => {
-                if !closed(old) && !is_anything(old) {
-                    // A name that nobody declares.
-                    let steps = further(here.steps, Step::Member("undeclared".to_owned()));
-                    self.pair(old, new, &here.at.member(keyword), &steps);
-                }
-                return;
-            }
-            _ if closed(new) => (
+        let (kind, message) = match (is_anything(old), is_anything(new)) {
+            _ if was_closed && is_closed => return,
+            _ if is_closed => (
                 "additional_properties_closed",
                 "undeclared members are refused",
             ),
-            _ if closed(old) => (
+            _ if was_closed => (
                 "additional_properties_opened",
                 "undeclared members are accepted",
             ),
-            _ if is_anything(old) => (
+            (true, true) => return,
+            (true, false) => (
                 "additional_properties_restricted",
                 "undeclared members must satisfy a schema",
             ),
-            _ => (
+            (false, true) => (
                 "additional_properties_freed",
                 "undeclared members may be anything",
             ),
+            (false, false) => {
+                // A name that nobody declares.
+                let steps = further(here.steps, Step::Member("undeclared".to_owned()));
+                return self.pair(old, new, &at, &steps);
+            }
         };
-        self.tell(kind, here, keyword, message);
+        self.tell_at(kind, &at, here.steps, here.schemas, message);
     }
 
     fn pattern_properties(&mut self, here: &Here<'v, '_>) {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::annotations::asserts_nothing;
-use super::{Here, Steps, Types, Walk, reference};
+use super::{Here, Steps, Types, Walk, applies_in_place, reference};
 use crate::compat::change::At;
 use crate::compat::{equal, member};
 
@@ -80,18 +80,7 @@ impl<'v> Walk<'v, '_> {
             };
             self.annotations(&here);
         }
-        const APPLICATORS: [&str; 6] = [
-            "anyOf",
-            "oneOf",
-            "if",
-            "not",
-            "dependentSchemas",
-            "contains",
-        ];
-        let applies = |schema: &Value| {
-            let mut keywords = APPLICATORS.iter();
-            keywords.any(|keyword| member(schema, keyword).is_some())
-        };
+        let applies = |schema: &Value| schema.as_object().is_some_and(applies_in_place);
         let several = parts_old.len() > 1
             || parts_new.len() > 1
             || parts_old
@@ -107,7 +96,7 @@ impl<'v> Walk<'v, '_> {
             .iter()
             .chain(&parts_new)
             .any(|part| open(part.schema));
-        let before = self.changes.len();
+        let before = self.told();
         let (left_old, left_new) = self.likely_pairs(parts_old, parts_new, at, steps);
         for part in left_old {
             let mut at = labelled(at, &part.label);
@@ -121,7 +110,7 @@ impl<'v> Walk<'v, '_> {
             let message = "one more schema must be satisfied as well";
             self.tell_at("all_of_added", &at, steps, (old, new), message);
         }
-        if several && unevaluated && self.changes.len() > before && !self.same(old, new) {
+        if several && unevaluated && self.told() > before && !self.same(old, new) {
             let message = "parts differ on which it depends what counts as undeclared";
             self.tell_at("schema_unproven", at, steps, (old, new), message);
         }
@@ -186,10 +175,16 @@ impl<'v> Walk<'v, '_> {
         };
         let place = |schema: &Value| std::ptr::from_ref(schema).addr();
         // What several references lead to is compared where it is met first.
-        if !self.compared.insert((place(old.schema), place(new.schema))) {
+        let key = (place(old.schema), place(new.schema));
+        if let Some(told) = self.compared.get(&key) {
+            self.met_again += usize::from(*told);
             return;
         }
+        self.compared.insert(key, true);
+        let before = self.told();
         self.own(old.schema, new.schema, &inner, steps);
+        let told = self.told() != before;
+        self.compared.insert(key, told);
     }
 
     /// The parts of a schema; none where a reference cannot be followed or there are too many.

@@ -28,6 +28,14 @@ impl Types {
         self.0 & !other.0 == 0
     }
 
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     fn and(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }

@@ -32,6 +32,29 @@ fn many_changes_are_cut_and_told() {
 }
 
 #[test]
+fn long_places_are_cut_and_told() {
+    let around = "long".repeat(25_000);
+    let whole = |kind: &str| {
+        let members: Map<String, Value> = (0..300)
+            .map(|index| (format!("m{index}"), json!({"type": kind})))
+            .collect();
+        json!({"properties": {around.clone(): {"properties": members}}})
+    };
+    let (old, new) = (whole("string"), whole("integer"));
+    let changes = compare(
+        &with_schemas(&old, &json!({})),
+        &with_schemas(&new, &json!({})),
+    );
+    let told: usize = changes.iter().map(|change| change.path.len()).sum();
+    assert!(told < 16 << 20, "{told}");
+    assert!(
+        changes
+            .iter()
+            .any(|change| change.kind == "comparison_cut_short")
+    );
+}
+
+#[test]
 fn references_that_multiply_or_turn_in_circles_end() {
     let chain = |last: &str| {
         let mut definitions = Map::new();

@@ -1,5 +1,7 @@
+mod calls;
 mod hostile;
 mod random;
+mod schemas;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

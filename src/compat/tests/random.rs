@@ -58,6 +58,14 @@ fn a_schema() -> impl Strategy<Value = Value> {
             1 => inner.clone().prop_map(|not| json!({"not": not})),
             1 => (inner.clone(), inner.clone(), inner.clone()).prop_map(|(a, b, c)| json!({"if": a, "then": b, "else": c})),
             1 => (members.clone(), inner.clone()).prop_map(|(members, rest)| json!({"properties": members, "unevaluatedProperties": rest})),
+            1 => (members.clone(), inner.clone(), inner.clone()).prop_map(|(members, rest, last)| json!({"properties": members, "additionalProperties": rest, "unevaluatedProperties": last})),
+            1 => (inner.clone(), inner.clone()).prop_map(|(first, last)| json!({"type": "array", "prefixItems": [first], "unevaluatedItems": last})),
+            1 => (inner.clone(), inner.clone(), any::<bool>()).prop_map(|(items, last, both)| match both {
+                true => json!({"type": "array", "items": items, "unevaluatedItems": last}),
+                false => json!({"type": "array", "unevaluatedItems": last}),
+            }),
+            1 => (inner.clone(), inner.clone()).prop_map(|(first, last)| json!({"anyOf": [{"prefixItems": [first]}, {"type": "array"}], "unevaluatedItems": last})),
+            1 => (inner.clone(), inner.clone()).prop_map(|(contains, last)| json!({"type": "array", "contains": contains, "maxContains": 1, "unevaluatedItems": last})),
             1 => (members.clone(), members.clone()).prop_map(|(members, others)| json!({"properties": members, "anyOf": [{"properties": others}], "unevaluatedProperties": false})),
             1 => inner.clone().prop_map(|schema| json!({"patternProperties": {"^[ab]$": schema}})),
             1 => inner.clone().prop_map(|schema| json!({"patternProperties": {"^[ab]$": schema}, "additionalProperties": false})),
@@ -66,12 +74,28 @@ fn a_schema() -> impl Strategy<Value = Value> {
     })
 }
 
-fn whole(schema: Value, definition: Value) -> Value {
+fn whole(schema: Value, definition: Value, draft: Option<&str>) -> Value {
     let mut schema = schema;
     if let Value::Object(members) = &mut schema {
         members.insert("$defs".to_owned(), json!({"d": definition}));
+        if let Some(draft) = draft {
+            members.insert("$schema".to_owned(), json!(draft));
+        }
     }
     schema
+}
+
+/// Most often the latest, in which all keywords count.
+fn drafts(seed: u32) -> (Option<&'static str>, Option<&'static str>) {
+    const SEVEN: Option<&str> = Some("http://json-schema.org/draft-07/schema#");
+    const OF_2019: Option<&str> = Some("https://json-schema.org/draft/2019-09/schema");
+    match seed % 12 {
+        0 | 1 => (SEVEN, SEVEN),
+        2 => (OF_2019, OF_2019),
+        3 => (SEVEN, None),
+        4 => (None, SEVEN),
+        _ => (None, None),
+    }
 }
 
 /// A schema, and one that is near it or is any other.
@@ -95,8 +119,33 @@ fn two_schemas() -> impl Strategy<Value = (Value, Value)> {
                 0 => other.clone(),
                 _ => graft(&one, &other, &mut (seed / 3)),
             };
-            (whole(one, d1), whole(near, d2))
+            let drafts = drafts(seed.rotate_left(9));
+            (whole(one, d1, drafts.0), whole(near, d2, drafts.1))
         })
+}
+
+/// Moves the schema of what is undeclared to the other keyword for that, or writes both; tells whether there was one.
+fn sideways(members: &mut serde_json::Map<String, Value>, other: &Value, seed: u32) -> bool {
+    for (one, two) in [
+        ("items", "unevaluatedItems"),
+        ("unevaluatedItems", "items"),
+        ("additionalProperties", "unevaluatedProperties"),
+        ("unevaluatedProperties", "additionalProperties"),
+    ] {
+        let Some(rest) = members.get(one).cloned() else {
+            continue;
+        };
+        match seed % 3 {
+            0 => members.shift_remove(one),
+            1 => members.insert(two.to_owned(), other.clone()),
+            _ => members.insert(two.to_owned(), rest.clone()),
+        };
+        if seed % 3 == 2 {
+            members.shift_remove(one);
+        }
+        return true;
+    }
+    false
 }
 
 /// The schema with another in the place of one of its parts.
@@ -110,6 +159,9 @@ fn graft(schema: &Value, other: &Value, seed: &mut u32) -> Value {
         return schema.clone();
     };
     let mut members = members.clone();
+    if seed.is_multiple_of(3) && sideways(&mut members, other, *seed / 3) {
+        return Value::Object(members);
+    }
     let chosen = members
         .keys()
         .nth(*seed as usize % members.len().max(1))
@@ -138,6 +190,7 @@ fn graft(schema: &Value, other: &Value, seed: &mut u32) -> Value {
             | "then"
             | "else"
             | "contains"
+            | "unevaluatedItems"
             | "unevaluatedProperties",
             Some(value),
         ) => {
@@ -219,7 +272,7 @@ fn random_pairs_are_near_enough_to_be_judged() {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: std::env::var("OAP_COMPAT_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(200),
+        cases: std::env::var("OAP_COMPAT_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(256),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -259,6 +312,8 @@ fn small_values() -> Vec<Value> {
         json!({}),
     ];
     let mut values = plain.to_vec();
+    values.push(json!([1, 2, 3]));
+    values.push(json!(["a", "b", 1]));
     for one in &plain {
         values.push(json!([one]));
         for name in ["a", "b", "c", "z"] {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Edit, EditError};
-use crate::document::{Document, Format, Kind, Member, Node, Span};
+use crate::document::{BYTE_ORDER_MARK, Document, Format, Kind, Member, Node, Span};
 use crate::json;
 
 /// Most members of one name that are taken out at once: each of them may have a finding that offers to do so.
@@ -80,6 +80,10 @@ pub(super) fn splices(document: &Document, edit: &Edit) -> Result<Vec<Splice>, E
                 .collect();
             removed.ok_or_else(nowhere)
         }
+        Edit::DropMark { .. } => one(document.is_marked().then(|| Splice {
+            span: Span::new(0, BYTE_ORDER_MARK.len_utf8()),
+            text: String::new(),
+        })),
         Edit::Insert {
             pointer,
             name,

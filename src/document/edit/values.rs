@@ -68,6 +68,7 @@ fn one(value: &mut Value, edit: &Edit) -> Result<(), EditError> {
             }
             _ => return Err(nowhere()),
         },
+        Edit::DropMark { .. } => {}
         Edit::KeepLast { pointer } => {
             value.pointer(pointer).ok_or_else(nowhere)?;
         }

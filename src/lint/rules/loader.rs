@@ -9,7 +9,7 @@ mod text;
 mod tests;
 
 use crate::diagnostic::Violation;
-use crate::lint::rule::{Change, Check, Group, Preset, Rule, Severity};
+use crate::lint::rule::{Change, Group, Rule};
 use crate::lint::subject::{DocumentKind, Subject};
 
 pub(super) use keywords::RULES as KEYWORDS;
@@ -59,35 +59,5 @@ pub(super) fn points_at_name(rule: &Rule) -> bool {
     )
 }
 
-/// What a runtime must refuse.
-const fn refused(
-    id: &'static str,
-    clause: &'static str,
-    summary: &'static str,
-    why: &'static str,
-) -> Rule {
-    Rule {
-        id,
-        group: Group::Structure,
-        severity: Severity::Error,
-        preset: Preset::Spec,
-        clause,
-        summary,
-        why,
-        check: Check::Loader,
-    }
-}
-
-/// What a runtime takes, and a linter warns of.
-const fn warned(
-    id: &'static str,
-    clause: &'static str,
-    summary: &'static str,
-    why: &'static str,
-) -> Rule {
-    Rule {
-        severity: Severity::Warning,
-        preset: Preset::Recommended,
-        ..refused(id, clause, summary, why)
-    }
-}
+/// What the loaders report is about the document and its members.
+const GROUP: Group = Group::Structure;

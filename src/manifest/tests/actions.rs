@@ -417,7 +417,7 @@ fn members_of_the_other_types() {
         (
             one("write_file", json!({"root": "http://a/"})),
             "/actions/0/root",
-            "pattern",
+            "invalid_root",
         ),
         (
             one("plugin", json!({"plugin_reference": 1})),

@@ -10,7 +10,9 @@ use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse,
     HttpResponseBody, HttpService,
 };
-use reqwest::Client;
+use reqwest::{Client, Url};
+
+use crate::runtime::telemetry::{self, Peer, What, span};
 
 /// Most bytes that are read of an answer that is no success: room for any error document.
 const LONGEST_ERROR: usize = 64 * 1024;
@@ -32,6 +34,26 @@ impl Lent {
     }
 }
 
+impl Lent {
+    /// Sends a request, as part of the call that is under way.
+    async fn sent(&self, mut request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let Some(begun) = telemetry::current().map(|scope| scope.begin(What::Api)) else {
+            return HttpService::call(&self.client, request).await;
+        };
+        begun.stamp(Peer::Objects, request.headers_mut());
+        let method = request.method().clone();
+        let url = Url::parse(&request.uri().to_string());
+        let answered = HttpService::call(&self.client, request).await;
+        let status = answered.as_ref().ok().map(|answer| answer.status().as_u16());
+        if let Ok(url) = url {
+            begun.called("service", &url);
+            let error = status.is_none().then(|| "storage_unavailable".to_owned());
+            begun.end(|span| span::api(span, method.as_str(), &url, status, error));
+        }
+        answered
+    }
+}
+
 impl HttpConnector for Lent {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
         Ok(HttpClient::new(self.clone()))
@@ -48,7 +70,7 @@ impl HttpService for Lent {
         Self: 'call,
     {
         Box::pin(async move {
-            let answer = HttpService::call(&self.client, request).await?;
+            let answer = self.sent(request).await?;
             // One byte more than a file may have, so that a longer one is told from one that was broken off.
             let left = match answer.status().is_success() {
                 true => self.file_bytes.saturating_add(1),

@@ -1,7 +1,6 @@
 //! Which paths are taken, told from their text alone (`spec/storage.md`, section 4).
 
-use unicode_normalization::UnicodeNormalization as _;
-
+use crate::manifest::path_form;
 use crate::runtime::error::{Code, ErrorObject};
 
 /// Most bytes of a path.
@@ -28,8 +27,7 @@ pub fn check_length(path: &str) -> Result<(), ErrorObject> {
 /// # Errors
 /// `path_refused`.
 pub fn check_segments(path: &str) -> Result<(), ErrorObject> {
-    let mut segments = path.split('/');
-    if segments.any(|segment| matches!(segment, "" | "." | "..")) {
+    if !path_form::is_names(path) {
         return Err(refused(
             "write names joined by single slashes, such as notes/a.txt: no slash at either end, and no name `.` or `..`",
         ));
@@ -42,10 +40,7 @@ pub fn check_segments(path: &str) -> Result<(), ErrorObject> {
 /// # Errors
 /// `path_refused`.
 pub fn check_characters(path: &str) -> Result<(), ErrorObject> {
-    if path
-        .chars()
-        .any(|c| matches!(c, '\\' | ':') || c.is_control())
-    {
+    if path_form::has_marks(path) {
         return Err(refused(
             "leave backslashes, colons and control characters out of the path",
         ));
@@ -75,21 +70,7 @@ pub fn check_encoded(path: &str) -> Result<(), ErrorObject> {
 /// # Errors
 /// `path_refused`.
 pub fn check_look_alikes(path: &str) -> Result<(), ErrorObject> {
-    if path.is_ascii() {
-        return Ok(());
-    }
-    let normal: String = path.nfkc().collect();
-    let count = |text: &str, mark| text.matches(mark).count();
-    let dots = |text: &str| {
-        let segments = text.split('/');
-        segments
-            .filter(|segment| matches!(*segment, "." | ".."))
-            .count()
-    };
-    let more = ['/', '\\']
-        .iter()
-        .any(|mark| count(&normal, *mark) > count(path, *mark));
-    if more || dots(&normal) > dots(path) {
+    if path_form::has_look_alikes(path) {
         return Err(refused(
             "write dots and slashes as plain characters: the path holds some that only look like them",
         ));
@@ -103,6 +84,7 @@ mod tests {
     use crate::runtime::files::parts::StorageParts as _;
     use crate::runtime::parts::Reference;
     use proptest::prelude::*;
+    use unicode_normalization::UnicodeNormalization as _;
 
     fn refused(path: &str) -> bool {
         match Reference.check_path(path) {

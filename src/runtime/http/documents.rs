@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 
 use super::{Outcome, Segment, Shape, keyed, open_to_all, plain, segment};
@@ -14,6 +16,7 @@ use crate::runtime::answer::Answer;
 use crate::runtime::error::{Code, ErrorObject};
 use crate::runtime::registry::{self, Reference, Registered};
 use crate::runtime::runtime::Runtime;
+use crate::runtime::session::entry::CallKey;
 
 type Shared = State<Arc<Runtime>>;
 
@@ -22,6 +25,18 @@ pub(super) async fn health(State(runtime): Shared) -> Response {
         Ok(Answer::ok(runtime.parts().health()))
     })
     .await
+}
+
+/// The metrics, as text; open to all, as scrapers expect it.
+pub(super) async fn metrics(State(runtime): Shared) -> Response {
+    let (media_type, text) = match runtime.telemetry() {
+        Some(telemetry) => telemetry.metrics(),
+        None => ("text/plain", String::new()),
+    };
+    let mut response = Response::new(Body::from(text));
+    let media_type = HeaderValue::from_static(media_type);
+    response.headers_mut().insert(CONTENT_TYPE, media_type);
+    response
 }
 
 pub(super) async fn capabilities(State(runtime): Shared) -> Response {
@@ -49,6 +64,7 @@ pub(super) async fn list(State(runtime): Shared, headers: HeaderMap) -> Response
         headers,
         "GET /manifests",
         async |runtime: Arc<Runtime>, _| {
+            runtime.follow_manifests().await?;
             let all: Vec<Arc<Manifest>> = runtime.registry().all().cloned().collect();
             Ok(Answer::ok(runtime.parts().manifest_list(&all)))
         },
@@ -67,17 +83,22 @@ pub(super) async fn register(State(runtime): Shared, request: Request) -> Respon
         runtime,
         request,
         shape,
-        async |runtime: Arc<Runtime>, caller, document| {
+        async |runtime: Arc<Runtime>, caller, document, key: Option<CallKey>| {
             let parts = runtime.parts();
             parts.access().check_manifest_writer(&caller)?;
             runtime.check_code(&document).await?;
+            runtime.follow_manifests().await?;
             let shared = runtime.shared_registry();
             let (registered, manifest) = parts.register(shared, &document, runtime.profiles())?;
             let status = match registered {
                 Registered::Created => 201,
                 Registered::Known => 200,
             };
-            Ok(Answer::new(status, parts.registered_answer(&manifest)))
+            let answer = Answer::new(status, parts.registered_answer(&manifest));
+            runtime
+                .keep_manifest(registered, &manifest, key.as_ref(), &answer)
+                .await?;
+            Ok(answer)
         },
     )
     .await
@@ -98,6 +119,7 @@ pub(super) async fn read(
             else {
                 return Err(not_found());
             };
+            runtime.follow_manifests().await?;
             let manifest = runtime
                 .registry()
                 .get(&name, &version)
@@ -125,6 +147,8 @@ pub(super) async fn delete(
             else {
                 return Err(not_found());
             };
+            runtime.follow_manifests().await?;
+            runtime.drop_manifest(&name, &version).await?;
             let manifest = runtime
                 .registry()
                 .remove(&name, &version)

@@ -22,7 +22,10 @@ use super::access::Caller;
 use super::answer::Answer;
 use super::error::{Code, ErrorObject};
 use super::idempotency::{Admission, Keyed, Ticket};
+use super::keeping;
 use super::runtime::Runtime;
+use super::session::entry::CallKey;
+use super::telemetry::{self, Scope};
 use crate::requirement::Profile;
 
 /// All routes; whatever is not among them is answered with an error object too.
@@ -35,6 +38,9 @@ pub(super) fn router(runtime: Arc<Runtime>) -> Router {
             "/manifests/{reference}",
             get(documents::read).delete(documents::delete),
         );
+    if runtime.profiles().contains(&Profile::Observability) {
+        router = router.route("/metrics", get(documents::metrics));
+    }
     // What belongs to a profile that is not declared does not exist.
     if runtime.profiles().contains(&Profile::Session) {
         router = router
@@ -136,7 +142,7 @@ where
     F: FnOnce(Arc<Runtime>) -> Fut + Send + 'static,
     Fut: Future<Output = Outcome> + Send,
 {
-    let answer = detached(&runtime, route, None, run).await;
+    let answer = detached(&runtime, route, None, None, run).await;
     respond(&answer)
 }
 
@@ -151,11 +157,12 @@ where
     F: FnOnce(Arc<Runtime>, Caller) -> Fut + Send + 'static,
     Fut: Future<Output = Outcome> + Send,
 {
-    let caller = match runtime.caller(&headers) {
+    let caller = match who_calls(&runtime, &headers) {
         Ok(caller) => caller,
         Err(error) => return refuse(&runtime, route, &error),
     };
-    let answer = detached(&runtime, route, None, move |runtime| run(runtime, caller)).await;
+    let run = move |runtime| run(runtime, caller);
+    let answer = detached(&runtime, route, None, None, run).await;
     respond(&answer)
 }
 
@@ -166,7 +173,7 @@ fn refuse(runtime: &Runtime, route: &str, error: &ErrorObject) -> Response {
 /// A call with a body: read it, see who calls and whether the key is known, run it, remember the answer.
 async fn keyed<F, Fut>(runtime: Arc<Runtime>, request: Request, shape: Shape, run: F) -> Response
 where
-    F: FnOnce(Arc<Runtime>, Caller, Value) -> Fut + Send + 'static,
+    F: FnOnce(Arc<Runtime>, Caller, Value, Option<CallKey>) -> Fut + Send + 'static,
     Fut: Future<Output = Outcome> + Send,
 {
     let (head, body) = request.into_parts();
@@ -174,18 +181,26 @@ where
         Ok(both) => both,
         Err(error) => return refuse(&runtime, shape.route, &error),
     };
+    let scope = match scope(&runtime, &head.headers, &value, shape) {
+        Ok(scope) => scope,
+        Err(error) => return refuse(&runtime, shape.route, &error),
+    };
     let ticket = match admit(&runtime, &head, &caller, &value, shape) {
         Ok(Entry::Free) => None,
-        Ok(Entry::Run(ticket)) => Some(ticket),
+        Ok(Entry::Run(ticket, key)) => Some((ticket, key)),
         Ok(Entry::Repeat(answer)) => return respond(&answer),
         Ok(Entry::Wait(receiver)) => {
             return respond(&first_answer(&runtime, shape.route, receiver).await);
         }
         Err(error) => return refuse(&runtime, shape.route, &error),
     };
+    let (ticket, key) = ticket.unzip();
     respond(
-        &detached(&runtime, shape.route, ticket, move |runtime| {
-            run(runtime, caller, value)
+        &detached(&runtime, shape.route, ticket, scope, async move |runtime: Arc<Runtime>| {
+            match runtime.kept_answer(key.as_ref()).await? {
+                Some(answer) => Ok(answer),
+                None => run(runtime, caller, value, key).await,
+            }
         })
         .await,
     )
@@ -196,6 +211,7 @@ async fn detached<F, Fut>(
     runtime: &Arc<Runtime>,
     route: &'static str,
     ticket: Option<Ticket>,
+    scope: Option<Scope>,
     run: F,
 ) -> Answer
 where
@@ -210,10 +226,14 @@ where
                 "the runtime shuts down; try another",
             ))
         } else {
-            run(Arc::clone(&inside)).await
+            telemetry::within(scope.clone(), run(Arc::clone(&inside))).await
         };
         let answer = outcome.unwrap_or_else(|error| Answer::error(inside.parts(), &error));
         let answer = inside.finish(route, answer);
+        let answer = match scope {
+            Some(scope) => scope.end(answer).await,
+            None => answer,
+        };
         if let Some(ticket) = ticket {
             ticket.complete(inside.parts(), &answer);
         }
@@ -239,7 +259,7 @@ async fn identify(
     body: Body,
     shape: Shape,
 ) -> Result<(Caller, Value), ErrorObject> {
-    let caller = runtime.caller(headers);
+    let caller = who_calls(runtime, headers);
     if let (Err(error), None) = (&caller, shape.check) {
         body::discard(runtime.limits().body_time, body).await;
         return Err(error.clone());
@@ -262,6 +282,36 @@ async fn identify(
         runtime.parts().access().check_user(&caller, user_id)?;
     }
     Ok((caller, value))
+}
+
+/// Who calls; a token that is not accepted is told to the operator.
+fn who_calls(runtime: &Runtime, headers: &HeaderMap) -> Result<Caller, ErrorObject> {
+    runtime.caller(headers).inspect_err(|error| {
+        if let Some(telemetry) = runtime.telemetry() {
+            telemetry.token_refused(headers, error);
+        }
+    })
+}
+
+/// What the signals of a call belong to, where there are any.
+fn scope(
+    runtime: &Runtime,
+    headers: &HeaderMap,
+    value: &Value,
+    shape: Shape,
+) -> Result<Option<Scope>, ErrorObject> {
+    let Some(telemetry) = runtime.telemetry() else {
+        return Ok(None);
+    };
+    if let Some(error) = telemetry.refused_context(headers) {
+        return Err(error);
+    }
+    let header = headers.get("idempotency-key");
+    let header = header.and_then(|value| value.to_str().ok());
+    let member = || value.get("requestId").filter(|_| shape.key_in_body)?.as_str();
+    let request_id = header.or_else(member).map(str::to_owned);
+    let scope = Scope::open(telemetry, headers, shape.route, request_id);
+    Ok(Some(scope))
 }
 
 async fn read_value(
@@ -299,7 +349,7 @@ async fn read_value(
 /// How a call goes on after a look at its key.
 enum Entry {
     Free,
-    Run(Ticket),
+    Run(Ticket, CallKey),
     Repeat(Answer),
     Wait(tokio::sync::watch::Receiver<Option<Answer>>),
 }
@@ -326,11 +376,13 @@ fn admit(
         path: head.uri.path(),
         key: &key,
     });
+    let fingerprint = parts.fingerprint(value);
+    let call_key = keeping::call_key(&scope, fingerprint.clone());
     match runtime
         .idempotency()
-        .admit(scope, parts.fingerprint(value), runtime.now())
+        .admit(scope, fingerprint, runtime.now())
     {
-        Admission::Run(ticket) => Ok(Entry::Run(ticket)),
+        Admission::Run(ticket) => Ok(Entry::Run(ticket, call_key)),
         Admission::Repeat(answer) if parts.repeats() => Ok(Entry::Repeat(answer)),
         Admission::Wait(receiver) if parts.duplicates_wait() => Ok(Entry::Wait(receiver)),
         Admission::Repeat(_) | Admission::Wait(_) => Ok(Entry::Free),

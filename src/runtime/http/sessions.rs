@@ -12,6 +12,7 @@ use super::{Segment, Shape, keyed, plain, segment};
 use crate::runtime::access::Caller;
 use crate::runtime::runtime::Runtime;
 use crate::runtime::session::Input;
+use crate::runtime::session::entry::CallKey;
 
 type Shared = State<Arc<Runtime>>;
 
@@ -31,7 +32,9 @@ pub(super) async fn open(State(runtime): Shared, request: Request) -> Response {
         runtime,
         request,
         shape,
-        async |runtime: Arc<Runtime>, caller: Caller, body| runtime.open(&caller, &body).await,
+        async |runtime: Arc<Runtime>, caller: Caller, body, key: Option<CallKey>| {
+            runtime.open(&caller, &body, key.as_ref()).await
+        },
     )
     .await
 }
@@ -42,7 +45,7 @@ pub(super) async fn read(State(runtime): Shared, headers: HeaderMap, id: Segment
         runtime,
         headers,
         "GET /sessions/{id}",
-        async move |runtime: Arc<Runtime>, caller: Caller| runtime.read(&caller, &id),
+        async move |runtime: Arc<Runtime>, caller: Caller| runtime.read(&caller, &id).await,
     )
     .await
 }
@@ -57,7 +60,7 @@ pub(super) async fn transcript(
         runtime,
         headers,
         "GET /sessions/{id}/transcript",
-        async move |runtime: Arc<Runtime>, caller: Caller| runtime.transcript(&caller, &id),
+        async move |runtime: Arc<Runtime>, caller: Caller| runtime.transcript(&caller, &id).await,
     )
     .await
 }
@@ -69,9 +72,9 @@ pub(super) async fn step(State(runtime): Shared, id: Segment, request: Request) 
         runtime,
         request,
         shape,
-        async move |runtime: Arc<Runtime>, caller: Caller, _| {
+        async move |runtime: Arc<Runtime>, caller: Caller, _, key: Option<CallKey>| {
             runtime
-                .advance(&caller, &id, Input::Step(caller.clone()))
+                .advance(&caller, &id, Input::Step(caller.clone()), key.as_ref())
                 .await
         },
     )
@@ -85,7 +88,9 @@ pub(super) async fn close(State(runtime): Shared, id: Segment, request: Request)
         runtime,
         request,
         shape,
-        async move |runtime: Arc<Runtime>, caller: Caller, _| runtime.close(&caller, &id).await,
+        async move |runtime: Arc<Runtime>, caller: Caller, _, key: Option<CallKey>| {
+            runtime.close(&caller, &id, key.as_ref()).await
+        },
     )
     .await
 }
@@ -101,7 +106,7 @@ pub(super) async fn answer(
         runtime,
         request,
         shape,
-        async move |runtime: Arc<Runtime>, caller: Caller, body| {
+        async move |runtime: Arc<Runtime>, caller: Caller, body, key: Option<CallKey>| {
             runtime
                 .advance(
                     &caller,
@@ -111,6 +116,7 @@ pub(super) async fn answer(
                         id: intervention,
                         body,
                     },
+                    key.as_ref(),
                 )
                 .await
         },

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{Shape, keyed};
 use crate::runtime::access::Caller;
 use crate::runtime::runtime::Runtime;
+use crate::runtime::session::entry::CallKey;
 
 fn user_of(body: &Value) -> Option<&str> {
     body.get("user_id").and_then(Value::as_str)
@@ -27,10 +28,13 @@ pub(super) async fn execute(State(runtime): State<Arc<Runtime>>, request: Reques
         runtime,
         request,
         shape,
-        async move |runtime: Arc<Runtime>, caller: Caller, body: Value| {
+        async move |runtime: Arc<Runtime>, caller: Caller, body: Value, kept: Option<CallKey>| {
             let member = body.get("requestId").and_then(Value::as_str);
             let key = header.or_else(|| member.map(str::to_owned));
-            runtime.execute_workflow(caller, body, key).await
+            runtime.follow_manifests().await?;
+            let answer = runtime.execute_workflow(caller, body, key).await?;
+            runtime.keep_answer("POST /execute", kept.as_ref(), &answer).await?;
+            Ok(answer)
         },
     )
     .await
@@ -46,8 +50,11 @@ pub(super) async fn plan(State(runtime): State<Arc<Runtime>>, request: Request) 
         runtime,
         request,
         shape,
-        async move |runtime: Arc<Runtime>, caller: Caller, body: Value| {
-            runtime.plan_workflow(caller, &body).await
+        async move |runtime: Arc<Runtime>, caller: Caller, body: Value, kept: Option<CallKey>| {
+            runtime.follow_manifests().await?;
+            let answer = runtime.plan_workflow(caller, &body).await?;
+            runtime.keep_answer("POST /plan", kept.as_ref(), &answer).await?;
+            Ok(answer)
         },
     )
     .await

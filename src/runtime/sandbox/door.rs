@@ -21,6 +21,7 @@ use crate::runtime::access::{Network, dial};
 use crate::runtime::clock::Clock;
 use crate::runtime::parts::Parts;
 use crate::runtime::session::transcript::SideEffect;
+use crate::runtime::telemetry::{Begun, Peer, What, span};
 use crate::sandbox::{Door, DoorReply, DoorRequest, Refused};
 
 /// Longest exchange, redirects included.
@@ -37,6 +38,9 @@ const MOST_REDIRECTS: u32 = 5;
 
 /// As much of a scheme as is told, in bytes.
 const LONGEST_SCHEME: usize = 32;
+
+/// Most denied requests of one run that the operator is told of.
+const MOST_DENIALS: usize = 10;
 
 /// Most requests of one run.
 const MOST_REQUESTS: usize = 100;
@@ -70,6 +74,10 @@ pub struct Opened {
     pub reachable: Vec<Network>,
     /// The step or node that the effects belong to.
     pub step_number: u64,
+    /// The action whose code it is.
+    pub action: String,
+    /// The run's span.
+    pub run: Option<Begun>,
     /// Cancelled when the run is to end.
     pub ended: CancellationToken,
 }
@@ -82,6 +90,7 @@ struct Inner {
 #[derive(Default)]
 struct Journal {
     requests: usize,
+    denials: usize,
     effects: Vec<SideEffect>,
 }
 
@@ -139,14 +148,16 @@ impl Inner {
     ) -> Result<DoorReply, Refused> {
         let mut sent = Sending::read(request)?;
         for _ in 0..=MOST_REDIRECTS {
-            self.admit(&sent.url)?;
-            let effect = Noted::new(self, &sent);
+            self.admit(&sent.url).inspect_err(|refused| self.tell(refused))?;
+            let effect = Noted::new(self, &mut sent);
             let answer = match timeout_at(deadline, sent.request(&self.opened.client).send()).await
             {
                 Err(_) => return Err(timed_out()),
                 Ok(Err(error)) if dial::was_refused(&error) => {
                     effect.never_left();
-                    return Err(address_denied());
+                    let refused = address_denied();
+                    self.tell(&refused);
+                    return Err(refused);
                 }
                 Ok(Err(_)) => return Err(failed("the host could not be reached")),
                 Ok(Ok(answer)) => answer,
@@ -163,6 +174,23 @@ impl Inner {
             }
         }
         Err(failed("the host redirects more than 5 times"))
+    }
+
+    /// Tells the operator that a request was denied: the code may go on as if nothing had been.
+    fn tell(&self, refused: &Refused) {
+        let (Refused::Denied(message), Some(run)) = (refused, &self.opened.run) else {
+            return;
+        };
+        let mut journal = self.journal();
+        journal.denials += 1;
+        if journal.denials <= MOST_DENIALS {
+            let Opened {
+                step_number,
+                action,
+                ..
+            } = &self.opened;
+            run.denied(*step_number, action, message);
+        }
     }
 
     /// Whether a request may go there.
@@ -195,10 +223,11 @@ impl Inner {
 struct Noted<'i> {
     inner: &'i Inner,
     effect: Option<SideEffect>,
+    span: Option<(Begun, Method, Url)>,
 }
 
 impl<'i> Noted<'i> {
-    fn new(inner: &'i Inner, sent: &Sending) -> Self {
+    fn new(inner: &'i Inner, sent: &mut Sending) -> Self {
         let parts = &*inner.opened.parts;
         let now: Timestamp = inner.opened.clock.shown(parts.now());
         let effect = SideEffect {
@@ -209,9 +238,15 @@ impl<'i> Noted<'i> {
             status: Value::Null,
             at: parts.format_time(now),
         };
+        let span = inner.opened.run.as_ref().map(|run| {
+            let begun = run.child(What::Api);
+            begun.stamp(Peer::Sandbox, &mut sent.headers);
+            (begun, sent.method.clone(), sent.url.clone())
+        });
         Self {
             inner,
             effect: Some(effect),
+            span,
         }
     }
 
@@ -223,11 +258,20 @@ impl<'i> Noted<'i> {
 
     fn never_left(mut self) {
         self.effect = None;
+        self.span = None;
     }
 }
 
 impl Drop for Noted<'_> {
     fn drop(&mut self) {
+        if let Some((begun, method, url)) = self.span.take() {
+            let effect = self.effect.as_ref();
+            let status = effect.and_then(|effect| effect.status.as_u64());
+            let status = status.and_then(|status| u16::try_from(status).ok());
+            let error = status.is_none().then(|| "upstream_unreachable".to_owned());
+            begun.called("service", &url);
+            begun.end(|span| span::api(span, method.as_str(), &url, status, error));
+        }
         let recorded = self
             .effect
             .take()

@@ -19,6 +19,7 @@ use crate::runtime::redact::Site;
 use crate::runtime::runtime::Runtime;
 use crate::runtime::session::transcript::SideEffect;
 use crate::runtime::session::{Call, Execution};
+use crate::runtime::telemetry::{self, Begun, What, span};
 use crate::sandbox::{Cancel, Door, Failure, FailureCode, Finished, Job, Sandbox, Settings};
 
 /// Manifests whose code is looked at at the same time.
@@ -181,9 +182,10 @@ pub(in crate::runtime) async fn run(runtime: &Runtime, call: &Call, code: &RunCo
         Err(error) => return Execution::refused(error),
     };
     let rules = runtime.parts().sandbox();
+    let begun = telemetry::current().map(|scope| scope.begin(What::Sandbox));
     let door = rules
         .opens_door(code)
-        .then(|| Arc::new(door(runtime, call, code, &place.ending)));
+        .then(|| Arc::new(door(runtime, call, code, &place.ending, begun.clone())));
     let job = match job(runtime, call, code, &place.ending, door.clone()) {
         Ok(job) => job,
         Err(error) => return Execution::refused(error),
@@ -191,7 +193,13 @@ pub(in crate::runtime) async fn run(runtime: &Runtime, call: &Call, code: &RunCo
     let finished = finish(runtime, call, job).await;
     drop(place);
     let effects = door.map(|door| door.effects()).unwrap_or_default();
-    landed(runtime, finished, effects)
+    let execution = landed(runtime, finished, effects);
+    if let Some(begun) = begun {
+        let error = execution.outcome.as_ref().err();
+        let error = error.map(|error| error.code.name().to_owned());
+        begun.end(|span| span::sandbox(span, &call.action.name, error));
+    }
+    execution
 }
 
 /// The job that a call of a definition comes to.
@@ -222,7 +230,13 @@ fn job(
     }))
 }
 
-fn door(runtime: &Runtime, call: &Call, code: &RunCode, ending: &Ending) -> NetworkDoor {
+fn door(
+    runtime: &Runtime,
+    call: &Call,
+    code: &RunCode,
+    ending: &Ending,
+    begun: Option<Begun>,
+) -> NetworkDoor {
     let parts = runtime.shared_parts();
     let allowed = parts
         .access()
@@ -233,6 +247,8 @@ fn door(runtime: &Runtime, call: &Call, code: &RunCode, ending: &Ending) -> Netw
         network: code.network.clone(),
         reachable: parts.sandbox().reachable(&allowed),
         step_number: call.step_number,
+        action: call.action.name.clone(),
+        run: begun,
         ended: ending.token.clone(),
         parts,
     };

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::status::Event;
 use super::transcript::{Intervention, Turn};
 use super::{Attempt, Effect, Landing, Origin, Pending, Question, Session};
-use crate::model::{ModelFailure, ModelReply};
+use crate::model::{ModelFailure, ModelReply, backoff};
 use crate::runtime::access::Caller;
 use crate::runtime::error::{Code, ErrorObject};
 use crate::runtime::parts::{Author, Parts};
@@ -37,6 +37,13 @@ impl Session {
             );
             return Self::refuse(parts, &full);
         }
+        if let Some(seconds) = self.model_rests(now) {
+            let answer = parts.model_failure_answer(&ModelFailure {
+                retry_after: Some(seconds.to_string()),
+                ..ModelFailure::new("the model asked to be left alone for some time")
+            });
+            return vec![Effect::Reply(answer)];
+        }
         let caller = parts
             .in_session()
             .caller_of_step(&self.opener, caller)
@@ -60,6 +67,11 @@ impl Session {
         self.ask(parts, now, attempt)
     }
 
+    /// The whole seconds for which the model still asks to be left alone.
+    fn model_rests(&self, now: Timestamp) -> Option<u64> {
+        backoff::seconds_until(self.model_rests_until?, now)
+    }
+
     /// Replies that were refused in this session.
     fn refused_so_far(&self) -> usize {
         let turns = self.record.turns.iter();
@@ -77,6 +89,7 @@ impl Session {
     pub(super) fn not_replied(
         &mut self,
         parts: &dyn Parts,
+        now: Timestamp,
         attempt: Attempt,
         failure: &ModelFailure,
     ) -> Vec<Effect> {
@@ -86,6 +99,7 @@ impl Session {
         if let Some(turn) = self.record.turns.get_mut(turn) {
             turn.error = Some(error);
         }
+        self.model_rests_until = parts.model_rests_until(failure, now);
         self.change(parts, Event::ModelFailed);
         vec![Effect::Reply(answer)]
     }
@@ -98,8 +112,11 @@ impl Session {
         mut attempt: Attempt,
         mut reply: ModelReply,
     ) -> Vec<Effect> {
-        reply.text = parts.redact_text(Site::ModelReply, &self.redactor, &reply.text);
-        let judged = plan::check_length(&reply.text, parts.longest_reply())
+        let clean = |text: &str| parts.redact_text(Site::ModelReply, &self.redactor, text);
+        reply.text = clean(&reply.text);
+        reply.finish_reason = reply.finish_reason.as_deref().map(clean);
+        let judged = plan::check_whole(parts.is_cut_off(&reply))
+            .and_then(|()| plan::check_length(&reply.text, parts.longest_reply()))
             .and_then(|()| parts.read_plan(parts.strip_fence(&reply.text)))
             .and_then(|plan| {
                 self.check(parts, plan, attempt.started, &attempt.caller, Author::Model)

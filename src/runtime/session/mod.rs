@@ -5,10 +5,12 @@
 //! so that the session itself is settled whenever nobody is inside `step`: an edge that dies half way loses its own call only.
 
 mod closing;
+pub mod entry;
 mod landing;
 mod machine;
 pub mod parts;
 pub mod people;
+pub mod replay;
 pub mod running;
 pub mod status;
 #[cfg(test)]
@@ -101,6 +103,8 @@ pub struct Session {
     steps_done: u64,
     observation: Arc<Value>,
     pending: Option<Pending>,
+    /// Until when the model asked to be left alone.
+    model_rests_until: Option<Timestamp>,
     record: Record,
 }
 
@@ -309,6 +313,7 @@ impl Session {
             steps_done: 0,
             observation: initial,
             pending: None,
+            model_rests_until: None,
             record: Record::default(),
         };
         let opener = session.opener.clone();
@@ -321,7 +326,9 @@ impl Session {
         match input {
             Input::Step(caller) => self.begin(parts, now, &caller),
             Input::Replied(attempt, reply) => self.replied(parts, now, attempt, reply),
-            Input::NotReplied(attempt, failure) => self.not_replied(parts, attempt, &failure),
+            Input::NotReplied(attempt, failure) => {
+                self.not_replied(parts, now, attempt, &failure)
+            }
             Input::Charged(launch, charged) => self.charged(parts, now, launch, charged),
             Input::Executed(flight, execution) => self.executed(parts, now, flight, execution),
             Input::Answered { caller, id, body } => self.answered(parts, now, &caller, &id, &body),
@@ -344,6 +351,11 @@ impl Session {
     /// The status.
     pub fn status(&self) -> Status {
         self.status
+    }
+
+    /// What it remembers of its past.
+    pub fn record(&self) -> &Record {
+        &self.record
     }
 
     /// Steps counted so far.

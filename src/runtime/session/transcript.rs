@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -73,11 +75,11 @@ pub struct Intervention {
 }
 
 /// One effect on the world outside.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SideEffect {
     /// The step to which it belongs, if one counted.
     pub step_number: Option<u64>,
-    /// `http` or `person`.
+    /// `http`, `file` or `person`.
     pub kind: &'static str,
     /// The HTTP method, or `ASK`.
     pub method: String,
@@ -87,6 +89,36 @@ pub struct SideEffect {
     pub status: Value,
     /// When it happened.
     pub at: String,
+}
+
+/// A side effect as it is read from a row.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenEffect {
+    step_number: Option<u64>,
+    kind: String,
+    method: String,
+    target: String,
+    status: Value,
+    at: String,
+}
+
+// By hand: the derived one would want rows that live for ever, as the kinds do.
+impl<'de> Deserialize<'de> for SideEffect {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = WrittenEffect::deserialize(deserializer)?;
+        let kinds = ["http", "file", "person"];
+        let kind = kinds.into_iter().find(|kind| *kind == written.kind);
+        let unknown = || D::Error::custom("a side effect is of kind http, file or person");
+        Ok(Self {
+            step_number: written.step_number,
+            kind: kind.ok_or_else(unknown)?,
+            method: written.method,
+            target: written.target,
+            status: written.status,
+            at: written.at,
+        })
+    }
 }
 
 /// All that a session remembers of its past.

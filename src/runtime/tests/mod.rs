@@ -2,6 +2,7 @@
 
 mod access;
 mod files;
+mod keeping;
 mod reads;
 mod requests;
 mod sandbox;
@@ -27,7 +28,7 @@ use super::{
     Clock, Config, Limits, Parts, Reference, Running, SandboxSettings, Storage, offered_profiles,
     start,
 };
-use crate::model::ModelConfig;
+use crate::model::{ModelConfig, Wire};
 use crate::schema;
 
 const TOKEN: &str = "cal-tok+en/3f9a1c77==";
@@ -123,6 +124,7 @@ struct Stand {
     base: String,
     world: Arc<World>,
     client: Client,
+    config: Config,
 }
 
 impl Stand {
@@ -170,6 +172,8 @@ impl Stand {
             secrets: BTreeMap::from([("TOKEN".to_owned(), TOKEN.to_owned())]),
             variables: BTreeMap::new(),
             model: ModelConfig {
+                wire: Wire::OpenAi,
+                stream: false,
                 base_url: format!("{base}/v1"),
                 api_key: MODEL_KEY.to_owned(),
                 model: "m".to_owned(),
@@ -181,6 +185,9 @@ impl Stand {
             storage: Storage::default(),
             profiles: offered_profiles(),
             extensions: crate::runtime::offered_extensions(),
+            ledger: None,
+            keep_transcripts: crate::runtime::KEEP_TRANSCRIPTS,
+            telemetry: crate::runtime::TelemetrySettings::default(),
             auth: None,
             anonymous_scopes: BTreeSet::new(),
             bound_secrets: BTreeMap::new(),
@@ -189,13 +196,20 @@ impl Stand {
             test_clock: None,
         };
         change(&mut config);
-        let runtime = start(config, parts).await.expect("starts");
+        let runtime = start(config.clone(), parts).await.expect("starts");
         Self {
             runtime,
             base,
             world,
             client: Client::new(),
+            config,
         }
+    }
+
+    /// Another runtime in the same world, with the same settings; what the one before was doing, nobody waits for.
+    async fn again(&mut self) {
+        let next = start(self.config.clone(), Arc::new(Reference)).await;
+        self.runtime = next.expect("starts again");
     }
 
     fn says(&self, plans: &[Value]) {

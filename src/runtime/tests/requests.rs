@@ -211,6 +211,8 @@ async fn a_busy_port_is_a_start_error() {
         secrets: BTreeMap::new(),
         variables: BTreeMap::new(),
         model: ModelConfig {
+            wire: Wire::OpenAi,
+            stream: false,
             base_url: String::new(),
             api_key: String::new(),
             model: String::new(),
@@ -222,6 +224,9 @@ async fn a_busy_port_is_a_start_error() {
         storage: Storage::default(),
         profiles: offered_profiles(),
         extensions: crate::runtime::offered_extensions(),
+        ledger: None,
+        keep_transcripts: crate::runtime::KEEP_TRANSCRIPTS,
+        telemetry: crate::runtime::TelemetrySettings::default(),
         auth: None,
         anonymous_scopes: BTreeSet::new(),
         bound_secrets: BTreeMap::new(),

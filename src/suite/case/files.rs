@@ -62,7 +62,6 @@ impl Case {
             || fixtures
                 .flatten()
                 .filter(|name| *name != "none")
-                .filter_map(|name| prepare::fixture(name).ok())
-                .any(|document| document.to_string().contains(printed))
+                .any(|name| prepare::fixture_holds(name, printed))
     }
 }

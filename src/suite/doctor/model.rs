@@ -1,6 +1,6 @@
 //! Whether the target asks the scripted model, and as it should.
 
-use mock_services::Service;
+use mock_services::{ModelWire, Service};
 
 use super::talk::Doctor;
 use super::visit::{Seen, Way, credential, told};
@@ -23,16 +23,18 @@ impl Doctor<'_, '_> {
         }
         let calls = seen.calls(Service::Model);
         let variable = |name: &str| self.subject.definition.inject.variable(name).to_owned();
-        let url = self.subject.mocks.model_url();
+        let wire = self.subject.definition.inject.model_wire;
+        let url = self.subject.mocks.model_url_of(wire);
+        let ask = format!("ask POST <base>{}, as spec/model.md says", wire.path());
         let Some(first) = calls.first() else {
             let (says, fix) = match seen.strays(Service::Model).first() {
-                Some(stray) if stray.path.ends_with("/chat/completions") => (
+                Some(stray) if stray.path.ends_with(wire.path()) => (
                     "the scripted model was asked, but its prompt shows neither the goal nor the observation: nobody can tell whose request it is".to_owned(),
                     "show the model the goal's description and the whole observation (spec/model.md, MOD-004 and MOD-005)".to_owned(),
                 ),
                 Some(stray) => (
                     format!("the scripted model was asked at {}, which it does not have", stray.path),
-                    "ask POST <base>/chat/completions, as spec/model.md says".to_owned(),
+                    ask,
                 ),
                 None => {
                     let answered = seen.planned().map(told).unwrap_or_default();
@@ -56,7 +58,10 @@ impl Doctor<'_, '_> {
             self.diagnosis.wrong(
                 CHECK,
                 format!("the scripted model was asked {how} the key in {key}"),
-                format!("send Authorization: Bearer and the value of {key}"),
+                match wire {
+                    ModelWire::Anthropic => format!("send x-api-key and the value of {key}"),
+                    _ => format!("send Authorization: Bearer and the value of {key}"),
+                },
             );
         } else if let Some(why) = first.unmatched.as_ref().filter(|_| first.status >= 400) {
             self.diagnosis.wrong(
@@ -65,7 +70,7 @@ impl Doctor<'_, '_> {
                     "the scripted model refused {} {}: {why}",
                     first.method, first.path
                 ),
-                "ask POST <base>/chat/completions, as spec/model.md says",
+                ask,
             );
         } else if asked_for != Some("scripted-model") {
             let name = variable("OPENAI_MODEL");

@@ -6,15 +6,16 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::findings::Findings;
-use super::turns::is_plain;
+use super::times;
 use super::{array, number, text, time};
 use crate::suite::matcher::same;
+use crate::suite::secrets::REDACTED;
 
 /// The members that are no arrays of entries.
 #[derive(Debug, Default)]
 pub(super) struct Head {
     pub members: Map<String, Value>,
-    /// The goal in words, where there is one way only to write it.
+    /// The goal in words, unless something was taken out of it.
     pub goal: Option<String>,
     /// The intent that limits the actions.
     pub intent: Option<String>,
@@ -29,7 +30,7 @@ impl Head {
         let at = |pointer: &str| whole.pointer(pointer).and_then(Value::as_str);
         Self {
             goal: at("/goal/description")
-                .filter(|goal| is_plain(goal))
+                .filter(|goal| !goal.contains(REDACTED))
                 .map(str::to_owned),
             intent: at("/goal/intent").map(str::to_owned),
             flags: array(&whole, "flags")
@@ -86,6 +87,10 @@ impl Head {
                 let none = json!({"$absent": true});
                 found.say("OBS-002", pointer, none, Some(got), message);
             }
+        }
+        for member in ["started_at", "closed_at"] {
+            let own = json!({member: self.get(member)});
+            times::forms(&own, &[member], "", found);
         }
         if let (Some(started), Some(closed)) = (self.started, self.closed())
             && closed < started

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::findings::Findings;
 use super::rules::Rules;
-use super::settle;
 use super::{number, text, time};
+use super::{settle, times};
 use crate::json;
 use crate::suite::replay::brings_output;
 
@@ -48,10 +48,19 @@ pub(super) struct Entry {
     /// How often it was proposed.
     pub proposals: u32,
     pub plan: Proposed,
-    /// When the model was asked for it.
-    pub asked: Option<Timestamp>,
+    /// The turn that asked the model for it.
+    pub asked: Option<Asked>,
     pub questions: Vec<Question>,
     pub effects: Effects,
+}
+
+/// The turn in which a plan was proposed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    /// When the model was asked.
+    pub at: Option<Timestamp>,
+    /// When the step call began, as the model was shown.
+    pub began: Option<Timestamp>,
 }
 
 /// What was proposed for a step.
@@ -67,9 +76,9 @@ pub(super) enum Proposed {
 }
 
 /// What tells one value from another: the first half of the digest.
-type Mark = u128;
+pub(super) type Mark = u128;
 
-fn mark(value: &Value) -> Mark {
+pub(super) fn mark(value: &Value) -> Mark {
     let digest = json::digest(value);
     let half = digest.get("sha256:".len()..39).unwrap_or_default();
     Mark::from_str_radix(half, 16).unwrap_or_default()
@@ -116,8 +125,13 @@ pub(super) struct Step {
     /// The status of a service that its error names.
     pub upstream: Option<u64>,
     output: Mark,
-    /// When it began.
+    /// Whether its output is `null`.
+    pub is_null: bool,
+    /// When it began, and when it had its result.
     pub started: Option<Timestamp>,
+    pub ended: Option<Timestamp>,
+    /// What an effect on a file must name: that of the planned action, and of the one that ran.
+    pub files: [Option<Mark>; 2],
 }
 
 /// What is kept of a question.
@@ -128,6 +142,9 @@ pub(super) struct Question {
     pub kind: Box<str>,
     pub outcome: Box<str>,
     pub prompt: Box<str>,
+    /// When it was asked, and when it was answered.
+    pub asked: Option<Timestamp>,
+    pub answered: Option<Timestamp>,
     output: Mark,
     /// The answer itself, while there is room.
     pub shown: Option<Value>,
@@ -144,8 +161,28 @@ pub(super) struct Effects {
     pub second_request: Option<Request>,
     /// The status of the last request, and its place.
     pub last: Option<(u64, Option<u64>)>,
-    pub wrote: bool,
-    pub read: bool,
+    /// The first on a file.
+    pub file: Option<File>,
+    /// How many on files.
+    pub files: u64,
+    /// The first request after one that was not redirected.
+    pub repeated: Option<u64>,
+    /// When the first request was sent.
+    pub sent: Option<Timestamp>,
+    /// The places of answers of people, with what their targets name.
+    pub answers: Vec<(u64, Mark)>,
+    /// The latest that is no person's answer.
+    pub latest: Option<(u64, Timestamp)>,
+}
+
+/// An effect on a file.
+#[derive(Debug)]
+pub(super) struct File {
+    /// Its place, counted from 0.
+    pub index: u64,
+    pub writes: bool,
+    pub target: Mark,
+    pub status: Arc<str>,
 }
 
 /// A request over HTTP.
@@ -191,7 +228,7 @@ impl Ledger {
         &mut self,
         number: u64,
         plan: Option<Value>,
-        asked: Option<Timestamp>,
+        asked: Option<Asked>,
         rules: Option<&Rules>,
         found: &mut Findings<'_>,
     ) {
@@ -237,7 +274,7 @@ impl Ledger {
             return;
         };
         let mut freed = false;
-        let facts = Step::of(index, step, &mut self.names);
+        let facts = Step::of(index, step, rules, &mut self.names);
         let Some(entry) = self.entry(number, rules, found) else {
             return;
         };
@@ -282,6 +319,8 @@ impl Ledger {
             kind: text(question, "kind").into(),
             outcome: text(question, "outcome").into(),
             prompt: text(question, "prompt").into(),
+            asked: time(question, "asked_at"),
+            answered: time(question, "answered_at"),
             output: mark(output),
             shown: room.then(|| output.clone()),
         });
@@ -306,14 +345,20 @@ impl Ledger {
                 target: self.names.of(target),
             }
         });
+        let file = (text(effect, "kind") == "file").then(|| File {
+            index,
+            writes: text(effect, "method") == "write",
+            target: mark(effect.get("target").unwrap_or(&Value::Null)),
+            status: self.names.of(text(effect, "status")),
+        });
         if let Some(entry) = self.entry(number, rules, found) {
-            entry.effects.take(index, effect, request);
+            entry.effects.take(index, effect, request, file);
         }
     }
 }
 
 impl Step {
-    fn of(index: u64, step: &Value, names: &mut Names) -> Self {
+    fn of(index: u64, step: &Value, rules: Option<&Rules>, names: &mut Names) -> Self {
         let result = step.get("result").unwrap_or(&Value::Null);
         let planned = step.pointer("/plan/action").and_then(Value::as_str);
         let error = result.get("error").unwrap_or(&Value::Null);
@@ -330,31 +375,55 @@ impl Step {
             code: code.map(|code| names.of(code)),
             upstream: error.pointer("/details/status").and_then(Value::as_u64),
             output: mark(result.get("output").unwrap_or(&Value::Null)),
+            is_null: result.get("output").is_none_or(Value::is_null),
             started: time(step, "started_at"),
+            ended: times::ended(step),
+            files: ["/plan/action", "/result/action_name"].map(|name| {
+                let name = step.pointer(name)?.as_str()?;
+                let file = rules?.file(name, step.get("plan")?)?;
+                Some(mark(&json!(file)))
+            }),
         }
     }
 }
 
 impl Effects {
-    fn take(&mut self, index: u64, effect: &Value, request: Option<Request>) {
-        match (text(effect, "kind"), text(effect, "method")) {
-            ("person", _) => return,
-            ("file", "write") => self.wrote = true,
-            ("file", _) => self.read = true,
-            _ => {}
+    fn take(&mut self, index: u64, effect: &Value, request: Option<Request>, file: Option<File>) {
+        let at = time(effect, "at");
+        // A person's answer is judged with its question.
+        if let Some(at) = at.filter(|_| text(effect, "kind") != "person")
+            && self.latest.is_none_or(|(_, latest)| latest < at)
+        {
+            self.latest = Some((index, at));
+        }
+        self.files += u64::from(file.is_some());
+        if self.file.is_none() {
+            self.file = file;
+        }
+        if text(effect, "kind") == "person" {
+            if self.answers.len() < MOST_QUESTIONS {
+                let target = effect.get("target").unwrap_or(&Value::Null);
+                self.answers.push((index, mark(target)));
+            }
+            return;
         }
         if request.is_some() {
             self.requests = self.requests.saturating_add(1);
+            let redirects = |status: Option<u64>| matches!(status, Some(301..=303 | 307 | 308));
+            if self.last.is_some_and(|(_, status)| !redirects(status)) && self.repeated.is_none() {
+                self.repeated = Some(index);
+            }
             // What is no status is the schema's business.
             self.last = Some((index, number(effect, "status")));
             if self.first_request.is_none() {
+                self.sent = at;
                 self.first_request = request;
             } else if self.second_request.is_none() {
                 self.second_request = request;
             }
         }
         if self.first.is_none() {
-            self.first = Some((index, time(effect, "at")));
+            self.first = Some((index, at));
         }
     }
 }

@@ -10,6 +10,7 @@ use super::head::Head;
 use super::ledger::{Ledger, WINDOW};
 use super::order::Order;
 use super::rules::Rules;
+use super::times;
 use super::turns::{Turns, plan};
 use super::{number, text, time};
 
@@ -57,6 +58,7 @@ impl Questions {
         let pointer = format!("/interventions/{index}");
         let (kind, outcome) = (text(question, "kind"), text(question, "outcome"));
         self.place(index, question, &pointer, head, found);
+        times::forms(question, &["asked_at", "answered_at"], &pointer, found);
         self.asked_and_answered(index, question, &pointer, found);
         let step = number(question, "step_number");
         let of_refusals = kind == "invalid_plan";

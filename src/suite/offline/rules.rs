@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 use super::findings::Findings;
 use super::head::Head;
 use super::ledger::{Effects, Entry, Question, Request, Step};
+use super::sent;
 use super::{array, text};
 use crate::schema::{self, Schema};
+use crate::suite::prepare::three_parts;
 use crate::suite::replay::brings_output;
 
 /// Most violations of one schema that are told of one value.
@@ -23,15 +25,15 @@ const MOST_REQUESTS: u64 = 6;
 #[derive(Debug)]
 pub struct Rules {
     document: Value,
-    actions: BTreeMap<String, Action>,
+    pub(super) actions: BTreeMap<String, Action>,
 }
 
 #[derive(Debug)]
-struct Action {
-    definition: Value,
-    input: Option<Schema>,
+pub(super) struct Action {
+    pub definition: Value,
+    pub input: Option<Schema>,
     output: Option<Schema>,
-    endpoint: Option<String>,
+    pub endpoint: Option<String>,
     /// The definition as JSON.
     text: String,
 }
@@ -48,16 +50,20 @@ impl Action {
         }
     }
 
-    fn kind(&self) -> &str {
+    pub fn kind(&self) -> &str {
         text(&self.definition, "type")
     }
 
-    fn is(&self, member: &str, value: &str) -> bool {
+    pub fn is_of_files(&self) -> bool {
+        matches!(self.kind(), "read_file" | "write_file")
+    }
+
+    pub fn is(&self, member: &str, value: &str) -> bool {
         self.definition.get(member).and_then(Value::as_str) == Some(value)
     }
 
     /// Whether a person must approve it.
-    fn wants_approval(&self) -> bool {
+    pub fn wants_approval(&self) -> bool {
         let control = self.definition.get("access_control");
         control.is_some_and(|control| text(control, "verification") == "approval")
     }
@@ -77,6 +83,15 @@ impl Rules {
         &self.document
     }
 
+    /// The file that an action reads or writes by a plan, as its effect names it; `None`: it does not, or that cannot be told.
+    pub(super) fn file(&self, action: &str, plan: &Value) -> Option<String> {
+        let action = self.actions.get(action)?;
+        let root = text(&action.definition, "root");
+        let path = plan.pointer("/args/path")?.as_str()?;
+        let slash = if root.ends_with('/') { "" } else { "/" };
+        action.is_of_files().then(|| format!("{root}{slash}{path}"))
+    }
+
     /// Whether an action that succeeds completes the goal.
     pub(super) fn completes(&self, action: &str) -> bool {
         let action = self.actions.get(action);
@@ -87,6 +102,19 @@ impl Rules {
 
     /// What is wrong with the creation of a session.
     pub(super) fn creation(&self, head: &Head, found: &mut Findings<'_>) {
+        let named = head.get("manifest").unwrap_or(&Value::Null);
+        let version = three_parts(text(&self.document, "version"));
+        for (member, own) in [
+            ("name", text(&self.document, "name")),
+            ("version", &version),
+        ] {
+            // What is absent the schema tells.
+            if let Some(got) = named.get(member).filter(|got| got.as_str() != Some(own)) {
+                let message = "is not that of the manifest with this digest";
+                let place = format!("/manifest/{member}");
+                found.say("TRN-003", place, json!(own), Some(got), message);
+            }
+        }
         let Some(intent) = head.intent.as_deref() else {
             return;
         };
@@ -104,59 +132,27 @@ impl Rules {
         }
     }
 
-    fn intent(&self, name: &str) -> Option<&Value> {
+    pub(super) fn intent(&self, name: &str) -> Option<&Value> {
         array(&self.document, "intents").find(|intent| text(intent, "name") == name)
-    }
-
-    /// The requirement that forbids an action to a session.
-    fn forbidden(&self, name: &str, action: &Action, head: &Head) -> Option<&'static str> {
-        // Without an intent every action is allowed; one that is not declared is told by itself.
-        if let Some(intent) = head.intent.as_deref().and_then(|name| self.intent(name))
-            && !array(intent, "actions").any(|allowed| allowed.as_str() == Some(name))
-        {
-            return Some("PLN-012");
-        }
-        let flag = action.definition.get("feature_flag")?.as_str()?;
-        (!head.flags.contains(flag)).then_some("PLN-013")
     }
 
     /// What is wrong with a step.
     pub(super) fn step(&self, step: &Value, head: &Head, pointer: &str, found: &mut Findings<'_>) {
-        self.plan(step, head, pointer, found);
-        self.output(step, pointer, found);
-    }
-
-    fn plan(&self, step: &Value, head: &Head, pointer: &str, found: &mut Findings<'_>) {
-        let name = step.pointer("/plan/action");
-        let place = || format!("{pointer}/plan/action");
-        let Some((name, action)) = name
-            .and_then(Value::as_str)
-            .and_then(|name| Some((name, self.actions.get(name)?)))
-        else {
-            let known: Vec<&String> = self.actions.keys().collect();
-            let message = "is no action of the manifest, and was executed";
-            found.say("PLN-010", place(), json!({"$any_of": known}), name, message);
-            return;
-        };
-        if let Some(requirement) = self.forbidden(name, action, head) {
-            let message = "is not allowed in this session, and was executed";
-            let expected = json!({"$not": name});
-            found.say(requirement, place(), expected, Some(&json!(name)), message);
-        }
-        let args = step.pointer("/plan/args").unwrap_or(&Value::Null);
-        let place = format!("{pointer}/plan/args");
-        let words = "the input_schema of the action";
-        violations("PLN-014", action.input.as_ref(), args, &place, words, found);
-        if matches!(action.kind(), "read_file" | "write_file")
+        let plan = step.get("plan").unwrap_or(&Value::Null);
+        self.planned(plan, head, &format!("{pointer}/plan"), found);
+        let args = plan.get("args").unwrap_or(&Value::Null);
+        if let Some(action) = self.actions.get(text(plan, "action"))
+            && action.is_of_files()
             && step.pointer("/result/success") == Some(&Value::Bool(true))
             && let Some(path) = args.get("path").and_then(Value::as_str)
             && leads_astray(path)
         {
             let message = "is a path that is refused, and was used";
             let expected = json!("a path of plain segments");
-            let place = format!("{place}/path");
+            let place = format!("{pointer}/plan/args/path");
             found.say("STO-017", place, expected, args.get("path"), message);
         }
+        self.output(step, pointer, found);
     }
 
     fn output(&self, step: &Value, pointer: &str, found: &mut Findings<'_>) {
@@ -193,21 +189,29 @@ impl Rules {
                 asked(planned, question, found);
             }
         }
-        // Of a fallback's two attempts nobody can tell whose effect is whose.
-        let Some(action) = self.actions.get(&*step.action).filter(|_| !step.fell_back) else {
+        let effects = &entry.effects;
+        let (planned, ran) = (&*step.planned, &*step.action);
+        if step.fell_back {
+            let both = [planned, ran].map(|name| self.actions.get(name));
+            return sent::of_two(both, step, effects, found);
+        }
+        // Of another action than the planned one nobody can tell which was executed, and that is told already.
+        let Some(action) = self.actions.get(ran).filter(|_| planned == ran) else {
             return;
         };
-        let effects = &entry.effects;
         // What is read can come out of a cache.
         let cached = action.definition.get("cache").is_some();
         match action.kind() {
             "invoke_api" => request(action, number, step, effects, cached, found),
-            "write_file" if step.brought && !effects.wrote => missing(number, "file", found),
-            "read_file" if step.brought && !effects.read && !cached => {
+            "write_file" if sent::of_a_file(step) && effects.file.is_none() => {
                 missing(number, "file", found);
+            }
+            "read_file" if sent::of_a_file(step) && effects.file.is_none() => {
+                missing(number, "file", found)
             }
             _ => {}
         }
+        sent::check(action, step, effects, found);
     }
 
     /// A contract has every action that the session may use, and none that it may not.
@@ -296,7 +300,7 @@ fn request(
 ) {
     let method = text(&action.definition, "method");
     let Some(first) = &effects.first_request else {
-        if step.brought && !action.is("method", "GET") && !cached {
+        if sent::of_a_reply(step) && !cached {
             missing(number, "http", found);
         }
         return;
@@ -344,6 +348,10 @@ fn request(
                 Some(&got),
                 message,
             );
+        } else if let Some(repeated) = effects.repeated {
+            let message = "is a request after one that was not redirected";
+            let place = format!("/side_effects/{repeated}");
+            found.say("ACT-004", place, none(), Some(&got), message);
         } else if effects.requests > MOST_REQUESTS {
             let got = json!(format!("{} requests", effects.requests));
             let expected = json!(format!("at most {MOST_REQUESTS} requests"));
@@ -371,7 +379,7 @@ fn request(
 }
 
 /// A URL without query and fragment, in one spelling; `None` where it holds a variable.
-fn address(url: &str) -> Option<String> {
+pub(super) fn address(url: &str) -> Option<String> {
     if url.contains("${") {
         return None;
     }
@@ -401,11 +409,11 @@ fn missing(number: u64, kind: &str, found: &mut Findings<'_>) {
             "an effect of kind {kind} with step_number {number}"
         )),
         None,
-        "have no entry for an action that succeeded",
+        "have no entry for an action whose result says that there was one",
     );
 }
 
-fn violations(
+pub(super) fn violations(
     requirement: &str,
     schema: Option<&Schema>,
     value: &Value,

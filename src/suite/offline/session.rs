@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::answers::Answers;
 use super::effects::Effects;
 use super::errors;
 use super::findings::Findings;
@@ -14,6 +15,7 @@ use super::people::Questions;
 use super::rules::Rules;
 use super::shapes::Shapes;
 use super::steps::{REPLAY, Steps};
+use super::times::ROUNDING;
 use super::turns::Turns;
 use super::{Judged, MEMBERS, SECRETS, SHOWN};
 use crate::json;
@@ -61,6 +63,7 @@ pub(super) struct Session<'j> {
     questions: Questions,
     steps: Steps,
     effects: Effects,
+    answers: Answers,
     ledger: Ledger,
     /// Whether its entries come in lines of their own, so that their arrays need not be there.
     in_lines: bool,
@@ -92,16 +95,19 @@ impl<'j> Session<'j> {
         if let Some(rules) = &rules {
             rules.creation(&head, &mut found);
         }
+        let mut turns = Turns::default();
+        turns.prompts.begin(head.get("initial_observation"));
         let mut session = Self {
             bench,
             rules,
             head,
             contracts: Contracts::default(),
             read: 0,
-            turns: Turns::default(),
+            turns,
             questions: Questions::default(),
             steps,
             effects: Effects::default(),
+            answers: Answers::default(),
             ledger: Ledger::default(),
             in_lines: line.is_some(),
             found,
@@ -163,11 +169,23 @@ impl<'j> Session<'j> {
                     .take(entry, head, &self.contracts, ledger, rules, found);
                 errors::of_turn(entry, &pointer, self.bench.wire, found);
             }
-            "interventions" => self.questions.take(entry, head, ledger, rules, found),
-            "steps" => self
-                .steps
-                .take(entry, head, ledger, self.bench.wire, rules, found),
-            _ => self.effects.take(entry, head, ledger, rules, found),
+            "interventions" => {
+                self.answers.question(index, entry);
+                self.questions.take(entry, head, ledger, rules, found);
+            }
+            "steps" => {
+                let wire = self.bench.wire;
+                self.steps.take(entry, head, ledger, wire, rules, found);
+                let replayed = self.steps.replay.as_ref().and_then(Replay::observation);
+                self.turns.prompts.step(entry, replayed, found);
+            }
+            _ => {
+                if entry.get("kind").and_then(Value::as_str) == Some("person") {
+                    self.answers.effect(index, entry);
+                }
+                self.effects
+                    .take(entry, head, ledger, self.bench.wire, rules, found);
+            }
         }
         self.searched(entry, &pointer);
     }
@@ -228,6 +246,8 @@ impl<'j> Session<'j> {
         self.questions.end(&self.turns, &self.head, found);
         self.effects
             .end(self.steps.count, &self.questions.outcomes, found);
+        self.turns.prompts.end(self.steps.count, found);
+        std::mem::take(&mut self.answers).end(found);
         self.times();
         self.limit();
         self.end();
@@ -320,6 +340,18 @@ impl<'j> Session<'j> {
                 self.found
                     .say(requirement, place, expected, Some(&got), message);
             }
+        }
+        if let (Some((index, ended)), Some(closed)) = (self.steps.latest, closed)
+            && ended > closed + ROUNDING
+        {
+            let place = format!("/steps/{index}/duration_ms");
+            let expected = json!(format!(
+                "a result before {closed}, when the session was closed"
+            ));
+            let got = json!(ended.to_string());
+            let message = "ends the step after the session was closed";
+            self.found
+                .say("TRN-009", place, expected, Some(&got), message);
         }
     }
 

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::course;
 use super::findings::Findings;
-use super::ledger::{Entry, Question, Step};
+use super::ledger::{Entry, Mark, Question, Step, mark};
 use super::rules::Rules;
 
 /// Everything that is wrong with one step.
@@ -37,31 +38,9 @@ pub(super) fn settle(number: u64, entry: &Entry, rules: Option<&Rules>, found: &
             "is the number of several turns",
         ),
     }
-    if let (Some(asked), Some(started)) = (entry.asked, step.started)
-        && asked < started
-    {
-        found.say(
-            "OBS-004",
-            place("/started_at"),
-            json!(format!(
-                "at most {asked}, when the model was asked for its plan"
-            )),
-            Some(&json!(started.to_string())),
-            "is not when the step call began",
-        );
-    }
     unsent(entry, step, found);
-    if let (Some((index, Some(first))), Some(started)) = (entry.effects.first, step.started)
-        && first < started
-    {
-        found.say(
-            "TRN-012",
-            format!("/side_effects/{index}/at"),
-            json!(format!("at least {started}, when its step began")),
-            Some(&json!(first.to_string())),
-            "is before its step",
-        );
-    }
+    course::check(entry, step, found);
+    answers(entry, step, found);
     if step.code.as_deref() == Some("upstream_status")
         && !step.fell_back
         && let Some((index, status)) = &entry.effects.last
@@ -77,6 +56,35 @@ pub(super) fn settle(number: u64, entry: &Entry, rules: Option<&Rules>, found: &
     }
     if let Some(rules) = rules {
         rules.settle(number, entry, step, found);
+    }
+}
+
+/// The target of a person's answer is the action that asked, or `invalid_plan`.
+fn answers(entry: &Entry, step: &Step, found: &mut Findings<'_>) {
+    let of_refusals = |question: &Question| &*question.kind == "invalid_plan";
+    if entry.questions.is_empty() {
+        // Whose answer it is, is judged elsewhere.
+        return;
+    }
+    let mut targets = Vec::new();
+    // The plan of a person can ask a question of its own, which the step then belongs to.
+    if entry.asked.is_none() || entry.questions.iter().any(of_refusals) {
+        targets.push("invalid_plan");
+    }
+    if !entry.questions.iter().all(of_refusals) {
+        targets.push(&*step.planned);
+    }
+    let marks: Vec<Mark> = targets.iter().map(|target| mark(&json!(target))).collect();
+    for (index, _) in entry
+        .effects
+        .answers
+        .iter()
+        .filter(|(_, target)| !marks.contains(target))
+    {
+        let place = format!("/side_effects/{index}/target");
+        let expected = json!({"$any_of": targets});
+        let message = "is not what a person was asked about";
+        found.say("TRN-013", place, expected, None, message);
     }
 }
 

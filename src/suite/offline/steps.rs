@@ -1,6 +1,7 @@
 //! The steps of a transcript, one after the other: numbers and times, the action that ran, sizes, the replay
 //! (`spec/transcripts.md`, section 4; `spec/actions.md`; `spec/workflows.md`, section 10).
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::errors;
@@ -9,6 +10,7 @@ use super::head::Head;
 use super::ledger::Ledger;
 use super::order::Order;
 use super::rules::Rules;
+use super::times;
 use super::{array, text, time};
 use crate::suite::replay::{Replay, brings_output};
 use crate::suite::transcript::entries;
@@ -36,6 +38,9 @@ pub(super) struct Steps {
     /// The first that did so.
     pub completed: Option<u64>,
     pub replay: Option<Replay>,
+    /// When the last one ended, and the latest end of all with its place.
+    ended: Option<Timestamp>,
+    pub latest: Option<(u64, Timestamp)>,
 }
 
 impl Steps {
@@ -59,6 +64,8 @@ impl Steps {
             let got = step.get("started_at");
             found.say("TRN-009", place(), json!("a later time"), got, wrong);
         }
+        times::forms(step, &["started_at"], &pointer, found);
+        self.course(index, step, &pointer, found);
         let result = step.get("result").unwrap_or(&Value::Null);
         ran(step, result, &pointer, found);
         errors::of_result(result, &format!("{pointer}/result"), wire, found);
@@ -81,6 +88,29 @@ impl Steps {
             }));
         }
         ledger.step(index, step, rules, found);
+    }
+}
+
+impl Steps {
+    /// Steps are taken one after the other (`spec/steps.md`, section 5).
+    fn course(&mut self, index: u64, step: &Value, pointer: &str, found: &mut Findings<'_>) {
+        let (started, ended) = (time(step, "started_at"), times::ended(step));
+        if let (Some(before), Some(started)) = (self.ended, started)
+            && started + times::ROUNDING < before
+        {
+            let place = format!("{pointer}/started_at");
+            let expected = json!(format!(
+                "at least {before}, when the step before had its result"
+            ));
+            let message = "is before the end of the step that stands before it";
+            found.say("STP-015", place, expected, step.get("started_at"), message);
+        }
+        self.ended = ended;
+        if let Some(ended) = ended
+            && self.latest.is_none_or(|(_, latest)| latest < ended)
+        {
+            self.latest = Some((index, ended));
+        }
     }
 }
 

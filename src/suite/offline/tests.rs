@@ -9,7 +9,16 @@ use super::*;
 use crate::suite::verdict::{ExitCode, Verdict};
 
 /// What one broken thing breaks besides the requirement that it is about.
-const CONSEQUENCES: [(&str, &[&str]); 1] = [("TRN-013--target-with-its-query", &["TRN-002"])];
+const CONSEQUENCES: [(&str, &[&str]); 5] = [
+    ("TRN-013--target-with-its-query", &["TRN-002"]),
+    ("TRN-004--turns-out-of-order", &["OBS-004"]),
+    ("HUM-016--asked-before-its-plan", &["STP-010"]),
+    ("PLN-015--a-refused-reply-became-a-step", &["TRN-005"]),
+    (
+        "STP-010--asked-the-model-while-a-person-was-asked",
+        &["ACC-036", "HUM-016", "TRN-012"],
+    ),
+];
 
 fn folder(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -75,7 +84,7 @@ fn good_transcripts_pass_and_the_verdict_is_incomplete() {
 #[test]
 fn each_violation_is_found_under_its_requirement() {
     let report = report("violations");
-    assert!(report.cases.len() >= 120);
+    assert!(report.cases.len() >= 180);
     // A stream may have several transcripts.
     let mut files: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for case in &report.cases {

@@ -8,26 +8,21 @@ use serde_json::{Value, json};
 
 use super::findings::Findings;
 use super::head::Head;
-use super::ledger::{Ledger, WINDOW};
+use super::ledger::{Asked, Ledger, WINDOW};
 use super::order::Order;
+use super::prompts::{Prompts, holds};
+use super::refusals::{self, Owed};
 use super::rules::Rules;
+use super::times;
 use super::{array, number, text, time};
 use crate::json::{self, Duplicates, Limits};
 use crate::suite::transcript::entries::{Contracts, Usage};
 
-/// Codes with which a reply can be refused (`spec/plans.md`; `spec/access.md`, 3.8).
-const REFUSALS: [&str; 4] = [
-    "invalid_plan",
-    "undeclared_action",
-    "input_validation_failed",
-    "insufficient_scope",
-];
-
 /// Replies of one step call that can be refused.
 pub(super) const ATTEMPTS: u64 = 3;
 
-/// Reasons of one refusal, and places within its arguments, that are looked for in the next prompt.
-const MOST_OWED: usize = 8;
+/// What a model says of a reply that the bound on its length ended (`spec/model.md`, 3.5).
+const CUT_OFF: [&str; 3] = ["length", "max_tokens", "MAX_TOKENS"];
 
 /// What a reply can be at most (`spec/plans.md`, 1.8).
 const REPLY: Limits = Limits {
@@ -65,7 +60,9 @@ pub(super) struct Turns {
     /// When the last turns were.
     pub times: VecDeque<(u64, Timestamp)>,
     /// What the next prompt of the same step call must hold: codes, and places within the arguments.
-    owed: Vec<(&'static str, String)>,
+    owed: Owed,
+    /// What the prompts show.
+    pub prompts: Prompts,
     /// Whether the last step that the session may take was planned.
     exhausted: bool,
 }
@@ -87,14 +84,26 @@ impl Turns {
         self.usage.add(turn);
         found.extend(contracts.check(index, turn));
         self.place(index, turn, &pointer, head, found);
+        times::forms(turn, &["at"], &pointer, found);
         self.prompt(turn, &pointer, head, contracts, found);
-        self.refusal(turn, &pointer, found);
+        let answered = self.prompts.turn(index, turn, head, contracts, found);
+        let plan = turn.get("reply").and_then(Value::as_str).map(|reply| {
+            let plan = plan(reply);
+            let is_cut = CUT_OFF.contains(&text(turn, "finish_reason"));
+            plan.and_then(|plan| if is_cut { Err("MOD-015") } else { Ok(plan) })
+        });
+        let owed = refusals::check(turn, plan.as_ref(), head, rules, &pointer, found);
+        let goes_on = self.refusal(turn, owed, &pointer, found);
+        let began = answered.began;
+        self.prompts.reply(turn, answered, goes_on);
         self.failure(turn, &pointer, found);
-        let plan = turn.get("reply").and_then(Value::as_str).map(plan);
         let step = number(turn, "step_number");
         self.last_counted = step.is_some();
         if accepted(turn) {
             self.outcome(index, &plan, step, &pointer, found);
+            if let (Some(Ok(Plan::Action(plan))), None, Some(rules)) = (&plan, step, rules) {
+                rules.uncounted(plan, head, &pointer, found);
+            }
         }
         // A finish is no step, which is told already.
         if let Some(step) = step.filter(|_| !matches!(plan, Some(Ok(Plan::Finish)))) {
@@ -103,7 +112,11 @@ impl Turns {
                 _ => None,
             };
             self.exhausted |= head.max_steps.is_some_and(|most| step >= most);
-            ledger.propose(step, plan, time(turn, "at"), rules, found);
+            let asked = Asked {
+                at: time(turn, "at"),
+                began,
+            };
+            ledger.propose(step, plan, Some(asked), rules, found);
         }
     }
 
@@ -173,65 +186,58 @@ impl Turns {
             let message = "have no place for the contract";
             found.say("TRN-007", place(), json!({"$has": mark}), messages, message);
         }
+        let mut contents = array(turn, "messages").map(|message| text(message, "content"));
         if let Some(goal) = head.goal.as_deref()
-            && !shows(turn, goal)
+            && !contents.any(|content| holds(content, goal))
         {
             let message = "do not hold the goal";
             found.say("MOD-004", place(), json!({"$has": goal}), messages, message);
         }
-        for (requirement, owed) in std::mem::take(&mut self.owed) {
+        for (requirement, owed) in &self.owed {
             // Some writers of JSON escape the slash.
-            if !shows(turn, &owed) && !shows(turn, &owed.replace('/', "\\/")) {
+            if !shows(turn, owed) && !shows(turn, &owed.replace('/', "\\/")) {
                 let message = "do not say why the reply before was refused";
-                found.say(
-                    requirement,
-                    place(),
-                    json!({"$has": owed}),
-                    messages,
-                    message,
-                );
+                let expected = json!({"$has": owed});
+                found.say(requirement, place(), expected, messages, message);
             }
         }
     }
 
-    /// Why the reply was refused, if it was.
-    fn refusal(&mut self, turn: &Value, pointer: &str, found: &mut Findings<'_>) {
-        let mut say = |requirement: &str, member: &str, expected: Value, message: &str| {
-            let got = turn.pointer(member);
-            found.say(
-                requirement,
-                format!("{pointer}{member}"),
-                expected,
-                got,
-                message,
-            );
-        };
-        for (at, refusal) in array(turn, "refused").enumerate() {
-            let code = text(refusal, "errorCode");
-            if !REFUSALS.contains(&code) {
-                let message = "is no code with which a reply is refused";
-                let member = format!("/refused/{at}/errorCode");
-                say("TRN-005", &member, json!({"$any_of": REFUSALS}), message);
-            } else if code != "invalid_plan" && turn.get("reply").is_none_or(Value::is_null) {
-                let message = "is missing, though what it planned was refused";
-                say("TRN-005", "/reply", json!({"$type": "string"}), message);
-            }
-        }
+    /// Counts refusals; back comes whether the model is asked again in the same step call.
+    fn refusal(
+        &mut self,
+        turn: &Value,
+        owed: Owed,
+        pointer: &str,
+        found: &mut Findings<'_>,
+    ) -> bool {
+        // Places are owed to the very next prompt, codes to all of the step call.
+        self.owed
+            .retain(|(requirement, _)| *requirement == "PLN-018");
         if !turn.get("refused").is_some_and(Value::is_array) {
             self.row = 0;
-            return;
+            self.owed.clear();
+            return false;
         }
-        if number(turn, "step_number").is_some() {
+        let counts = number(turn, "step_number");
+        if counts.is_some() {
             let message = "belongs to a reply that was refused";
-            say("PLN-015", "/step_number", json!({"$absent": true}), message);
+            let place = format!("{pointer}/step_number");
+            let none = json!({"$absent": true});
+            found.say("PLN-015", place, none, Some(&json!(counts)), message);
         }
         self.row += 1;
         self.longest = self.longest.max(self.row);
         if self.row.is_multiple_of(ATTEMPTS) {
             self.due += 1;
-        } else if number(turn, "step_number").is_none() {
-            self.owed = owed(turn);
         }
+        let goes_on = !self.row.is_multiple_of(ATTEMPTS) && counts.is_none();
+        if goes_on {
+            self.owed.extend(owed);
+        } else {
+            self.owed.clear();
+        }
+        goes_on
     }
 
     /// How the model failed, if it did.
@@ -253,6 +259,10 @@ impl Turns {
             let message = "is not the error of a model that failed";
             let expected = json!("llm_unavailable");
             say("MOD-012", "/error/errorCode", expected, message);
+        }
+        if turn.get("reply").is_some_and(Value::is_string) {
+            let message = "is there, though the model failed";
+            say("TRN-004", "/reply", json!(null), message);
         }
         if number(turn, "step_number").is_some() {
             let message = "belongs to a request in which the model failed";
@@ -306,32 +316,6 @@ impl Turns {
     }
 }
 
-/// What the prompt after a refusal must hold (`spec/plans.md`, 3.2 and 3.3).
-fn owed(turn: &Value) -> Vec<(&'static str, String)> {
-    let mut owed = Vec::new();
-    for refusal in array(turn, "refused").take(MOST_OWED) {
-        let code = text(refusal, "errorCode");
-        if !REFUSALS.contains(&code) {
-            continue;
-        }
-        owed.push(("PLN-018", code.to_owned()));
-        if code != "input_validation_failed" {
-            continue;
-        }
-        let violations = refusal
-            .get("details")
-            .map(|details| array(details, "violations"))
-            .unwrap_or_default();
-        let places = violations
-            .map(|violation| text(violation, "pointer"))
-            // Others can be written in several ways.
-            .filter(|place| is_plain(&place.replace('/', "")) && !place.is_empty())
-            .map(|place| ("PLN-019", place.to_owned()));
-        owed.extend(places.take(MOST_OWED));
-    }
-    owed
-}
-
 /// The plan that a reply is, or the requirement that makes it none.
 pub(super) fn plan(reply: &str) -> Result<Plan, &'static str> {
     let read = json::read(unfenced(reply).as_bytes(), &REPLY, Duplicates::Refuse);
@@ -346,7 +330,13 @@ pub(super) fn plan(reply: &str) -> Result<Plan, &'static str> {
     let (action, args) = (members.get("action"), members.get("args"));
     match members.get("finished") {
         Some(_) if action.is_some() || args.is_some() => Err("PLN-007"),
-        Some(Value::Bool(true)) => Ok(Plan::Finish),
+        Some(Value::Bool(true))
+            if members
+                .get("summary")
+                .is_none_or(|summary| summary.is_string()) =>
+        {
+            Ok(Plan::Finish)
+        }
         Some(_) => Err("PLN-007"),
         None => match (action, args) {
             (Some(Value::String(_)), Some(Value::Object(_))) => Ok(Plan::Action(plan)),
@@ -397,6 +387,7 @@ mod tests {
             (r#"{"action": 5, "args": {}}"#, Some("PLN-006")),
             (r#"{"finished": true, "args": {}}"#, Some("PLN-007")),
             (r#"{"finished": false}"#, Some("PLN-007")),
+            (r#"{"finished": true, "summary": 5}"#, Some("PLN-007")),
             (
                 r#"{"action": "a", "action": "b", "args": {}}"#,
                 Some("PLN-005"),

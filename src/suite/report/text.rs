@@ -47,8 +47,47 @@ pub fn shell_word(word: &str) -> Cow<'_, str> {
     Cow::Owned(format!("'{}'", one_line(word).replace('\'', "'\\''")))
 }
 
+/// What a line begins with that GitHub's runner takes for a command.
+const COMMAND: &str = "::";
+
+/// JSON whose texts hold nothing that is not seen; it says the same.
+pub fn json(text: String) -> String {
+    let bad = |c: char| is_hidden(c) && c != '\n';
+    if !text.contains(bad) && !text.contains(RUNNER_COMMAND) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if bad(c) {
+            // All of them are in the basic plane. Writing to a string cannot fail.
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out.replace(RUNNER_COMMAND, RUNNER_COMMAND_ESCAPED)
+}
+
 fn escaped(text: &str, keeps: impl Fn(char) -> bool) -> Cow<'_, str> {
     let bad = |c: char| is_hidden(c) && !keeps(c);
+    let commands = text.contains(COMMAND)
+        && text
+            .split('\n')
+            .any(|line| line.trim_start().starts_with(COMMAND));
+    if commands {
+        let lines = text.split('\n').map(|line| {
+            let rest = line.trim_start();
+            match rest.strip_prefix(COMMAND) {
+                Some(behind) => {
+                    let blank = line.get(..line.len() - rest.len()).unwrap_or_default();
+                    format!("{blank}\\u{{3a}}:{behind}")
+                }
+                None => line.to_owned(),
+            }
+        });
+        let text = lines.collect::<Vec<_>>().join("\n");
+        return Cow::Owned(escaped(&text, keeps).into_owned());
+    }
     if !text.contains(bad) && !text.contains(RUNNER_COMMAND) {
         return Cow::Borrowed(text);
     }
@@ -96,6 +135,14 @@ mod tests {
     #[test]
     fn the_runner_of_a_pipeline_finds_no_command() {
         assert!(!one_line("x ##[set-output name=a]b").contains("##["));
+        assert_eq!(one_line("::error::x::y"), "\\u{3a}:error::x::y");
+        assert_eq!(one_line("a::b"), "a::b");
+        assert_eq!(
+            lines("a\n \t::add-mask::b\r"),
+            "a\n \t\\u{3a}:add-mask::b\\r"
+        );
+        let text = json("{\n  \"a\": \"\u{9b}2J\u{202e}##[x]\"\n}".to_owned());
+        assert_eq!(text, "{\n  \"a\": \"\\u009b2J\\u202e##\\u005bx]\"\n}");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mock_services::ModelWire;
+
 use super::definition::{Declared, Definition, Delivery};
 use crate::requirement::Registry;
 use crate::suite::applicability::Capabilities;
@@ -22,6 +24,8 @@ pub struct Claims {
     pub delivered: bool,
     /// Whether it asks the scripted model.
     pub model: bool,
+    /// The wire in which it asks.
+    pub wire: ModelWire,
 }
 
 impl Default for Claims {
@@ -33,6 +37,7 @@ impl Default for Claims {
             registers: true,
             delivered: false,
             model: true,
+            wire: ModelWire::default(),
         }
     }
 }
@@ -53,6 +58,7 @@ impl Claims {
             registers: definition.manifest.delivery != Delivery::None,
             delivered: definition.manifest.delivery == Delivery::File,
             model: definition.inject.scripted_model(),
+            wire: definition.inject.model_wire,
         }
     }
 
@@ -93,6 +99,7 @@ impl Claims {
         found.registers &= self.registers;
         found.delivered |= self.delivered;
         found.model &= self.model;
+        found.wire = self.wire;
         found
     }
 }

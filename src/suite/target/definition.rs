@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use mock_services::ModelWire;
 use serde::Deserialize;
 
 use crate::requirement::{Extension, Profile};
@@ -214,11 +215,15 @@ pub enum Delivery {
 pub struct Inject {
     /// Whether the target asks the scripted model; without it, it is judged as in production: what needs a script is not observed.
     pub model: Option<bool>,
-    /// In place of `OPENAI_BASE_URL`.
+    /// The wire in which the target asks the model; it decides which variables are meant below.
+    pub model_wire: ModelWire,
+    /// Whether the target is told to ask for replies as streams.
+    pub model_stream: bool,
+    /// In place of `OPENAI_BASE_URL`, or the variable of another wire.
     pub model_url: Option<String>,
-    /// In place of `OPENAI_API_KEY`.
+    /// In place of `OPENAI_API_KEY`, or the variable of another wire.
     pub model_key: Option<String>,
-    /// In place of `OPENAI_MODEL`.
+    /// In place of `OPENAI_MODEL`, or the variable of another wire.
     pub model_name: Option<String>,
     /// In place of `OAP_MODEL_TIMEOUT_MS`.
     pub model_timeout_ms: Option<String>,
@@ -242,6 +247,12 @@ impl Inject {
 
     /// The variable for one that `spec/harness.md` names.
     pub fn variable<'n>(&'n self, name: &'n str) -> &'n str {
+        // The page names those of the first wire.
+        let of_wire = ModelWire::default()
+            .variables()
+            .into_iter()
+            .zip(self.model_wire.variables())
+            .find_map(|(first, own)| (first == name).then_some(own));
         let own = match name {
             "OPENAI_BASE_URL" => &self.model_url,
             "OPENAI_API_KEY" => &self.model_key,
@@ -252,7 +263,7 @@ impl Inject {
             "OAP_TEST_FOLDER" => &self.folder,
             _ => &None,
         };
-        own.as_deref().unwrap_or(name)
+        own.as_deref().or(of_wire).unwrap_or(name)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use mock_services::{Credentials, MockServices, Service};
+use mock_services::{Credentials, MockServices, ModelWire, Service};
 
 use super::definition::Definition;
 use super::placeholders::{self, Values};
@@ -98,9 +98,9 @@ fn value_of(variable: &str, own: Own<'_>) -> Result<String, String> {
 }
 
 /// What placeholders stand for, as far as the mocks decide it.
-pub fn values_of(mocks: &MockServices, known: &Known) -> Values {
+pub fn values_of(mocks: &MockServices, wire: ModelWire, known: &Known) -> Values {
     let mut values = Values::from([
-        ("model_url", mocks.model_url()),
+        ("model_url", mocks.model_url_of(wire)),
         ("model_name", "scripted-model".to_owned()),
         ("calendar_url", mocks.service_url(Service::Calendar)),
         ("email_url", mocks.service_url(Service::Email)),
@@ -139,6 +139,11 @@ pub fn environment(
         ("OPENAI_BASE_URL", value("model_url")),
         ("OPENAI_MODEL", value("model_name")),
         ("OAP_MODEL_TIMEOUT_MS", Some("1000".to_owned())),
+        ("OAP_MODEL_WIRE", Some(inject.model_wire.to_string())),
+        (
+            "OAP_MODEL_STREAM",
+            inject.model_stream.then(|| "true".to_owned()),
+        ),
         (SHORT.0, Some(SHORT.1.to_owned())),
         ("OAP_TEST_REGION", Some("eu".to_owned())),
         ("OAP_TEST_PLUGIN_ORIGIN", value("calendar_url")),
@@ -174,7 +179,7 @@ pub fn environment(
 }
 
 fn is_of_the_model(name: &str) -> bool {
-    name.starts_with("OPENAI_") || name == "OAP_MODEL_TIMEOUT_MS"
+    name.starts_with("OPENAI_") || name.starts_with("OAP_MODEL_")
 }
 
 #[cfg(test)]

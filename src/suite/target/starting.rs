@@ -57,7 +57,7 @@ impl Surroundings<'_> {
     pub fn prepare(&self) -> Result<Prepared, String> {
         let start = self.start()?;
         let mark = mark();
-        let mut values = values_of(self.mocks, self.known);
+        let mut values = values_of(self.mocks, self.definition.inject.model_wire, self.known);
         values.insert("port", free_port()?.to_string());
         values.insert("run_id", mark.clone());
         if let Some(folder) = self.shared {

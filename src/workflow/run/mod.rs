@@ -176,6 +176,8 @@ pub struct Workflow {
     replans: u32,
     current: Option<Current>,
     planning: Option<(Planning, Why)>,
+    /// Why new plans were refused, as long as nobody has asked.
+    refused_plans: Vec<ErrorObject>,
     /// What is to be done besides, before anything else.
     aside: Vec<Effect>,
 }
@@ -340,6 +342,7 @@ impl Workflow {
             replans: 0,
             current: None,
             planning: None,
+            refused_plans: Vec::new(),
             aside: Vec::new(),
         }
     }
@@ -356,7 +359,7 @@ impl Workflow {
             Input::Charged(charged) => self.charged(around, charged),
             Input::Executed(execution) => self.executed(around, execution),
             Input::NotHeld(error) => self.not_held(around, error),
-            Input::Replied(reply) => self.replied(around, &reply.text),
+            Input::Replied(reply) => self.replied(around, &reply),
             Input::NotReplied(failure) => self.not_replied(around, &failure),
             Input::Rested => ON,
         };
@@ -380,6 +383,16 @@ impl Workflow {
             ControlFlow::Break(effect) => effect,
             ControlFlow::Continue(()) => Effect::Rest,
         }
+    }
+
+    /// The results of the nodes that were reached.
+    pub fn results(&self) -> &[Value] {
+        &self.results
+    }
+
+    /// Why new plans were refused since this was asked last.
+    pub fn refused_plans(&mut self) -> Vec<ErrorObject> {
+        std::mem::take(&mut self.refused_plans)
     }
 
     /// Roughly the bytes of memory of the results so far.

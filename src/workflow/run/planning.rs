@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::answers::Status;
 use super::{Around, Effect, Flow, ON, Why, Workflow};
 use crate::manifest::{Action, Kind, Manifest};
-use crate::model::{Message, ModelFailure};
+use crate::model::{Message, ModelFailure, ModelReply};
 use crate::requirement::Profile;
 use crate::runtime::access::Caller;
 use crate::runtime::error::{Code, ErrorObject};
@@ -24,6 +24,7 @@ pub struct Planning {
     contract: Arc<str>,
     question: Arc<str>,
     refused: Vec<(String, String)>,
+    last_refusal: Option<ErrorObject>,
     again: bool,
 }
 
@@ -66,8 +67,14 @@ impl Planning {
             contract: clean(&contract),
             question: clean(&rules.plan_question(goal, state)),
             refused: Vec::new(),
+            last_refusal: None,
             again,
         }
+    }
+
+    /// Why the last reply was refused, if it was.
+    pub fn last_refusal(&self) -> Option<&ErrorObject> {
+        self.last_refusal.as_ref()
     }
 
     /// The next request to the model.
@@ -82,28 +89,31 @@ impl Planning {
     pub fn judge(
         &mut self,
         around: &Around<'_>,
-        text: &str,
+        reply: &ModelReply,
         manifest: &Manifest,
         intent: Option<&str>,
         check_scopes: impl FnOnce(&[Bound]) -> Result<(), ErrorObject>,
     ) -> Judged {
         let text = around
             .parts
-            .redact_text(Site::ModelReply, around.redactor, text);
-        let judged =
-            self.read(around, &text, manifest, intent).and_then(|plan| {
-                match check_scopes(&plan.1).err() {
-                    Some(error) => match around.rules().new_plan_refusal(error) {
-                        Some(error) => Err(error),
-                        None => Ok(plan),
-                    },
+            .redact_text(Site::ModelReply, around.redactor, &reply.text);
+        let judged = plan::check_whole(around.parts.is_cut_off(reply))
+            .and_then(|()| self.read(around, &text, manifest, intent))
+            .and_then(|plan| match check_scopes(&plan.1).err() {
+                Some(error) => match around.rules().new_plan_refusal(error) {
+                    Some(error) => Err(error),
                     None => Ok(plan),
-                }
+                },
+                None => Ok(plan),
             });
         let error = match judged {
-            Ok((nodes, bound)) => return Judged::Plan(nodes, bound),
+            Ok((nodes, bound)) => {
+                self.last_refusal = None;
+                return Judged::Plan(nodes, bound);
+            }
             Err(error) => error,
         };
+        self.last_refusal = Some(error.clone());
         let refusal = around.rules().plan_refusal(&error);
         self.refused.push((prompt::shown_reply(&text), refusal));
         let refused = u32::try_from(self.refused.len()).unwrap_or(u32::MAX);
@@ -182,18 +192,20 @@ impl Workflow {
     }
 
     /// The model replied.
-    pub(super) fn replied(&mut self, around: &Around<'_>, text: &str) -> Flow {
+    pub(super) fn replied(&mut self, around: &Around<'_>, reply: &ModelReply) -> Flow {
         let Some((mut planning, why)) = self.planning.take() else {
             return ON;
         };
         let manifest = Arc::clone(&self.manifest);
         let judged = planning.judge(
             around,
-            text,
+            reply,
             &manifest,
             self.terms.intent.as_deref(),
             |bound| self.check_new_scopes(around, bound),
         );
+        self.refused_plans
+            .extend(planning.last_refusal().cloned());
         match judged {
             Judged::AskAgain => self.ask(around, planning, why),
             Judged::GaveUp(error) => self.fail_call(around, error, why.index),

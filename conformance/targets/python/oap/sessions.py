@@ -3,6 +3,7 @@ observations.md, transcripts.md). All work on one session happens under its own 
 
 import asyncio
 import hashlib
+import math
 import secrets
 import time
 
@@ -16,6 +17,7 @@ from .model import ModelFailed
 from .plans import ATTEMPTS, check_plan, check_reply
 
 MAX_SESSIONS, MAX_CLOSED, KEEP_CLOSED, IDLE = 20_000, 2_000, 24 * 3600, 24 * 3600
+LONGEST_REST = 3600  # seconds that a Retry-After of the model is heeded for
 FINISHED = ("completed", "max_steps_reached", "failed", "expired")
 FALLBACK_AFTER = {"upstream_unreachable", "upstream_timeout", "upstream_status", "redirect_refused", "plugin_error"}
 INSTRUCTIONS = (
@@ -144,6 +146,7 @@ class Session:
         self.flags = body.get("flags", [])
         self.optional = {name: body[name] for name in ("flags", "seed") if name in body}
         self.status, self.started_at, self.touched = "active", now(), time.monotonic()
+        self.rests_until = 0.0
         self.steps, self.turns, self.interventions, self.effects = [], [], [], []
         self.pending, self.asked = None, None
         self.contract, self.contract_digest, self.transcript = None, None, None
@@ -267,11 +270,17 @@ class Sessions:
 
     async def _step(self, session):
         started_at, clock = now(), time.monotonic()
+        if session.rests_until > clock:
+            left = str(math.ceil(session.rests_until - clock))
+            raise ApiError("llm_unavailable", "the model asked to be left alone for some time", headers={"Retry-After": left})
         shown = {**session.observation, "timestamp": started_at}
         allowed, refused = self._allowed(session), []
         for _ in range(ATTEMPTS):
             turn = await self._ask(session, shown, refused)
-            plan, action, errors = check_reply(turn["reply"], allowed, self._redactor)
+            if turn["finish_reason"] == "length":
+                plan, action, errors = None, None, [error_object("invalid_plan", "the reply was cut off at its longest length; send a shorter plan")]
+            else:
+                plan, action, errors = check_reply(turn["reply"], allowed, self._redactor)
             if not errors:
                 return await self._accept(session, plan, action, _Origin(started_at, clock, shown, turn))
             turn["refused"] = self._redactor.value(errors)
@@ -300,6 +309,7 @@ class Sessions:
             reply = await self._model.ask(messages)
         except ModelFailed as failure:
             turn["error"] = error_object("llm_unavailable", str(failure))
+            session.rests_until = time.monotonic() + min(failure.retry_after or 0, LONGEST_REST)
             headers = {"Retry-After": str(failure.retry_after)} if failure.retry_after is not None else None
             raise ApiError("llm_unavailable", str(failure), headers=headers) from None
         turn["reply"] = None if reply.text is None else redact(reply.text)

@@ -653,6 +653,8 @@ class Workflows:
                 raise ApiError("llm_unavailable", str(failure), headers=headers) from None
             text = redact(reply.text or "")
             try:
+                if reply.finish_reason == "length":
+                    raise ApiError("invalid_plan", "the reply was cut off at its longest length; send a shorter plan")
                 return self._read_plan(text, manifest, intent, again)
             except ApiError as error:
                 problem = self._redactor.value(error.body())

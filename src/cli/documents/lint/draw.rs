@@ -57,6 +57,51 @@ impl Excerpt {
     }
 }
 
+/// Most characters of a secret that are shown, to tell which one it is.
+const OF_SECRET: usize = 4;
+
+/// A text with its secrets covered but for how they begin; every byte keeps its place.
+pub(super) fn covered(text: &str, secrets: impl IntoIterator<Item = Span>) -> String {
+    let mut secrets: Vec<Span> = secrets
+        .into_iter()
+        .map(|span| unquoted(text, span))
+        .collect();
+    secrets.sort();
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for span in secrets {
+        let secret = text.get(span.start.max(from)..span.end).unwrap_or_default();
+        if secret.is_empty() {
+            continue;
+        }
+        let start = span.start.max(from);
+        out.push_str(text.get(from..start).unwrap_or_default());
+        let shown = (secret.chars().count() / 3).min(OF_SECRET);
+        for (index, c) in secret.chars().enumerate() {
+            match c {
+                '\n' | '\r' => out.push(c),
+                _ if index < shown => out.push(c),
+                _ => out.extend(std::iter::repeat_n('*', c.len_utf8())),
+            }
+        }
+        from = span.end;
+    }
+    out.push_str(text.get(from..).unwrap_or_default());
+    out
+}
+
+/// What stands between the quotes, where a whole text is meant.
+fn unquoted(text: &str, span: Span) -> Span {
+    let written = text.get(span.start..span.end).unwrap_or_default();
+    let quote = written.chars().next().filter(|c| matches!(c, '"' | '\''));
+    match quote {
+        Some(quote) if written.len() >= 2 && written.ends_with(quote) => {
+            Span::new(span.start + 1, span.end - 1)
+        }
+        _ => span,
+    }
+}
+
 /// Nothing in it moves a cursor or turns the reading direction; a tabulator is as wide as it looks.
 fn shown(text: &str) -> String {
     one_line(&text.replace('\t', "    ")).into_owned()
@@ -175,7 +220,8 @@ pub(super) fn summary(report: &Report) -> String {
         None => rules,
     };
     if files == 0 && report.unreadable.is_empty() {
-        return "no documents found; name files, or a folder with manifests\n".to_owned();
+        let nothing = "no documents found; name files, or a folder with manifests\n";
+        return format!("{nothing}{}", unknown(report));
     }
     let mut out = format!("{} against {asked}: ", plural(files, "file"));
     let counts = [Severity::Error, Severity::Warning, Severity::Note]
@@ -208,7 +254,34 @@ pub(super) fn summary(report: &Report) -> String {
         }
     }
     out.push_str(&format!("; score {}\n", report.score));
+    out.push_str(&unknown(report));
     out
+}
+
+/// Most files that are no documents and are named.
+const MOST_UNKNOWN: usize = 3;
+
+/// Which files were passed over: a manifest that is not known for one must not look like a manifest without findings.
+fn unknown(report: &Report) -> String {
+    let named: Vec<_> = report
+        .unknown
+        .iter()
+        .take(MOST_UNKNOWN)
+        .map(|name| one_line(name))
+        .collect();
+    if named.is_empty() {
+        return String::new();
+    }
+    let (are, more) = match report.unknown.len() {
+        1 => ("is no document", ""),
+        count if count > MOST_UNKNOWN => ("are no documents", ", …"),
+        _ => ("are no documents", ""),
+    };
+    let files = plural(report.unknown.len(), "file");
+    format!(
+        "{files} {are} of this protocol: {}{more}\n",
+        named.join(", ")
+    )
 }
 
 /// Why nothing can be said about a file.
@@ -244,6 +317,23 @@ mod tests {
             (text.as_str(), meant.as_str()),
             ("    x\\u{202e}\\u{1b}[31m", "x\\u{202e}\\u{1b}")
         );
+    }
+
+    #[test]
+    fn secrets_are_covered_and_everything_keeps_its_place() {
+        let text = "a: \"hunter2222\"\nb: sécrët-word\n";
+        let all = covered(text, [Span::new(18, text.len() - 1), Span::new(3, 15)]);
+        assert_eq!(all, "a: \"hun*******\"\nb: séc**********\n");
+        assert_eq!(all.len(), text.len());
+        // Places within each other, and such as are none.
+        let odd = [
+            Span::new(3, 15),
+            Span::new(5, 8),
+            Span::new(9, 5),
+            Span::new(40, 90),
+        ];
+        assert_eq!(covered(text, odd).len(), text.len());
+        assert_eq!(covered("", []), "");
     }
 
     #[test]

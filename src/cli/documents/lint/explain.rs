@@ -158,7 +158,7 @@ fn shown(example: &Example) -> Vec<Shown> {
     let document = example.document.as_ref().ok();
     let findings = example.findings.iter();
     findings
-        .map(|finding| Shown::new(finding, &example.text, &lines, document))
+        .map(|finding| Shown::new(finding, &example.text, &example.text, &lines, document))
         .collect()
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::cli::failure::Failure;
+use crate::lint::near::nearest;
 use crate::lint::{DocumentKind, glob};
 
 /// Most files of one call.
@@ -35,6 +36,16 @@ impl Source {
     /// Whether it was named, not found in a folder.
     pub fn is_named(&self) -> bool {
         !matches!(self, Self::Found(_))
+    }
+
+    /// Whether its name says that it is a document of ours: `oap-shop.yaml`, `shop.oap.json`.
+    pub fn is_ours_by_name(&self) -> bool {
+        let name = self.path().and_then(Path::file_name);
+        let name = name.map(|name| name.to_string_lossy().to_ascii_lowercase());
+        name.is_some_and(|name| {
+            let stem = name.rsplit_once('.').map_or("", |(stem, _)| stem);
+            stem.starts_with("oap-") || stem.ends_with(".oap")
+        })
     }
 
     /// The file.
@@ -197,9 +208,20 @@ fn is_candidate(name: &str) -> bool {
     name == "oap-target.toml" || matches!(ending.as_deref(), Some("json" | "yaml" | "yml"))
 }
 
-/// What a document is, when it looks like one of ours.
+/// What a document is, when it looks like one of ours, or would but for a slip of the hand.
 pub(super) fn ours(value: &Value) -> Option<DocumentKind> {
-    let kind = DocumentKind::guess(value);
+    let is_near = |wanted: &str| {
+        let mut names = value
+            .as_object()
+            .into_iter()
+            .flat_map(|members| members.keys());
+        names.any(|name| name == wanted || nearest(name, [wanted]).is_some())
+    };
+    let kind = if is_near("requirements") && (is_near("steps") || is_near("stimulus")) {
+        DocumentKind::Case
+    } else {
+        DocumentKind::guess(value)
+    };
     let is_one = match kind {
         DocumentKind::Manifest => looks_like_a_manifest(value),
         DocumentKind::Plan => value.as_array().is_none_or(|nodes| !nodes.is_empty()),
@@ -226,6 +248,9 @@ fn looks_like_a_manifest(value: &Value) -> bool {
     for (name, value) in members {
         match plain(name).as_str() {
             "actions" => actions = value.as_array(),
+            near if actions.is_none() && nearest(near, ["actions"]).is_some() => {
+                actions = value.as_array();
+            }
             "protocol_version" | "protocolVersion" => marked = true,
             "type" => {
                 marked |= value
@@ -251,9 +276,10 @@ fn looks_like_a_manifest(value: &Value) -> bool {
             "inputSchema",
             "outputSchema",
         ];
-        names
-            .into_iter()
-            .any(|name| schemas.contains(&plain(name).as_str()))
+        names.into_iter().any(|name| {
+            let name = plain(name);
+            schemas.contains(&name.as_str()) || nearest(&name, schemas).is_some()
+        })
     };
     actions.is_some_and(|actions| marked || actions.iter().any(has_schemas))
 }
@@ -286,6 +312,19 @@ mod tests {
                 json!({"protocolVersion": "2.0", "oap:actions": []}),
                 Some(DocumentKind::Manifest),
             ),
+            (
+                json!({"acitons": [{"inputschema": {}}]}),
+                Some(DocumentKind::Manifest),
+            ),
+            (
+                json!({"protocol_version": "2.0", "action": []}),
+                Some(DocumentKind::Manifest),
+            ),
+            (
+                json!({"requirments": ["CAP-001"], "steps": []}),
+                Some(DocumentKind::Case),
+            ),
+            (json!({"action": "x", "on": {}}), None),
             (json!({"name": "x", "version": "1.0.0"}), None),
             (json!({"actions": ["a"]}), None),
             (json!({"scripts": {"start": "x"}}), None),

@@ -8,6 +8,9 @@ use crate::suite::report::text::{RUNNER_COMMAND, RUNNER_COMMAND_ESCAPED};
 
 use super::report::{FileReport, Report};
 
+/// Most files that are no documents and are named.
+const MOST_UNKNOWN: usize = 100;
+
 /// Indented, with a line feed at the end.
 pub(super) fn render(report: &Report) -> Result<String, Failure> {
     let files: Vec<Value> = report.files.iter().map(file).collect();
@@ -19,6 +22,7 @@ pub(super) fn render(report: &Report) -> Result<String, Failure> {
         "summary": report.summary(),
         "files": files,
         "unreadable": unreadable,
+        "unknown": report.unknown.iter().take(MOST_UNKNOWN).collect::<Vec<_>>(),
     }))
 }
 

@@ -9,8 +9,11 @@ use crate::document::{Document, Format, Limits, Lines, ReadError, Span};
 use crate::lint::config::Config;
 use crate::lint::explain::unread;
 use crate::lint::score::Score;
-use crate::lint::{DocumentKind, Finding, Preset, Selection, judge, named};
+use crate::lint::{
+    DocumentKind, Finding, Preset, Selection, judge, named, secrets, secrets_in_text,
+};
 
+use super::draw::covered;
 use super::files::{Source, ours, seems_ours};
 use super::mend::{self, Mend};
 use super::report::{FileReport, Fixed, Shown};
@@ -50,34 +53,45 @@ pub(super) struct Looked {
     pub unwritten: Option<(String, String)>,
 }
 
+/// What came of all files.
+#[derive(Debug, Default)]
+pub(super) struct All {
+    /// Of each document.
+    pub looked: Vec<Looked>,
+    /// Files about which nothing can be said.
+    pub unreadable: Vec<Unreadable>,
+    /// Files that look like no document of this protocol.
+    pub unknown: Vec<String>,
+}
+
 /// A path, and why nothing can be said about it.
 pub(super) type Unreadable = (String, String);
 
 /// Looks at every file; the answers are in the files' order.
-pub(super) fn all(files: &[Source], ask: &Ask) -> Result<(Vec<Looked>, Vec<Unreadable>), Failure> {
+pub(super) fn all(files: &[Source], ask: &Ask) -> Result<All, Failure> {
     let tells = files.len() > MANY && std::io::stderr().is_terminal();
-    let (mut looked, mut unreadable) = (Vec::new(), Vec::new());
+    let mut all = All::default();
     let mut kept = 0_usize;
     for (index, chunk) in files.chunks(CHUNK).enumerate() {
         if tells {
             super::complain(&format!("\r{} of {} files", index * CHUNK, files.len()));
         }
-        for answer in together(chunk, ask)? {
+        for (file, answer) in chunk.iter().zip(together(chunk, ask)?) {
             match answer {
                 Ok(Some(mut one)) => {
                     one.report.keep(MOST_KEPT.saturating_sub(kept));
                     kept += one.report.findings.len();
-                    looked.push(one);
+                    all.looked.push(one);
                 }
-                Ok(None) => {}
-                Err(why) => unreadable.push(why),
+                Ok(None) => all.unknown.push(file.name()),
+                Err(why) => all.unreadable.push(why),
             }
         }
     }
     if tells {
         super::complain("\r\u{1b}[K");
     }
-    Ok((looked, unreadable))
+    Ok(all)
 }
 
 type Answer = Result<Option<Looked>, Unreadable>;
@@ -122,13 +136,17 @@ fn together(files: &[Source], ask: &Ask) -> Result<Vec<Answer>, Failure> {
 fn look(source: &Source, ask: &Ask) -> Answer {
     let name = source.name();
     let bytes = read(source).map_err(|why| (name.clone(), why))?;
-    let picky = ask.skip_unknown || !source.is_named();
+    let picky = ask.skip_unknown || !(source.is_named() || source.is_ours_by_name());
+    // What does not read could be anything, and may not pass for nothing; a large file is somebody else's data.
+    let unread = |text: &str, error: &ReadError| {
+        let is_strange = ask.skip_unknown || error.code == "too_large" && picky;
+        (!is_strange || seems_ours(text))
+            .then(|| broken(name.clone(), text, error))
+            .transpose()
+    };
     let text = match decoded(bytes) {
         Ok(text) => text,
-        Err((text, error)) => {
-            let is_ours = !picky || seems_ours(&text);
-            return is_ours.then(|| broken(name, &text, &error)).transpose();
-        }
+        Err((text, error)) => return unread(&text, &error),
     };
     let is_toml = source.path().is_some_and(|path| {
         let ending = path.extension().and_then(|ending| ending.to_str());
@@ -143,10 +161,7 @@ fn look(source: &Source, ask: &Ask) -> Answer {
     };
     let document = match Document::read(text.as_str(), format) {
         Ok(document) => document,
-        Err(error) => {
-            let is_ours = !picky || seems_ours(&text);
-            return is_ours.then(|| broken(name, &text, &error)).transpose();
-        }
+        Err(error) => return unread(&text, &error),
     };
     let Some(kind) = kind_of(&document, picky, ask) else {
         return Ok(None);
@@ -181,8 +196,13 @@ fn look(source: &Source, ask: &Ask) -> Answer {
     }
     let judged = judge(left, kind, &ask.selection, &ask.config, Some(&name));
     let findings = judged.findings.iter();
+    let drawn = if judged.findings.is_empty() {
+        String::new()
+    } else {
+        covered(left.text(), secrets(left).into_iter().map(|(_, span)| span))
+    };
     let findings: Vec<Shown> = findings
-        .map(|finding| Shown::new(finding, left.text(), left.lines(), Some(left)))
+        .map(|finding| Shown::new(finding, left.text(), &drawn, left.lines(), Some(left)))
         .collect();
     let score = Score::of(left.value(), &judged.findings).and_more(judged.left_out);
     Ok(Some(Looked {
@@ -240,14 +260,9 @@ fn decoded(bytes: Vec<u8>) -> Result<String, (String, ReadError)> {
         ));
     }
     String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-        let error = ReadError {
-            code: "invalid_utf8",
-            span: Span::new(at, at + 1),
-            message: format!("byte {at} is not UTF-8; save it as UTF-8"),
-        };
-        (text, error)
+        let at = error.utf8_error().valid_up_to();
+        (text, ReadError::not_utf8(error.as_bytes(), at))
     })
 }
 
@@ -256,7 +271,8 @@ fn broken(name: String, text: &str, error: &ReadError) -> Result<Looked, Unreada
     let Some(finding) = unread(error) else {
         return Err((name, error.message.clone()));
     };
-    let shown = Shown::new(&finding, text, &Lines::of(text), None);
+    let drawn = covered(text, secrets_in_text(text));
+    let shown = Shown::new(&finding, text, &drawn, &Lines::of(text), None);
     let score = Score::unreadable();
     Ok(Looked {
         report: FileReport {
@@ -296,9 +312,12 @@ fn look_at_toml(name: String, text: &str, picky: bool, ask: &Ask) -> Answer {
     let lines = Lines::of(text);
     let mut judged = judge(&document, kind, &ask.selection, &ask.config, Some(&name));
     let mut findings = Vec::with_capacity(judged.findings.len());
+    let hidden = secrets(&document).into_iter();
+    let hidden = hidden.map(|(pointer, _)| span_in(&table, &pointer));
+    let drawn = covered(text, hidden.chain(secrets_in_text(text)));
     for finding in &mut judged.findings {
         finding.span = span_in(&table, &finding.pointer);
-        findings.push(Shown::new(finding, text, &lines, None));
+        findings.push(Shown::new(finding, text, &drawn, &lines, None));
     }
     let score = Score::of(document.value(), &judged.findings).and_more(judged.left_out);
     Ok(Some(Looked {

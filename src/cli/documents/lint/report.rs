@@ -66,8 +66,15 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    /// A finding in a text; with its document also the bytes that mend it.
-    pub fn new(finding: &Finding, text: &str, lines: &Lines, document: Option<&Document>) -> Self {
+    /// A finding in a text; with its document also the bytes that mend it. What is drawn comes from `drawn`, the text without its
+    /// secrets.
+    pub fn new(
+        finding: &Finding,
+        text: &str,
+        drawn: &str,
+        lines: &Lines,
+        document: Option<&Document>,
+    ) -> Self {
         let start = At::of(text, lines, finding.span.start);
         let fix = finding.change.as_ref().map(|change| Fix {
             title: change.title.clone(),
@@ -82,7 +89,7 @@ impl Shown {
             start,
             end: At::of(text, lines, finding.span.end),
             fix,
-            excerpt: Excerpt::of(text, lines, start.line, finding.span),
+            excerpt: Excerpt::of(drawn, lines, start.line, finding.span),
         }
     }
 
@@ -187,6 +194,8 @@ impl FileReport {
 pub(super) struct Report {
     pub files: Vec<FileReport>,
     pub unreadable: Vec<Unreadable>,
+    /// Files that look like no document of this protocol.
+    pub unknown: Vec<String>,
     /// Name of the preset; none where the rules were named one by one.
     pub preset: Option<&'static str>,
     /// How many rules were asked.
@@ -198,10 +207,17 @@ pub(super) struct Report {
 
 impl Report {
     /// All files together.
-    pub fn new(files: Vec<FileReport>, unreadable: Vec<Unreadable>, ask: &Ask, score: u64) -> Self {
+    pub fn new(
+        files: Vec<FileReport>,
+        unreadable: Vec<Unreadable>,
+        unknown: Vec<String>,
+        ask: &Ask,
+        score: u64,
+    ) -> Self {
         Self {
             files,
             unreadable,
+            unknown,
             preset: (!ask.chosen).then(|| ask.preset.name()),
             rules: ask.rules,
             score,
@@ -244,6 +260,7 @@ impl Report {
             "files": self.files.iter().filter(|file| !file.is_config()).count(),
             "files_with_findings": self.files.iter().filter(|file| !file.findings.is_empty()).count(),
             "unreadable": self.unreadable.len(),
+            "unknown": self.unknown.len(),
             "preset": self.preset,
             "rules": self.rules,
             "errors": self.count(Severity::Error),

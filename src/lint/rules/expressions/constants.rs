@@ -55,9 +55,8 @@ fn decided(operands: &[Branch<'_>], by: bool) -> Option<bool> {
     if each.iter().all(|truth| *truth == Some(!by)) {
         return Some(!by);
     }
-    let few = operands
-        .get(..operands.len().min(MOST_OPERANDS))
-        .unwrap_or_default();
+    let mut few = Vec::new();
+    flattened(operands, by, &mut few);
     let opposed = few.iter().enumerate().any(|(index, one)| {
         let rest = few.get(index + 1..).unwrap_or_default();
         rest.iter().any(|other| are_opposed(*one, *other, by))
@@ -65,22 +64,135 @@ fn decided(operands: &[Branch<'_>], by: bool) -> Option<bool> {
     opposed.then_some(by)
 }
 
+/// The operands with those of the same operator within them, as many as are compared. Recursion ends with the nesting of the text.
+fn flattened<'e>(operands: &[Branch<'e>], by: bool, found: &mut Vec<Branch<'e>>) {
+    for operand in operands {
+        if found.len() >= MOST_OPERANDS {
+            return;
+        }
+        match operand.form() {
+            Form::And(inner) if !by => flattened(&inner, by, found),
+            Form::Or(inner) if by => flattened(&inner, by, found),
+            _ => found.push(*operand),
+        }
+    }
+}
+
 /// Whether two operands cannot both be true (of `and`), or cannot both be false (of `or`).
 fn are_opposed(one: Branch<'_>, other: Branch<'_>, by: bool) -> bool {
     match (one.form(), other.form()) {
         (Form::Not(inner), _) if inner == other => true,
         (_, Form::Not(inner)) if inner == one => true,
-        (Form::Comparison(a, sign, b), Form::Comparison(c, other_sign, d)) if a == c => {
-            let (wanted, opposite) = if by { ("!=", "==") } else { ("==", "!=") };
-            let differ = || match (b.form(), d.form()) {
-                (Form::Literal(b), Form::Literal(d)) => !equal(b, d),
-                _ => false,
-            };
-            (sign == wanted && other_sign == wanted && differ())
-                || (b == d && sign == wanted && other_sign == opposite)
-                || (b == d && sign == opposite && other_sign == wanted)
+        _ => match (Claim::of(one, by), Claim::of(other, by)) {
+            (Some(one), Some(other)) => one.subject == other.subject && one.excludes(&other),
+            _ => false,
+        },
+    }
+}
+
+/// What a comparison claims of a part: of `or`, what is the case when the comparison is false.
+struct Claim<'e> {
+    subject: Branch<'e>,
+    sign: &'static str,
+    value: Branch<'e>,
+}
+
+impl<'e> Claim<'e> {
+    fn of(part: Branch<'e>, negated: bool) -> Option<Self> {
+        let Form::Comparison(left, sign, right) = part.form() else {
+            return None;
+        };
+        let is_literal = |part: Branch<'_>| matches!(part.form(), Form::Literal(_));
+        let (subject, sign, value) = match (is_literal(left) && !is_literal(right), sign) {
+            (true, "in" | "not in") | (false, _) => (left, sign, right),
+            (true, sign) => (right, exchanged(sign), left),
+        };
+        let sign = if negated { opposite(sign)? } else { sign };
+        Some(Self {
+            subject,
+            sign,
+            value,
+        })
+    }
+
+    fn excludes(&self, other: &Self) -> bool {
+        if self.value == other.value {
+            return disjoint(self.sign, other.sign);
         }
-        _ => false,
+        if let (Some(one), Some(another)) = (self.values(), other.values()) {
+            let in_both = |value: &&&Value| another.iter().any(|other| equal(value, other));
+            return one.iter().find(in_both).is_none();
+        }
+        let (Some(one), Some(another)) = (self.number(), other.number()) else {
+            return false;
+        };
+        let below = |upper: &Self, most: f64, lower: &Self, least: f64| {
+            let strict = upper.sign == "<" || lower.sign == ">";
+            matches!(upper.sign, "<" | "<=" | "==")
+                && matches!(lower.sign, ">" | ">=" | "==")
+                && (most < least || strict && most <= least)
+        };
+        below(self, one, other, another) || below(other, another, self, one)
+    }
+
+    /// All values that the subject can have by it, where they are written out.
+    fn values(&self) -> Option<Vec<&'e Value>> {
+        let literal = |part: Branch<'e>| match part.form() {
+            Form::Literal(value) => Some(value),
+            _ => None,
+        };
+        match (self.sign, self.value.form()) {
+            ("==", Form::Literal(value)) => Some(vec![value]),
+            ("in", Form::Array(elements)) => elements.into_iter().map(literal).collect(),
+            _ => None,
+        }
+    }
+
+    fn number(&self) -> Option<f64> {
+        self.value.constant()?.ok()??.as_f64()
+    }
+}
+
+/// The sign that says the same with its sides exchanged.
+fn exchanged(sign: &'static str) -> &'static str {
+    match sign {
+        "<" => ">",
+        "<=" => ">=",
+        ">" => "<",
+        ">=" => "<=",
+        same => same,
+    }
+}
+
+/// The sign that holds exactly when this one does not.
+fn opposite(sign: &str) -> Option<&'static str> {
+    Some(match sign {
+        "==" => "!=",
+        "!=" => "==",
+        "<" => ">=",
+        "<=" => ">",
+        ">" => "<=",
+        ">=" => "<",
+        "in" => "not in",
+        "not in" => "in",
+        _ => return None,
+    })
+}
+
+/// Whether two comparisons with the same value cannot both hold.
+fn disjoint(one: &str, other: &str) -> bool {
+    let cases = |sign: &str| match sign {
+        "==" => Some([false, true, false]),
+        "!=" => Some([true, false, true]),
+        "<" => Some([true, false, false]),
+        "<=" => Some([true, true, false]),
+        ">" => Some([false, false, true]),
+        ">=" => Some([false, true, true]),
+        _ => None,
+    };
+    match (cases(one), cases(other)) {
+        (Some(one), Some(other)) => !one.iter().zip(other).any(|(one, other)| *one && other),
+        _ => opposite(one) == Some(other),
     }
 }
 

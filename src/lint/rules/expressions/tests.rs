@@ -87,3 +87,45 @@ fn templates_where_none_is_resolved() {
         ]
     );
 }
+
+#[test]
+fn comparisons_that_cannot_hold_together_are_found() {
+    let found = |conditional: &str| {
+        let plan = serde_json::json!([{"@type": "OpenAction:Action", "name": "pay", "conditional": conditional}]);
+        let own = found(&plan.to_string());
+        own.iter().any(|(rule, _)| *rule == "constant_conditional")
+    };
+    for never_or_always in [
+        "state.a == 1 and state.a == 2",
+        "state.x > 5 and state.x < 3",
+        "5 < state.x and 3 > state.x",
+        "state.x > 5 and state.x <= 5",
+        "state.x >= 5 and state.x == 4",
+        "not state.a and state.a",
+        "not (state.a == 1) and state.a == 1",
+        "state.a == 1 and (state.b and state.a == 2)",
+        "state.a in [1, 2] and state.a == 3",
+        "state.a in [1] and state.a in [2, 3]",
+        "state.a in [1] and state.a not in [1]",
+        "state.x <= 5 or state.x > 3",
+        "state.x != 1 or state.x != 2",
+        "state.a < state.b and state.a > state.b",
+    ] {
+        assert!(found(never_or_always), "{never_or_always}");
+    }
+    for open in [
+        "state.a == 1 and state.b == 2",
+        "state.x > 3 and state.x < 5",
+        "state.x >= 5 and state.x <= 5",
+        "state.a == 1 or state.a == 2",
+        "state.x < 3 or state.x > 5",
+        "state.a in [1, 2] and state.a == 2",
+        "state.a in [1, 2] and state.a != 1",
+        "state.a == \"1\" and state.b == 1",
+        "1 in state.a and 2 in state.a",
+        "state.a != 1 and state.a != 2",
+        "state.x > 5 and state.x > 3",
+    ] {
+        assert!(!found(open), "{open}");
+    }
+}

@@ -69,6 +69,10 @@ pub(super) fn fix_for(rule: &Rule, violation: &Violation, subject: &Subject<'_>)
             let (before, _) = case.text()?.split_once('#')?;
             case.replace(false, json!(before))
         }
+        "invalid_root" => {
+            let root = pieces::root(case.text()?)?;
+            case.replace(false, json!(root))
+        }
         "invalid_rate_limit" => {
             let rate = pieces::rate(case.text()?)?;
             case.replace(true, json!(rate))

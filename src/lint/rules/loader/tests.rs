@@ -61,9 +61,15 @@ fn every_refusal_of_a_text_has_a_rule() {
             Ok(document) => {
                 let selection = Selection::preset(Preset::Spec);
                 let outcome = check(&document, DocumentKind::Manifest, &selection);
-                let found = outcome.findings.iter().any(|finding| {
-                    finding.rule.id == fixture.rule && finding.pointer == fixture.pointer
-                });
+                // What a runtime refuses as no JSON has a name of its own here.
+                let wanted = match document.is_marked() {
+                    true => "byte_order_mark",
+                    false => fixture.rule.as_str(),
+                };
+                let found = outcome
+                    .findings
+                    .iter()
+                    .any(|finding| finding.rule.id == wanted && finding.pointer == fixture.pointer);
                 assert!(found, "{}: {:?}", fixture.file, outcome.findings);
             }
         }

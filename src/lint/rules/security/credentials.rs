@@ -24,7 +24,7 @@ const OF_NO_SECRET: [&str; 12] = [
 ];
 
 /// What is at the end of a name that speaks of a secret, in lower case without separators.
-const OF_SECRETS: [&str; 18] = [
+const OF_SECRETS: [&str; 29] = [
     "password",
     "passwd",
     "passphrase",
@@ -43,6 +43,17 @@ const OF_SECRETS: [&str; 18] = [
     "credentials",
     "authorization",
     "cookie",
+    "xauth",
+    "bearer",
+    "jwt",
+    "sessionid",
+    "sessionkey",
+    "appkey",
+    "clientkey",
+    "licensekey",
+    "masterkey",
+    "sharedkey",
+    "accountkey",
 ];
 
 /// Tokens that are none: they mark a place in a list, or name a unit of text.
@@ -130,20 +141,92 @@ pub(super) fn members(subject: &Subject<'_>, found: &mut Found<'_>) {
         let Value::String(text) = value else {
             return;
         };
-        // A schema says what a member may be, and a map wraps a constant: their name is that around.
-        let wrapped = place.nth_name(0).is_some_and(|name| {
-            ["const", "default", "examples", "example", "enum"].contains(&name)
-        });
-        let name = place.nth_name(usize::from(wrapped));
-        // What is wrapped is not read by a member's name alone; elements of plain lists are names, not values.
-        let Some(name) = name.filter(|_| wrapped || place.name().is_some()) else {
-            return;
-        };
-        if speaks_of_a_secret(name) && is_literal(text) && shapes::find(text).is_none() {
+        if let Some(name) = named_secret(place, text)
+            && shapes::find(text).is_none()
+        {
             let message = format!("'{name}' is written out; {}", instead(place));
             found.at(place.pointer(), message);
         }
     });
+}
+
+/// The name of a secret, where a text is the value that such a name has.
+pub(super) fn named_secret<'v>(place: &Place<'v, '_>, text: &str) -> Option<&'v str> {
+    // A schema says what a member may be, and a map wraps a constant: their name is that around.
+    let wrapped = place
+        .nth_name(0)
+        .is_some_and(|name| ["const", "default", "examples", "example", "enum"].contains(&name));
+    let name = place.nth_name(usize::from(wrapped));
+    // What is wrapped is not read by a member's name alone; elements of plain lists are names, not values.
+    name.filter(|_| wrapped || place.name().is_some())
+        .filter(|name| speaks_of_a_secret(name) && is_literal(text))
+}
+
+pub(super) fn in_queries(subject: &Subject<'_>, found: &mut Found<'_>) {
+    if !is_judged(subject) {
+        return;
+    }
+    texts::each(subject.value(), &mut |place, value| {
+        let Value::String(text) = value else {
+            return;
+        };
+        if place.name() == Some("code") {
+            return;
+        }
+        for (name, hit) in parameters(text) {
+            if shapes::find(text.get(hit.start..hit.end).unwrap_or_default()).is_some() {
+                continue;
+            }
+            let message = format!("'{name}' is written out as a parameter; {}", instead(place));
+            found
+                .at(place.pointer(), message)
+                .within(hit.start, hit.end);
+        }
+    });
+}
+
+/// Names of parameters that are secrets where they have digits in them.
+const OF_PARAMETERS: [&str; 6] = ["key", "sig", "signature", "auth", "sid", "code"];
+/// Most parameters of one text that are looked at.
+const MOST_PARAMETERS: usize = 100;
+
+/// Parameters in a URL or in a form that are secrets by their name, with the place of their values.
+pub(super) fn parameters(text: &str) -> Vec<(&str, Hit)> {
+    let mut hits = Vec::new();
+    let ends = |c: char| c.is_whitespace() || "&#\"'<>;,)`".contains(c);
+    let is_form = !text.contains(char::is_whitespace);
+    for (at, _) in text.match_indices('=').take(MOST_PARAMETERS) {
+        let before = text.get(..at).unwrap_or_default();
+        let begins = before.rfind(['?', '&']).map(|mark| mark + 1);
+        // A form has no mark before its first name.
+        let Some(begins) = begins.or(is_form.then_some(0)) else {
+            continue;
+        };
+        let name = before.get(begins..).unwrap_or_default();
+        let start = at + 1;
+        let rest = text.get(start..).unwrap_or_default();
+        let end = start + rest.find(ends).unwrap_or(rest.len());
+        let value = text.get(start..end).unwrap_or_default();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "_-.[]".contains(c);
+        if name.is_empty() || name.len() > 64 || !name.chars().all(plain) || !is_literal(value) {
+            continue;
+        }
+        let numbered = value.len() >= 8 && value.contains(|c: char| c.is_ascii_digit());
+        let by_number = numbered && OF_PARAMETERS.contains(&name.to_ascii_lowercase().as_str());
+        if speaks_of_a_secret(name) || by_number {
+            let what = "a parameter";
+            hits.push((
+                name,
+                Hit {
+                    what,
+                    start,
+                    end,
+                    branded: false,
+                },
+            ));
+        }
+    }
+    hits
 }
 
 /// Whether a name is that of a secret: `X-Api-Key`, `/client_secret`, `userPassword`.
@@ -277,7 +360,41 @@ fn entropy(seen: &[usize], length: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_literal, random_part, speaks_of_a_secret};
+    use super::{is_literal, parameters, random_part, speaks_of_a_secret};
+
+    #[test]
+    fn parameters_are_secrets_by_their_name() {
+        for (text, value) in [
+            (
+                "https://a.example/v1?q=x&api_key=0123456789abcdef",
+                "0123456789abcdef",
+            ),
+            ("token=c0ffee", "c0ffee"),
+            ("user=me&password=hunter22&x=1", "hunter22"),
+            (
+                "see https://a.example/?key=0a1b2c3d4e for more",
+                "0a1b2c3d4e",
+            ),
+        ] {
+            let found: Vec<&str> = parameters(text)
+                .iter()
+                .filter_map(|(_, hit)| text.get(hit.start..hit.end))
+                .collect();
+            assert_eq!(found, [value], "{text}");
+        }
+        for text in [
+            "",
+            "=",
+            "https://a.example/?api_key=${KEY}",
+            "https://a.example/?page_token=abc123",
+            "https://a.example/?key=name",
+            "say token=abc123 in a sentence",
+            "https://a.example/?api_key=YOUR_KEY",
+            "état=é&é=token",
+        ] {
+            assert!(parameters(text).is_empty(), "{text}");
+        }
+    }
 
     #[test]
     fn finds_what_nobody_wrote_by_hand() {

@@ -7,6 +7,7 @@ use super::code;
 use crate::json;
 use crate::lint::rule::Found;
 use crate::lint::subject::{Part, Subject};
+use crate::manifest::{Root, Scheme};
 
 /// What a run has without `limits`, and unless the operator says otherwise also with them.
 const DEFAULTS: [(&str, u64, &str); 2] = [("cpu_ms", 200, "ms"), ("memory_mib", 64, "MiB")];
@@ -111,52 +112,40 @@ pub(super) fn limits(subject: &Subject<'_>, found: &mut Found<'_>) {
     }
 }
 
-/// The folder of a root of scheme `file:`, without slashes at its ends.
-fn folder(root: &str) -> Option<&str> {
-    let path = root.strip_prefix("file:")?;
-    Some(path.strip_prefix("//").unwrap_or(path).trim_matches('/'))
+/// The root of an action; what is none is `invalid_root`'s.
+fn root(action: &Part<'_>) -> Option<Root> {
+    action.text("root")?.parse().ok()
 }
 
 pub(super) fn wide_roots(subject: &Subject<'_>, found: &mut Found<'_>) {
     for action in subject.actions() {
-        let Some(root) = action.text("root") else {
+        let Some(root) = root(&action).filter(|root| root.scheme() == Scheme::File) else {
             continue;
         };
-        let pointer = action.pointer_of("root");
-        if let Some(folder) = folder(root) {
-            let first = folder
-                .split('/')
-                .next()
-                .unwrap_or_default()
-                .to_ascii_lowercase();
-            let deep = folder.split('/').count();
-            let whose = if folder.is_empty() {
-                "the whole disk"
-            } else if deep == 1 && OF_THE_MACHINE.contains(&first.as_str())
-                || NEVER.contains(&first.as_str())
-            {
-                "a folder of the machine"
-            } else if deep == 2 && ["home", "users"].contains(&first.as_str()) {
-                "somebody's home"
-            } else {
-                continue;
-            };
-            let message = format!("'{root}' is {whose}; give the agent a folder of its own");
-            found.at(pointer, message);
-        }
+        let first = root
+            .segments()
+            .first()
+            .map(|name| name.to_ascii_lowercase());
+        let first = first.unwrap_or_default();
+        let whose = match root.segments().len() {
+            0 => "the whole disk",
+            1 if OF_THE_MACHINE.contains(&first.as_str()) => "a folder of the machine",
+            _ if NEVER.contains(&first.as_str()) => "a folder of the machine",
+            2 if ["home", "users"].contains(&first.as_str()) => "somebody's home",
+            _ => continue,
+        };
+        let message = format!("'{root}' is {whose}; give the agent a folder of its own");
+        found.at(action.pointer_of("root"), message);
     }
 }
 
 pub(super) fn whole_buckets(subject: &Subject<'_>, found: &mut Found<'_>) {
     for action in subject.actions() {
-        let root = action
-            .text("root")
-            .filter(|_| action.text("type") == Some("write_file"));
-        let Some((root, bucket)) = root.and_then(|root| Some((root, root.strip_prefix("s3:")?)))
-        else {
+        let written = action.text("type") == Some("write_file");
+        let Some(root) = root(&action).filter(|_| written) else {
             continue;
         };
-        if !bucket.trim_matches('/').contains('/') {
+        if root.scheme() == Scheme::S3 && root.segments().is_empty() {
             let message = format!(
                 "'{root}' is a whole bucket, and the action may write anywhere in it; add a prefix"
             );
@@ -167,28 +156,27 @@ pub(super) fn whole_buckets(subject: &Subject<'_>, found: &mut Found<'_>) {
 
 pub(super) fn nested_roots(subject: &Subject<'_>, found: &mut Found<'_>) {
     let actions = subject.actions();
-    let of = |kind: &str| -> Vec<(&Part<'_>, &str)> {
+    let of = |kind: &str| -> Vec<(&Part<'_>, String)> {
         let wanted = actions
             .iter()
             .filter(|action| action.text("type") == Some(kind));
         let mut roots: Vec<_> = wanted
-            .filter_map(|action| Some((action, action.text("root")?.trim_end_matches('/'))))
+            .filter_map(|action| Some((action, root(action)?.to_string())))
             .collect();
-        roots.sort_by_key(|(_, root)| *root);
+        roots.sort_by(|(_, one), (_, other)| one.cmp(other));
         roots
     };
     let read = of("read_file");
     for (action, root) in of("write_file") {
-        let below = format!("{root}/");
-        // Sorted, so that what lies below a root stands together.
-        let first = read.partition_point(|(_, other)| *other < below.as_str());
+        // Sorted and with a slash at the end, so that what lies below a root follows it.
+        let first = read.partition_point(|(_, other)| *other <= root);
         if let Some((reader, inner)) = read
             .get(first)
-            .filter(|(_, other)| other.starts_with(&below))
+            .filter(|(_, other)| other.starts_with(&root))
         {
             let name = reader.text("name").unwrap_or_default();
             let message = format!(
-                "what '{name}' reads from '{inner}/' lies below, so this action can write it too; give it a root beside that one"
+                "what '{name}' reads from '{inner}' lies below, so this action can write it too; give it a root beside that one"
             );
             found.at(action.pointer_of("root"), message);
         }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::manifest::parse_version;
+use crate::manifest::{Root, Scheme, parse_version};
 
 /// The version that a text means: without a `v`, zeros before digits or build metadata, and with three parts.
 pub(super) fn version(text: &str) -> Option<String> {
@@ -44,6 +44,25 @@ pub(super) fn rate(text: &str) -> Option<String> {
     (count > 0).then(|| format!("{count}/{unit}"))
 }
 
+/// The root that an untidy text means; none where a name would have to be guessed, decoded or climbed over.
+pub(super) fn root(text: &str) -> Option<String> {
+    let (scheme, rest) = text.trim().split_once(':')?;
+    let scheme = Scheme::ALL
+        .into_iter()
+        .find(|known| known.name().eq_ignore_ascii_case(scheme))?;
+    let slashes = rest.len() - rest.trim_start_matches('/').len();
+    let rest = match (scheme, slashes) {
+        (Scheme::File, 2) => rest.strip_prefix("//localhost/")?,
+        (Scheme::File, 0) => return None,
+        (Scheme::S3, slashes) if !matches!(slashes, 0 | 2) => return None,
+        _ => rest,
+    };
+    let names = rest.split('/').filter(|name| !matches!(*name, "" | "."));
+    let names = names.collect::<Vec<_>>().join("/");
+    let plain: Root = format!("{}{names}", scheme.beginning()).parse().ok()?;
+    Some(plain.to_string())
+}
+
 /// Whether a text is a path written in another way than as a pointer.
 pub(super) fn is_no_pointer(text: &str) -> bool {
     !text.is_empty() && !text.starts_with('/')
@@ -73,7 +92,7 @@ pub(super) fn each_once(elements: &[Value]) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::{pointer, rate, version};
+    use super::{pointer, rate, root, version};
 
     #[test]
     fn versions() {
@@ -98,6 +117,31 @@ mod tests {
         assert_eq!(rate("3 per day").as_deref(), Some("3/day"));
         for text in ["0/min", "ten/min", "10", "10/week", "-1/s"] {
             assert_eq!(rate(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn roots() {
+        for (text, meant) in [
+            ("file:/srv/notes", Some("file:///srv/notes/")),
+            ("file://localhost/srv/notes/", Some("file:///srv/notes/")),
+            ("FILE:///srv//./notes/", Some("file:///srv/notes/")),
+            ("s3:my-bucket/notes", Some("s3://my-bucket/notes/")),
+            ("s3://my-bucket//notes/", Some("s3://my-bucket/notes/")),
+            ("memory://notes", Some("memory:notes/")),
+            ("memory:/", Some("memory:")),
+            ("file:srv/notes/", None),
+            ("file://srv/notes/", None),
+            ("file:///srv/../etc/", None),
+            ("file:///srv/%2e%2e/etc/", None),
+            ("file:///srv/notes/?x", None),
+            ("s3:///notes/", None),
+            ("s3://", None),
+            ("gs://my-bucket/", None),
+            ("/srv/notes/", None),
+            ("", None),
+        ] {
+            assert_eq!(root(text).as_deref(), meant, "{text}");
         }
     }
 
