@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -18,7 +19,9 @@ use crate::null_targets;
 use crate::requirement::{Extension, Level, Profile, Registry};
 use crate::runtime::access::{Auth, Key, Material, Network, TableEntry};
 use crate::runtime::files::{S3, S3Keys, Storage};
-use crate::runtime::{self, Clock, Config, Reference, offered_extensions, offered_profiles};
+use crate::runtime::{
+    self, Clock, Config, LogSink, Reference, offered_extensions, offered_profiles,
+};
 use crate::suite::applicability::{Applicability, Capabilities, applicability};
 use crate::suite::case::Case;
 use crate::suite::files::{Files, Temporary};
@@ -31,6 +34,8 @@ use crate::suite::null::NullResult;
 use crate::suite::options::{BOUND_HOST, granted_secrets, test_secrets};
 use crate::suite::prepare::OBJECT_ROOT;
 use crate::suite::report::Report;
+use crate::suite::signals::Signals;
+use crate::suite::signals::book::LogBook;
 use crate::suite::target::HttpTarget;
 use crate::suite::{self, Options, Times};
 
@@ -140,6 +145,19 @@ pub fn with_roots(mut config: Config, files: &Files, mocks: &MockServices) -> Co
         ..config.storage
     };
     config
+}
+
+/// The same with its signals where the suite sees them: spans at the collector, log lines in a file of this folder, and metrics.
+pub fn with_signals(mut config: Config, files: &Files, mocks: &MockServices) -> (Config, Signals) {
+    let log = Path::new(files.path()).join("target.log");
+    config.telemetry.log = Some(LogSink::File(log.clone()));
+    config.telemetry.otlp = mocks.collector().url().parse().ok();
+    let signals = Signals {
+        collector: true,
+        logs: Some(LogBook::of_file(log)),
+        metrics: Some("/metrics".to_owned()),
+    };
+    (config, signals)
 }
 
 /// Whose tokens the reference takes in a run (`spec/harness.md`, section 6).
@@ -314,7 +332,8 @@ fn met(mutant: &Mutant, cases: &[Case], plan: &Plan) -> Vec<Case> {
 
 /// A tenth of the cases; of those in which code uses up its time, 200 ms of processor each, a hundredth.
 fn drawn(seed: u64, mutant: &str, case: &Case) -> bool {
-    let share = if case.source.contains("sandbox_cpu_limit") {
+    let burns = ["sandbox_cpu_limit", "runaway"];
+    let share = if burns.iter().any(|word| case.source.contains(word)) {
         3
     } else {
         26
@@ -405,11 +424,13 @@ async fn good_as(
 ) -> Result<Report, String> {
     let folder = Temporary::new()?;
     let config = with_roots(config, folder.files(), mocks);
+    let (config, signals) = with_signals(config, folder.files(), mocks);
     let running = runtime::start(config, Arc::new(Reference))
         .await
         .map_err(|error| error.to_string())?;
     let options = Options {
         files: Some(folder.files().clone()),
+        signals,
         jobs: JOBS,
         seed: plan.seed,
         clock: running.clock_url(),
@@ -487,9 +508,11 @@ async fn mutant_as(
 ) -> Result<Report, String> {
     let folder = Temporary::new()?;
     let config = with_roots(config, folder.files(), mocks);
+    let (config, signals) = with_signals(config, folder.files(), mocks);
     let standing = mutant.start(config).await?;
     let options = Options {
         files: Some(folder.files().clone()),
+        signals,
         jobs: JOBS,
         seed: plan.seed,
         clock: standing.clock_url(),

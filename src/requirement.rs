@@ -139,6 +139,7 @@ impl Profile {
                 | Self::SandboxWasm
                 | Self::SandboxNetwork
                 | Self::Storage
+                | Self::Observability
         )
     }
 

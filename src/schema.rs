@@ -14,9 +14,12 @@ use crate::diagnostic::Violation;
 use crate::embedded;
 
 pub mod bundled;
+mod dialects;
 mod visits;
 mod weight;
 
+pub(crate) use dialects::draft;
+use dialects::{is_dialect, meta_schema, names_a_dialect};
 use weight::Weight;
 
 /// Most violations one check reports; a hostile value can break a schema in every element.
@@ -120,7 +123,7 @@ pub fn check(document: &Value) -> Result<Schema, Vec<SchemaError>> {
         .take_while(|defect| told.may_tell(&defect.pointer, &defect.message))
         .collect();
     // Without a dialect's validator, which a test of this crate excludes, building still finds the first error.
-    if let Some(dialect) = dialect(document).filter(|dialect| !dialect.is_valid(document)) {
+    if let Some(dialect) = meta_schema(document).filter(|dialect| !dialect.is_valid(document)) {
         if !places_can_be_told(document) {
             return Err(vec![defect(
                 "is no valid schema of its draft; its names are too long to say where",
@@ -146,28 +149,6 @@ pub fn check(document: &Value) -> Result<Schema, Vec<SchemaError>> {
     // Weighed before it is built, since building alone can take a heavy one minutes.
     let weight = weight::weigh(document).map_err(|error| vec![error])?;
     build(document, None, weight).map_err(|error| vec![error])
-}
-
-/// The meta-schema of the document's draft, its formats asserted, so that a pattern that is no expression is found too.
-fn dialect(document: &Value) -> Option<&'static Validator> {
-    static DIALECTS: [OnceLock<Option<Validator>>; 5] = [const { OnceLock::new() }; 5];
-    let draft = draft(document);
-    let (cell, uri) = match draft {
-        Draft::Draft4 => (&DIALECTS[0], "http://json-schema.org/draft-04/schema#"),
-        Draft::Draft6 => (&DIALECTS[1], "http://json-schema.org/draft-06/schema#"),
-        Draft::Draft7 => (&DIALECTS[2], "http://json-schema.org/draft-07/schema#"),
-        Draft::Draft201909 => (&DIALECTS[3], "https://json-schema.org/draft/2019-09/schema"),
-        _ => (&DIALECTS[4], "https://json-schema.org/draft/2020-12/schema"),
-    };
-    let compiled = cell.get_or_init(|| {
-        jsonschema::options()
-            .with_draft(draft)
-            .should_validate_formats(true)
-            .with_retriever(Refuse)
-            .build(&serde_json::json!({"$ref": uri}))
-            .ok()
-    });
-    compiled.as_ref()
 }
 
 /// The schema of one of the protocol's own messages, `spec/schemas/<name>.json`, compiled once; of a transcript also those of its
@@ -344,44 +325,6 @@ fn build(
             message: sentence(&error),
             pointer: error.instance_path().as_str().to_owned(),
         })
-}
-
-/// The draft by which a schema is read: that of its `$schema`, else 2020-12.
-pub(crate) fn draft(document: &Value) -> Draft {
-    let uri = document.get("$schema").and_then(Value::as_str);
-    match uri.map(|uri| uri.trim_end_matches('#')) {
-        Some("http://json-schema.org/draft-04/schema") => Draft::Draft4,
-        Some("http://json-schema.org/draft-06/schema") => Draft::Draft6,
-        Some("http://json-schema.org/draft-07/schema") => Draft::Draft7,
-        Some("https://json-schema.org/draft/2019-09/schema") => Draft::Draft201909,
-        _ => Draft::Draft202012,
-    }
-}
-
-/// Whether a URI names a draft that is offered, and so a schema that is known without fetching it.
-fn is_dialect(uri: &str) -> bool {
-    matches!(
-        uri.trim_end_matches('#'),
-        "http://json-schema.org/draft-04/schema"
-            | "http://json-schema.org/draft-06/schema"
-            | "http://json-schema.org/draft-07/schema"
-            | "https://json-schema.org/draft/2019-09/schema"
-            | "https://json-schema.org/draft/2020-12/schema"
-    )
-}
-
-/// Whether a reference leads to the meta-schema of a dialect. The depth of documents is bounded by their readers.
-fn names_a_dialect(value: &Value) -> bool {
-    match value {
-        Value::Object(members) => members.iter().any(|(name, member)| match member {
-            Value::String(target) => {
-                (name == "$ref" || name == "$dynamicRef") && is_dialect(target)
-            }
-            _ => names_a_dialect(member),
-        }),
-        Value::Array(elements) => elements.iter().any(names_a_dialect),
-        _ => false,
-    }
 }
 
 /// What follows the `#` in a reference that stays within the document: one that is a fragment only, or that has the

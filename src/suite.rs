@@ -41,6 +41,7 @@ pub mod runner;
 pub mod secrets;
 pub mod shard;
 pub mod sight;
+pub mod signals;
 pub mod solo;
 pub mod stimulus;
 pub mod substitute;

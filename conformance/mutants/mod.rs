@@ -21,6 +21,7 @@ pub mod human;
 pub mod idempotency;
 pub mod manifests;
 pub mod model;
+pub mod observability;
 pub mod observations;
 pub mod plans;
 pub mod proxy;
@@ -180,6 +181,7 @@ pub fn all() -> Vec<Mutant> {
     let mut mutants: Vec<Mutant> = [
         plans::mutants(),
         observations::mutants(),
+        observability::mutants(),
         errors::mutants(),
         expressions::mutants(),
         extensions::mutants(),

@@ -106,3 +106,19 @@ macro_rules! swap_reads {
         $crate::mutants::Mutant::part($name, $requirement, $behaviour, Swapped)
     }};
 }
+
+/// A mutant that is the reference but for these decisions about what its operator is told.
+macro_rules! swap_telemetry {
+    ($name:literal, $requirement:literal, $behaviour:literal, $($methods:item),+ $(,)?) => {{
+        struct Swapped;
+        impl $crate::runtime::telemetry::TelemetryParts for Swapped {
+            $($methods)+
+        }
+        impl $crate::runtime::Parts for Swapped {
+            fn telemetry(&self) -> &dyn $crate::runtime::telemetry::TelemetryParts {
+                self
+            }
+        }
+        $crate::mutants::Mutant::part($name, $requirement, $behaviour, Swapped)
+    }};
+}

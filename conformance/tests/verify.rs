@@ -166,6 +166,16 @@ fn manifests_are_found_by_digest_and_by_name() {
     transcript["manifest"]["name"] = "reception".into();
     let file = place.path().join("desk.json");
     std::fs::write(&file, transcript.to_string()).expect("written");
+    // The digest is that of a manifest which this program carries, and which has another name.
+    let renamed = verified(&[&file], &[]);
+    assert_eq!(renamed.status.code(), Some(1), "{}", told(&renamed));
+    assert!(
+        told(&renamed).contains("/manifest/name"),
+        "{}",
+        told(&renamed)
+    );
+    transcript["manifest"]["digest"] = digest.as_str().into();
+    std::fs::write(&file, transcript.to_string()).expect("written");
     let unknown = verified(&[&file], &[]);
     assert_eq!(unknown.status.code(), Some(0), "{}", told(&unknown));
 

@@ -8,6 +8,7 @@
 
 mod calendar;
 mod clock;
+mod collector;
 mod control;
 mod crm;
 mod email;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+pub use collector::{Collector, CollectorFault, SLOW as SLOW_COLLECTOR, Span};
 pub use journal::{Auth, Call, Service, UnusedEntry};
 pub use model::{ModelWire, prompt_messages, prompt_text};
 pub use script::{Script, ScriptError};
@@ -79,6 +81,8 @@ pub struct Options {
     pub crm_listen: Option<SocketAddr>,
     /// Where the object store listens.
     pub objects_listen: Option<SocketAddr>,
+    /// Where the collector of traces listens.
+    pub collector_listen: Option<SocketAddr>,
     /// What the checks of credentials expect.
     pub credentials: Credentials,
     /// The token under which calls that carry none are served, for standalone use; it is loaded with an empty script.
@@ -190,7 +194,13 @@ pub async fn start(options: Options) -> Result<MockServices, StartError> {
         origins,
     )?);
     let servers = Servers::start(listeners, &router).await?;
-    Ok(MockServices { router, servers })
+    let collector = Collector::start(options.collector_listen, options.advertise.as_deref())
+        .map_err(StartError::System)?;
+    Ok(MockServices {
+        router,
+        servers,
+        collector,
+    })
 }
 
 /// The running mocks. Dropping them stops all five; answers that are held back are cut off.
@@ -198,6 +208,7 @@ pub async fn start(options: Options) -> Result<MockServices, StartError> {
 pub struct MockServices {
     router: Arc<Router>,
     servers: Servers,
+    collector: Collector,
 }
 
 impl MockServices {
@@ -214,6 +225,11 @@ impl MockServices {
                 self.router.origin(Service::Model).to_owned()
             }
         }
+    }
+
+    /// The collector of traces.
+    pub fn collector(&self) -> &Collector {
+        &self.collector
     }
 
     /// Origin of a service without a trailing slash, as in `http://127.0.0.1:4011`.

@@ -415,15 +415,16 @@ impl Router {
 
     fn auth(&self, service: Service, incoming: &Incoming) -> Auth {
         let expected = match service {
-            // Anthropic's wire has a header of its own for the key.
-            Service::Model if model::wire_of(incoming) == ModelWire::Anthropic => {
-                return match incoming.headers.get("x-api-key") {
-                    Some(found) if *found == self.credentials.model_key => Auth::Ok,
-                    Some(_) => Auth::Wrong,
-                    None => Auth::Missing,
-                };
+            Service::Model => {
+                let key = &self.credentials.model_key;
+                // Anthropic's wire has a header of its own for the key; its maker's clients send a bearer token as well.
+                let own = incoming.headers.get("x-api-key");
+                match own.filter(|_| model::wire_of(incoming) == ModelWire::Anthropic) {
+                    Some(found) if found != key => return Auth::Wrong,
+                    Some(_) if incoming.authorization.is_empty() => return Auth::Ok,
+                    _ => key,
+                }
             }
-            Service::Model => &self.credentials.model_key,
             Service::Calendar => &self.credentials.calendar,
             Service::Email => &self.credentials.email,
             Service::Crm => &self.credentials.crm,

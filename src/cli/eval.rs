@@ -190,6 +190,10 @@ fn underlined(text: &str, place: usize) -> String {
     if after.chars().nth(SHOWN).is_some() {
         line.push('…');
     }
+    // What looks like a command to a pipeline's runner must not begin its line.
+    if line.trim_start().starts_with("::") {
+        line.replace_range(..1, ">");
+    }
     format!("{}\n{caret}^\n", line.trim_end())
 }
 

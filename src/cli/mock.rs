@@ -65,6 +65,7 @@ impl Mock {
             email_listen: Some(self.email_listen),
             crm_listen: Some(self.crm_listen),
             objects_listen: Some(self.objects_listen),
+            collector_listen: None,
             credentials: harness::credentials(),
             default_token: Some(DEFAULT_TOKEN.to_owned()),
             control_door: true,

@@ -6,6 +6,7 @@ mod model;
 mod sandbox;
 mod storage;
 mod store;
+mod telemetry;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -28,6 +29,7 @@ use model::ModelOptions;
 use sandbox::SandboxOptions;
 use storage::StorageOptions;
 use store::StoreOptions;
+use telemetry::TelemetryOptions;
 
 const AFTER_HELP: &str = "\
 Secrets are those named by --secret (environment) and --secret-file (mounted file), or
@@ -54,9 +56,10 @@ Actions read and write files below memory: roots, and below those of --allow-roo
 store is reached by the variables that tools of AWS read: AWS_ACCESS_KEY_ID,
 AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL.
 
-Sessions end with the process, unless --data names a folder to keep them in. What is kept is
-on stable storage before a client hears of it; what was under way when a process died is ended
-by the next (spec/sessions.md, section 5).
+Sessions end with the process, unless --data names a folder to keep them in, or --postgres a
+database for several processes, of which any takes any step. What is kept is on stable storage
+before a client hears of it; what was under way when a process died is ended by the next, or by
+another (spec/sessions.md, section 5). A password in the URL is best given in OAP_POSTGRES_URL.
 
 Example, in a checkout:
   OPENAI_API_KEY=… CALENDAR_TOKEN=… EMAIL_TOKEN=… CRM_TOKEN=… \\
@@ -100,6 +103,8 @@ pub(super) struct Serve {
     variable: Vec<(String, String)>,
     #[command(flatten)]
     model: ModelOptions,
+    #[command(flatten)]
+    telemetry: TelemetryOptions,
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {
@@ -131,6 +136,7 @@ impl Serve {
     /// Serves until it is interrupted, then drains; interrupted once more it ends at once.
     pub async fn execute(self) -> Result<u8, Failure> {
         let mut config = self.config()?;
+        let takes_stdout = self.telemetry.takes_stdout();
         config.ledger = self.store.open().await?;
         let failed = |error: StartError| match error {
             StartError::Listen { .. } => Failure::unreachable(error.to_string()),
@@ -144,7 +150,11 @@ impl Serve {
         if let Some(clock) = running.clock_url() {
             eprintln!("the clock can be moved at {clock}");
         }
-        println!("listening on http://{}", running.addr);
+        let listening = format!("listening on http://{}", running.addr);
+        match takes_stdout {
+            true => eprintln!("{listening}"),
+            false => println!("{listening}"),
+        }
         harness::interrupted().await?;
         eprintln!("draining; steps in flight end first, another signal ends them");
         tokio::select! {
@@ -182,7 +192,7 @@ impl Serve {
             extensions: self.offer.iter().copied().collect(),
             ledger: None,
             keep_transcripts: self.store.keep_transcripts(),
-            telemetry: runtime::TelemetrySettings::default(),
+            telemetry: self.telemetry.settings(&environment)?,
             auth: self.access.auth()?,
             anonymous_scopes: self.access.anonymous_scopes(),
             allowed_networks: self.access.allowed_networks(),
@@ -191,11 +201,14 @@ impl Serve {
         })
     }
 
-    /// The draft is declared only where something of it is offered.
+    /// The draft is declared only where something of it is offered, and observability where it is asked for.
     fn profiles(&self) -> BTreeSet<Profile> {
         let mut profiles = offered_profiles();
         if self.offer.is_empty() {
             profiles.remove(&Profile::Draft21);
+        }
+        if !self.telemetry.is_wanted() {
+            profiles.remove(&Profile::Observability);
         }
         profiles
     }

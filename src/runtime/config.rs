@@ -78,6 +78,7 @@ pub fn offered_profiles() -> BTreeSet<Profile> {
         Profile::SandboxWasm,
         Profile::SandboxNetwork,
         Profile::Storage,
+        Profile::Observability,
         Profile::Draft21,
     ])
 }

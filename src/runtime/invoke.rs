@@ -111,7 +111,7 @@ pub(super) fn interrupted(runtime: &Runtime, call: &Call) -> Option<SideEffect> 
         kind: "http",
         method: rendered.method.as_str().to_owned(),
         target: parts.effect_target(&rendered.url),
-        status: Value::Null,
+        status: Value::from("interrupted"),
         at: parts.format_time(runtime.now()),
     })
 }

@@ -1,5 +1,5 @@
 //! The reference interpreter: the profiles `core`, `session`, `human`, `workflow`, `access`,
-//! `sandbox` and `storage` over HTTP.
+//! `sandbox`, `storage` and `observability` over HTTP.
 //!
 //! Read from the edge inwards: [`http`](self) takes requests and makes answers, `runtime` holds what they share and performs
 //! effects, [`session`] is the pure state machine, and [`parts`] names every decision that a requirement pins.
@@ -132,7 +132,7 @@ impl fmt::Display for StartError {
             StartError::Profiles(reason) => {
                 write!(
                     f,
-                    "cannot declare these profiles: {reason}; choose core, session, human, workflow, access, sandbox, storage, draft-2.1"
+                    "cannot declare these profiles: {reason}; choose core, session, human, workflow, access, sandbox, storage, observability, draft-2.1"
                 )
             }
             StartError::Manifest { name, violations } => {

@@ -1,10 +1,13 @@
 //! Where sessions live: in memory while they are used, and in a [`Ledger`] where they are to outlive the process.
 
+#[cfg(test)]
+pub(crate) mod contract;
 mod file;
 pub mod ledger;
 mod memory;
 #[cfg(test)]
 pub(crate) mod plain;
+mod postgres;
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,6 +23,9 @@ use crate::runtime::session::replay::Tail;
 pub use file::{File, OpenError};
 pub use ledger::{Ledger, LedgerError};
 pub use memory::Memory;
+pub use postgres::{ConnectError, Postgres};
+#[cfg(test)]
+pub(crate) use postgres::server::Server as PostgresServer;
 
 /// No further session can be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

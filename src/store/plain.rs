@@ -185,7 +185,7 @@ impl Ledger for Plain {
 
     fn touch<'a>(&'a self, id: &'a str, at: Timestamp) -> Later<'a, ()> {
         if let Some(held) = self.state().sessions.get_mut(id) {
-            held.kept.touched = at;
+            held.kept.touched = held.kept.touched.max(at);
         }
         now(Ok(()))
     }
@@ -286,13 +286,45 @@ impl Ledger for Plain {
     }
 
     fn prune(&self, retention: Retention) -> Later<'_, ()> {
-        let mut state = self.state();
-        state
-            .transcripts
-            .retain(|_, (_, at)| *at >= retention.transcripts_before);
-        state
-            .answers
-            .retain(|_, answer| answer.at >= retention.answers_before);
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let times = state.transcripts.iter();
+        let times = times.map(|(id, (_, at))| (*at, id.clone()));
+        let most = retention.most_transcripts;
+        for id in oldest(times.collect(), retention.transcripts_before, most) {
+            state.transcripts.remove(&id);
+        }
+        let times = state.answers.values();
+        let times = times.map(|answer| (answer.at, answer.scope.clone()));
+        let most = retention.most_answers;
+        for scope in oldest(times.collect(), retention.answers_before, most) {
+            state.answers.remove(&scope);
+        }
+        let State {
+            sessions,
+            manifests,
+            documents,
+            ..
+        } = state;
+        documents.retain(|digest, _| {
+            sessions.values().any(|held| held.kept.digest == *digest)
+                || manifests.iter().any(|known| known.digest == *digest)
+        });
         now(Ok(()))
     }
+}
+
+/// What is older than this, and the oldest beyond so many.
+fn oldest(mut times: Vec<(Timestamp, String)>, before: Timestamp, most: u64) -> Vec<String> {
+    times.sort();
+    let too_many = times.len().saturating_sub(most as usize);
+    let gone = times.into_iter().enumerate();
+    gone.filter(|(place, (at, _))| *place < too_many || *at < before)
+        .map(|(_, (_, name))| name)
+        .collect()
+}
+
+#[tokio::test]
+async fn it_keeps_what_every_ledger_promises() {
+    super::contract::all(&Plain::default()).await;
 }

@@ -9,7 +9,7 @@ mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mock_services::ModelWire;
+use mock_services::{CollectorFault, ModelWire};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -61,6 +61,9 @@ pub struct Case {
     /// The scripted services, raw.
     #[serde(default)]
     pub services: Map<String, Value>,
+    /// How the collector of traces fails while the case runs.
+    #[serde(default)]
+    pub collector: CollectorFault,
     /// What is in the folder that harness and target share, below the case's root; one leading `../` is beside it.
     #[serde(default)]
     pub files: BTreeMap<String, Laid>,
@@ -190,9 +193,15 @@ impl Case {
             .any(|step| matches!(step.stimulus, Stimulus::Advance(_)))
     }
 
-    /// Whether no other case may run at the same time: the clock is everybody's, and so is the processor.
+    /// Whether it looks at what a target counts over all its callers, or has the collector fail for all.
+    fn counts(&self) -> bool {
+        let counted = |sight: &Sight<'_>| matches!(sight.place, Place::Metrics | Place::Collector);
+        self.collector != CollectorFault::None || self.expect.sights().iter().any(counted)
+    }
+
+    /// Whether no other case may run at the same time: the clock is everybody's, so is the processor, and so are counters.
     pub fn runs_alone(&self) -> bool {
-        self.moves_clock() || self.measures()
+        self.moves_clock() || self.measures() || self.counts()
     }
 
     /// Whether it registers or reads manifests itself, besides the one that it begins with, or is about registration.

@@ -18,6 +18,7 @@ use super::measure::Process;
 use super::observed::{Control, ControlProblem, Observed, StepObserved, Stop};
 use super::options::Times;
 use super::prepare::{self, Origins, Prepared};
+use super::signals::{self, Signals};
 use super::stimulus::{self, Refusal};
 use super::substitute::Bindings;
 use super::target::{Exchange, HttpRequest, SendError, Target};
@@ -48,6 +49,8 @@ pub struct Bench {
     pub process: Option<Process>,
     /// The folder that harness and target share.
     pub files: Option<Files>,
+    /// What can be seen of what the target tells its operator.
+    pub signals: Signals,
     /// Whether the target was started with the manifest of the case, so that nothing is registered.
     pub delivered: bool,
     /// Starts an instance of the target for each case; `None`: all cases share `target`.
@@ -68,6 +71,7 @@ impl Bench {
             clock: None,
             process: None,
             files: None,
+            signals: Signals::default(),
             delivered: false,
             lanes: None,
         }
@@ -129,6 +133,7 @@ pub(super) async fn execute_on(case: &Case, token: &str, bench: &Bench) -> Obser
         None => None,
     };
     let strays = bench.mocks.stray_calls().len();
+    let before = signals::begin(case, bench).await;
     let mut walk = Walk {
         case,
         bench,
@@ -142,6 +147,10 @@ pub(super) async fn execute_on(case: &Case, token: &str, bench: &Bench) -> Obser
         walk.steps().await;
     }
     let (opened, registered) = (walk.opened, walk.registered);
+    if let Some(before) = &before {
+        let sessions: Vec<String> = opened.iter().map(|session| session.id.clone()).collect();
+        observed.signals = signals::end(case, bench, before, &observed, &sessions).await;
+    }
     observed.calls = bench.mocks.calls(token);
     observed.unused = bench.mocks.unused(token);
     if let Some(place) = &place {
@@ -346,7 +355,10 @@ impl Walk<'_> {
     fn first_bindings(&self) -> Bindings {
         let manifest = &self.observed.manifest;
         let (token, origins) = (&self.observed.token, &self.bench.origins);
+        let (trace, caller_span) = signals::context(token);
         [
+            ("trace", trace),
+            ("caller_span", caller_span),
             ("token", self.observed.token.clone()),
             ("manifest", manifest.reference()),
             ("manifest_name", manifest.name.clone()),

@@ -27,6 +27,9 @@ const OUTGOING_KEY: &str = "IDM-011";
 /// No secret in a request to a service but where it is declared.
 const SECRET_IN_REQUEST: &str = "SEC-012";
 
+/// No secret in what the operator is told.
+const SECRET_IN_SIGNAL: &str = "OBV-022";
+
 /// No key of a store in a result, transcript or error.
 const KEY_OF_A_STORE: &str = "STO-004";
 
@@ -71,6 +74,14 @@ pub fn check(
         found.extend(caller_token(place, exchange));
     }
     found.extend(call_secrets(observed, ground));
+    for (place, text) in &observed.signals.texts {
+        found.extend(leaks(
+            ground.secrets.in_text(text),
+            place,
+            "",
+            SECRET_IN_SIGNAL,
+        ));
+    }
     found.extend(caller_tokens_passed_on(&exchanges, observed));
     found.extend(outgoing_keys(observed));
     if complete {

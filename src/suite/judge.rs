@@ -76,7 +76,8 @@ pub fn judge(case: &Case, observed: &Observed, ground: &Ground<'_>) -> Judgement
         return Judgement::without(Verdict::HarnessError, message);
     }
     let complete = bench.setup.is_none() && observed.stop.is_none();
-    if complete {
+    let unseen = unseen(case, observed, ground.registry);
+    if complete && unseen.is_none() {
         bench.sights(observed);
     }
     let (mut mismatches, assertions, mut setup) = (bench.mismatches, bench.assertions, bench.setup);
@@ -107,7 +108,49 @@ pub fn judge(case: &Case, observed: &Observed, ground: &Ground<'_>) -> Judgement
     {
         setup = Some(problem.message.clone());
     }
-    conclude(mismatches, assertions, setup, ground.registry)
+    match unseen {
+        Some(reason) if mismatches.is_empty() && setup.is_none() => {
+            Judgement::without(Verdict::NotObserved, reason)
+        }
+        _ => conclude(mismatches, assertions, setup, ground.registry),
+    }
+}
+
+/// Why what the case expects of the target's signals cannot be said to hold or not: they cannot be seen at all, or there is none of
+/// what only has a form where it is there. That a signal SHOULD be there and is not is for the expectation to say.
+fn unseen(case: &Case, observed: &Observed, registry: &Registry) -> Option<String> {
+    for sight in case.expect.sights() {
+        let what = match sight.place {
+            Place::Logs => "log line",
+            Place::Spans => "span",
+            Place::Metrics => "metric",
+            Place::Collector => "request to the collector",
+            Place::Texts => "signal",
+            _ => continue,
+        };
+        let Some(value) = observed.signals.at(sight.place) else {
+            return Some(format!(
+                "no {what} can be seen; say in [inject] and [observe] of the target's definition where they are"
+            ));
+        };
+        let cites = match sight.cites.first() {
+            Some(_) => &sight.cites,
+            None => &case.requirements,
+        };
+        let must = |id: &String| {
+            let requirement = registry.get(id);
+            requirement.is_some_and(|requirement| requirement.level == Level::Must)
+        };
+        let empty = match sight.place {
+            Place::Metrics => value.get("status") == Some(&Value::from(404)),
+            Place::Collector => value.get("requests") == Some(&Value::from(0)),
+            _ => value.as_array().is_some_and(Vec::is_empty),
+        };
+        if empty && cites.first().is_some_and(must) {
+            return Some(format!("no {what} of this case was seen"));
+        }
+    }
+    None
 }
 
 /// The judgement that mismatches, or an obstacle, come to.
@@ -406,6 +449,20 @@ impl Reading<'_> {
                     "",
                     observed.files.get(name).cloned(),
                 ),
+                Place::Logs | Place::Spans | Place::Metrics | Place::Collector | Place::Texts => {
+                    let name = match sight.place {
+                        Place::Logs => "logs",
+                        Place::Spans => "spans",
+                        Place::Metrics => "metrics",
+                        Place::Collector => "collector",
+                        _ => "texts",
+                    };
+                    (
+                        name.to_owned(),
+                        "",
+                        observed.signals.at(sight.place).cloned(),
+                    )
+                }
             };
             let before = self.mismatches.len();
             let spot = Spot {

@@ -15,6 +15,7 @@ use super::execute::{Bench, execute_on, origins_of, prepared};
 use super::files::{Files, Temporary};
 use super::observed::{ControlProblem, Observed, Whereabouts};
 use super::prepare::{self, Origins};
+use super::signals::book::LogBook;
 use super::target::definition::Definition;
 use super::target::environment::Known;
 use super::target::started::Started;
@@ -170,7 +171,9 @@ impl Lanes {
         let path = self
             .write(token, &manifest.document.to_string())
             .map_err(Obstacle::Own)?;
-        let (started, clock) = self.start(&mocks, &path).await?;
+        let (started, clock) = self
+            .start(&mocks, &path, bench.signals.logs.as_ref())
+            .await?;
         let clock = match clock {
             Some(url) => {
                 let clock = Clock::new(&url).map_err(Obstacle::Own)?;
@@ -201,6 +204,7 @@ impl Lanes {
         &self,
         mocks: &MockServices,
         manifest: &Path,
+        logs: Option<&LogBook>,
     ) -> Result<(Started, Option<String>), Obstacle> {
         let surroundings = || Surroundings {
             definition: &self.definition,
@@ -209,6 +213,7 @@ impl Lanes {
             mocks,
             shared: self.files.as_ref().map(Files::path),
             manifest: Some(manifest),
+            logs,
             own: &self.own,
         };
         let start = self.definition.start.as_ref();

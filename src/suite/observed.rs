@@ -6,6 +6,7 @@ use std::time::Duration;
 use mock_services::{Call, UnusedEntry};
 use serde_json::Value;
 
+use super::case::Place;
 use super::prepare::{Origins, Prepared};
 use super::substitute::Bindings;
 use super::target::Exchange;
@@ -35,6 +36,8 @@ pub struct Observed {
     pub states: BTreeMap<String, Value>,
     /// What was in the shared folder when all was done, as far as the case looks there, by name.
     pub files: BTreeMap<String, Value>,
+    /// What the target told its operator, as far as the case looks there.
+    pub signals: Seen,
     /// The transcript of the last close that gave one.
     pub transcript: Option<Value>,
     /// That the target ended meanwhile, where no other case can have been the reason.
@@ -45,6 +48,37 @@ pub struct Observed {
     pub harness: Option<String>,
     /// How long it took.
     pub duration: Duration,
+}
+
+/// What a target told its operator of one case; what is `None` cannot be seen on it, or was not looked for.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// The log lines: objects, and texts where a line is none.
+    pub logs: Option<Value>,
+    /// The spans.
+    pub spans: Option<Value>,
+    /// What was added to the metrics.
+    pub metrics: Option<Value>,
+    /// `{requests, slow_answers}`.
+    pub collector: Option<Value>,
+    /// The texts of all signals, as one list.
+    pub told: Option<Value>,
+    /// The same, each with its place.
+    pub texts: Vec<(&'static str, String)>,
+}
+
+impl Seen {
+    /// What is at a place; `None` also at those that are no signals.
+    pub fn at(&self, place: Place<'_>) -> Option<&Value> {
+        match place {
+            Place::Logs => self.logs.as_ref(),
+            Place::Spans => self.spans.as_ref(),
+            Place::Metrics => self.metrics.as_ref(),
+            Place::Collector => self.collector.as_ref(),
+            Place::Texts => self.told.as_ref(),
+            _ => None,
+        }
+    }
 }
 
 /// The positive control: the target must register a manifest before anything else it does can count.
@@ -127,6 +161,7 @@ impl Observed {
             strays: Vec::new(),
             states: BTreeMap::new(),
             files: BTreeMap::new(),
+            signals: Seen::default(),
             transcript: None,
             ended: None,
             whereabouts: None,

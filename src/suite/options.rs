@@ -16,6 +16,7 @@ use super::lanes::Lanes;
 use super::measure::Process;
 use super::revision::Revision;
 use super::shard::Shard;
+use super::signals::Signals;
 use super::target::claims::Claims;
 use crate::requirement::{Profile, Registry};
 
@@ -60,6 +61,8 @@ pub struct Options {
     pub files: Option<Files>,
     /// Whether the target was told where the object store is.
     pub objects: bool,
+    /// What can be seen of what the target tells its operator.
+    pub signals: Signals,
     /// What the target's maker says of it.
     pub claims: Claims,
     /// Whether a target that falls silent is waited for shorter, and given up in the end.
@@ -98,6 +101,7 @@ impl Default for Options {
             process: None,
             files: None,
             objects: true,
+            signals: Signals::default(),
             claims: Claims::default(),
             gives_up: false,
             lanes: None,

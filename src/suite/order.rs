@@ -3,9 +3,13 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::case::Case;
+
+/// About how long targets wait for a service that never answers, in milliseconds.
+const IN_VAIN: u64 = 1000;
 
 /// The token of one run of a case: the seed decides it, and no other case or repetition shares it.
 pub fn token(seed: u64, iteration: usize, id: &str) -> String {
@@ -34,6 +38,34 @@ pub fn shuffled(cases: &[Arc<Case>], seed: u64) -> Vec<Arc<Case>> {
         );
     }
     order
+}
+
+/// Moves the cases that wait longest to the end, from where they are taken: were one of them started last, the run would do
+/// nothing but wait for it.
+pub fn longest_last(cases: &mut [Arc<Case>]) {
+    cases.sort_by_cached_key(|case| {
+        let manifest = case.manifest_changes().unwrap_or_default();
+        let actions = manifest.action_patch.values().chain(&manifest.add_actions);
+        actions
+            .map(waits)
+            .fold(waits(&case.script()), u64::saturating_add)
+    });
+}
+
+/// How long a script or an action says that something waits, in milliseconds. Limits are no waits.
+fn waits(value: &Value) -> u64 {
+    match value {
+        Value::Array(items) => items.iter().map(waits).fold(0, u64::saturating_add),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, member)| match name.as_str() {
+                "delay_ms" | "window_ms" => member.as_u64().unwrap_or(0),
+                "fault" if member == "timeout" => IN_VAIN,
+                _ => waits(member),
+            })
+            .fold(0, u64::saturating_add),
+        _ => 0,
+    }
 }
 
 #[cfg(test)]
@@ -73,5 +105,29 @@ mod tests {
         let mut all: Vec<String> = cases.iter().map(|case| case.id.clone()).collect();
         all.sort();
         assert_eq!(sorted, all);
+    }
+
+    #[test]
+    fn whoever_waits_is_taken_first_and_the_others_keep_their_order() {
+        let case = |slug: &str, model: serde_json::Value, add: serde_json::Value| -> Arc<Case> {
+            serde_json::from_value(json!({"id": format!("STP-001-{slug}"), "title": "t", "requirements": ["STP-001"],
+                "model": model, "manifest": {"use": "control", "add_actions": add}, "steps": [{"step": {}}]}))
+            .map(Arc::new)
+            .expect("a case")
+        };
+        let mut cases = [
+            case("silent", json!([{"fault": "timeout"}]), json!([])),
+            case("b", json!([{"fault": "disconnect"}]), json!([])),
+            case(
+                "late",
+                json!([{"plan": {}, "delay_ms": 300}, {"delay_ms": 900}]),
+                json!([]),
+            ),
+            case("a", json!([]), json!([{"timeout_ms": 9000}])),
+            case("window", json!([]), json!([{"batch": {"window_ms": 500}}])),
+        ];
+        longest_last(&mut cases);
+        let order: Vec<&str> = cases.iter().map(|case| &case.id[8..]).collect();
+        assert_eq!(order, ["b", "a", "window", "silent", "late"]);
     }
 }

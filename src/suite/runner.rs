@@ -18,7 +18,7 @@ use super::judge::{Ground, Judgement, conclude, judge};
 use super::keep::keep;
 use super::observed::{Observed, Whereabouts};
 use super::options::{Options, select};
-use super::order::{shuffled, token};
+use super::order::{longest_last, shuffled, token};
 use super::report::exchanges::{CaseExchanges, bound_run};
 use super::report::{
     CaseReport, Flake, Normaliser, Report, RunBlock, Sample, TargetBlock, assemble, shown,
@@ -124,6 +124,7 @@ pub async fn run_on(
     bench.clock = clock;
     bench.process = options.process;
     bench.files.clone_from(&options.files);
+    bench.signals.clone_from(&options.signals);
     bench.lanes.clone_from(&options.lanes);
     bench.origins.folder = options.files.as_ref().map(|files| files.path().to_owned());
     if capabilities.profiles.contains(&Profile::Access) {
@@ -305,8 +306,9 @@ impl Running<'_> {
     async fn pass(&mut self, cases: &[Arc<Case>], iteration: usize) -> Result<(), RunError> {
         let order = shuffled(cases, self.options.seed.wrapping_add(iteration as u64));
         // Who moves the clock moves it for everybody, and who measures must not be disturbed: these come last and one by one.
-        let (alone, together): (Vec<_>, Vec<_>) =
+        let (alone, mut together): (Vec<_>, Vec<_>) =
             order.into_iter().partition(|case| case.runs_alone());
+        longest_last(&mut together);
         let jobs = self.options.jobs.max(1);
         self.at_a_time(jobs, together, iteration).await?;
         self.at_a_time(1, alone, iteration).await

@@ -78,8 +78,10 @@ fn a_commit_with_a_bad_manifest_is_refused() {
         "{}",
         told(&refused)
     );
+    // Nothing is found in what is somebody else's, and it is told apart.
     assert!(
-        !told(&refused).contains("package.json"),
+        told(&refused)
+            .contains("\n2 files are no documents of this protocol: notes.yaml, package.json\n"),
         "{}",
         told(&refused)
     );

@@ -85,17 +85,18 @@ pub(super) fn objection(request: &Value, incoming: &Incoming) -> Option<String> 
         return Some("`max_tokens` is missing, or no number from 1".to_owned());
     }
     let messages = request.get("messages")?.as_array()?;
-    let role = |message: &Value| {
-        message
-            .get("role")
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-    };
     for (index, message) in messages.iter().enumerate() {
-        let wanted = if index % 2 == 0 { "user" } else { "assistant" };
-        if role(message).as_deref() != Some(wanted) {
+        // Neighbours of one role are taken for one turn.
+        let known: &[&str] = if index == 0 {
+            &["user"]
+        } else {
+            &["user", "assistant", "system"]
+        };
+        let role = message.get("role").and_then(Value::as_str);
+        if !role.is_some_and(|role| known.contains(&role)) {
             return Some(format!(
-                "messages/{index} is not of the role `{wanted}`: user and assistant take turns, and the system's text stands in `system`"
+                "messages/{index} is not of the role {}: a user begins, and what the system says first stands in `system`",
+                known.join(" or ")
             ));
         }
         let is_empty = match message.get("content") {

@@ -15,8 +15,10 @@ use crate::suite::identity::Keys;
 use crate::suite::lanes::Lanes;
 use crate::suite::measure::Process;
 use crate::suite::options::test_secrets;
+use crate::suite::signals::Signals;
+use crate::suite::signals::book::LogBook;
 use crate::suite::target::claims::Claims;
-use crate::suite::target::definition::{Definition, Delivery, SharedFolder, Start};
+use crate::suite::target::definition::{Definition, Delivery, Logs, SharedFolder, Start};
 use crate::suite::target::environment::Known;
 use crate::suite::target::starting::Surroundings;
 use crate::suite::target::{HttpTarget, Target as _, command, stdio};
@@ -34,6 +36,7 @@ pub(in crate::cli) struct Ground {
     pid: Option<u32>,
     objects: bool,
     files: Option<Files>,
+    signals: Signals,
     lanes: Option<Arc<Lanes>>,
     /// The file with the manifest of the instance that is asked what it can do.
     manifest: Option<PathBuf>,
@@ -53,6 +56,8 @@ pub(in crate::cli) struct Facts {
     pub objects: bool,
     /// The folder that it shares with the harness.
     pub files: Option<Files>,
+    /// What can be seen of what it tells its operator.
+    pub signals: Signals,
     /// Starts an instance for each case, where manifests are delivered by file.
     pub lanes: Option<Arc<Lanes>>,
 }
@@ -74,10 +79,27 @@ impl Facts {
             clock: self.clock.clone(),
             process: self.process,
             files: self.files.clone(),
+            signals: self.signals.clone(),
             objects: self.objects,
             lanes: self.lanes.clone(),
             ..options
         }
+    }
+}
+
+/// What can be seen of a target's signals.
+fn signals(definition: &Definition, folder: &Path) -> Signals {
+    let logs = definition.observe.logs.as_ref().map(|logs| match logs {
+        Logs::File(path) => LogBook::of_file(folder.join(path)),
+        Logs::Stdout | Logs::Stderr => LogBook::default(),
+    });
+    Signals {
+        collector: match definition.start {
+            Some(_) => definition.inject.otlp.is_some(),
+            None => definition.services.collector_port.is_some(),
+        },
+        logs,
+        metrics: definition.observe.metrics.clone(),
     }
 }
 
@@ -116,11 +138,13 @@ impl Ground {
             email_listen: at(None, None),
             crm_listen: at(None, None),
             objects_listen: at(listen.objects, services.objects_port),
+            collector_listen: at(None, services.collector_port),
             credentials,
             allow_non_loopback: services.bind.is_some(),
             advertise: services.advertise.clone(),
             ..mock_services::Options::default()
         };
+        let signals = signals(&definition, &folder);
         let mocks = mocks(mock_options.clone()).await?;
         let (files, temporary) = shared(&definition, &folder)?;
         let lanes = if definition.manifest.delivery == Delivery::File {
@@ -130,6 +154,7 @@ impl Ground {
                 model_listen: any,
                 calendar_listen: any,
                 objects_listen: any,
+                collector_listen: any,
                 ..mock_options
             };
             let lanes = Lanes::new(
@@ -157,6 +182,7 @@ impl Ground {
             pid,
             objects,
             files,
+            signals,
             lanes,
             manifest,
         })
@@ -203,6 +229,7 @@ impl Ground {
             process: self.pid.map(Process::Tree),
             objects: self.objects,
             files: self.files.clone(),
+            signals: self.signals.clone(),
             lanes: self.lanes.clone(),
         }
     }
@@ -215,6 +242,7 @@ impl Ground {
             mocks: &self.mocks,
             shared: self.files.as_ref().map(Files::path),
             manifest: self.manifest.as_deref(),
+            logs: self.signals.logs.as_ref(),
             own: &own_variable,
         }
     }

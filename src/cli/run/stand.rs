@@ -57,7 +57,8 @@ impl Stand {
         let folder = Temporary::new().map_err(Failure::harness)?;
         let files = folder.files().clone();
         harness::prepare_sandbox().await?;
-        let mut config = selftest::with_roots(selftest::reference(&mocks), &files, &mocks);
+        let config = selftest::with_roots(selftest::reference(&mocks), &files, &mocks);
+        let (mut config, signals) = selftest::with_signals(config, &files, &mocks);
         config.model.wire = wire(asking.wire);
         config.model.base_url = mocks.model_url_of(asking.wire);
         config.model.stream = asking.stream;
@@ -93,6 +94,7 @@ impl Stand {
                 process: Some(Process::Own),
                 objects: true,
                 files: Some(files),
+                signals,
                 lanes: None,
             },
             _folder: Some(folder),

@@ -146,7 +146,9 @@ impl Route {
             return true;
         }
         let parts = self.parts.telemetry();
-        let body = parts.finish_export(otlp::body(&self.service, batch)).to_string();
+        let body = parts
+            .finish_export(otlp::body(&self.service, batch))
+            .to_string();
         let mut pauses = PAUSES.into_iter();
         let taken = loop {
             match self.try_once(&body).await {

@@ -133,9 +133,7 @@ pub fn is_security(code: Code) -> bool {
 /// Whatever a reader takes for the end of a line, or a terminal for an order, is escaped: JSON lets a good deal of it stand.
 pub fn written(line: Map<String, Value>) -> String {
     let text = Value::Object(line).to_string();
-    let unsafe_char = |c: char| {
-        matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
+    let unsafe_char = |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
     if !text.contains(unsafe_char) {
         return text;
     }

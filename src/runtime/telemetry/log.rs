@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
 
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use tokio::sync::oneshot;
@@ -77,15 +77,11 @@ fn write(ordered: &Receiver<Order>, mut into: impl Write) {
                     let _ = tell.send(());
                 }
             }
-            next = match ordered.try_recv() {
-                Ok(order) => Some(order),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-            };
+            next = ordered.try_recv().ok();
         }
         let _ = into.flush();
     }
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -126,7 +122,9 @@ mod tests {
         let (open, closed) = std::sync::mpsc::channel();
         let writer = LogWriter::into(Box::new(Closed(closed))).expect("starts");
         let line = "x".repeat(16 * 1024);
-        let taken = (0..WAITING * 2).filter(|_| writer.put(line.clone())).count();
+        let taken = (0..WAITING * 2)
+            .filter(|_| writer.put(line.clone()))
+            .count();
         assert!(taken >= WAITING && taken < WAITING * 2);
         drop(open);
     }

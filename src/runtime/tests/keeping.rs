@@ -158,7 +158,7 @@ async fn what_was_under_way_is_done_again_with_the_same_key() {
         .iter()
         .map(|effect| effect["status"].clone())
         .collect();
-    assert_eq!(statuses, [json!(null), json!(200)]);
+    assert_eq!(statuses, [json!("interrupted"), json!(200)]);
 }
 
 #[tokio::test]
@@ -183,7 +183,7 @@ async fn what_costs_is_not_done_again() {
         (&json!("upstream_unreachable"), &json!(false)),
         "{result}"
     );
-    assert_eq!(transcript["side_effects"][0]["status"], json!(null));
+    assert_eq!(transcript["side_effects"][0]["status"], "interrupted");
 }
 
 #[tokio::test]

@@ -4,11 +4,13 @@ mod access;
 mod files;
 mod keeping;
 mod reads;
+mod replicas;
 mod requests;
 mod sandbox;
 mod sessions;
 mod steps;
 mod stopping;
+mod telemetry;
 mod workflows;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -39,6 +41,8 @@ const MODEL_KEY: &str = "sk-test-model-key-0001";
 struct World {
     replies: Mutex<VecDeque<String>>,
     seen: Mutex<Vec<(String, Value)>>,
+    /// The path, `traceparent` and `tracestate` of each request.
+    contexts: Mutex<Vec<[String; 3]>>,
     /// Holds each call of a service until a permit is added; absent permits mean no call waits.
     gate: Option<Semaphore>,
 }
@@ -52,6 +56,15 @@ async fn outside(State(world): State<Arc<World>>, request: Request) -> Response 
         .and_then(|v| v.to_str().ok())
         .unwrap_or("")
         .to_owned();
+    let header = |name: &str| {
+        let value = head.headers.get(name).and_then(|value| value.to_str().ok());
+        value.unwrap_or_default().to_owned()
+    };
+    world.contexts.lock().expect("contexts").push([
+        path.clone(),
+        header("traceparent"),
+        header("tracestate"),
+    ]);
     let body = to_bytes(body, 1 << 24).await.expect("a body");
     let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
     world

@@ -141,8 +141,11 @@ async fn a_model_that_is_busy_costs_no_step() {
         (status, body["errorCode"].as_str()),
         (503, Some("llm_unavailable"))
     );
+    // It asked to be left alone by this session, and by no other.
     stand.says(&[act("echo")]);
-    assert_eq!(stand.step(&id).await.1["steps_done"], 1);
+    assert_eq!(stand.step(&id).await.0, 503);
+    let other = stand.open(3).await;
+    assert_eq!(stand.step(&other).await.1["steps_done"], 1);
 }
 
 #[tokio::test]

@@ -75,6 +75,21 @@ pub struct After {
     /// What is in the folder that harness and target share.
     #[serde(default)]
     files: BTreeMap<String, Value>,
+    /// The log lines of the case.
+    #[serde(default)]
+    logs: Option<Value>,
+    /// The spans of its traces.
+    #[serde(default)]
+    spans: Option<Value>,
+    /// What was added to the metrics.
+    #[serde(default)]
+    metrics: Option<Value>,
+    /// What the collector met, and what answers waited for it.
+    #[serde(default)]
+    collector: Option<Value>,
+    /// The texts of all these signals.
+    #[serde(default)]
+    texts: Option<Value>,
     /// Requirements these expectations speak for; empty means those of the case.
     #[serde(default)]
     cites: Vec<String>,
@@ -108,6 +123,26 @@ pub enum Place<'a> {
     Transcript,
     /// A file in the shared folder.
     File(&'a str),
+    /// The log lines.
+    Logs,
+    /// The spans.
+    Spans,
+    /// The metrics.
+    Metrics,
+    /// The collector.
+    Collector,
+    /// The texts of all signals.
+    Texts,
+}
+
+impl Place<'_> {
+    /// Whether it is something that the target tells its operator.
+    pub const fn is_signal(self) -> bool {
+        matches!(
+            self,
+            Self::Logs | Self::Spans | Self::Metrics | Self::Collector | Self::Texts
+        )
+    }
 }
 
 impl After {
@@ -153,6 +188,22 @@ impl After {
                 cites,
             });
         }
+        for (block, place) in [
+            (&self.logs, Place::Logs),
+            (&self.spans, Place::Spans),
+            (&self.metrics, Place::Metrics),
+            (&self.collector, Place::Collector),
+            (&self.texts, Place::Texts),
+        ] {
+            if let Some(block) = block {
+                let (matcher, cites) = self.unwrap_block(block);
+                sights.push(Sight {
+                    place,
+                    matcher,
+                    cites,
+                });
+            }
+        }
         sights.extend(self.files.iter().map(|(name, matcher)| Sight {
             place: Place::File(name),
             matcher,
@@ -189,8 +240,16 @@ impl After {
     /// Every requirement that one of these expectations names itself.
     pub fn cited(&self) -> BTreeSet<&str> {
         let mut cited: BTreeSet<&str> = self.cites.iter().map(String::as_str).collect();
+        let signals = [
+            &self.logs,
+            &self.spans,
+            &self.metrics,
+            &self.collector,
+            &self.texts,
+        ];
         for block in [&self.services, &self.model, &self.transcript]
             .into_iter()
+            .chain(signals)
             .flatten()
         {
             collect_cites(block, &mut cited);

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::findings::Findings;
 use super::ledger::{Entry, Question, Step};
-use super::times::ROUNDING;
+use super::times::latest;
 
 /// Everything of a step that stands at a time at which it cannot have been.
 pub(super) fn check(entry: &Entry, step: &Step, found: &mut Findings<'_>) {
@@ -32,7 +32,7 @@ pub(super) fn check(entry: &Entry, step: &Step, found: &mut Findings<'_>) {
         say("OBS-004", began("/started_at"), started, bound, message);
     }
     if let (Some(asked), Some(ended)) = (asked, step.ended)
-        && ended + ROUNDING < asked
+        && latest(ended) < asked
     {
         let bound = format!("so long that the step ended after {asked}, when the model was asked");
         let message = "ends the step before its turn";
@@ -54,20 +54,20 @@ pub(super) fn check(entry: &Entry, step: &Step, found: &mut Findings<'_>) {
         } else if let Some(asked) = asked.filter(|asked| first < *asked) {
             let bound = format!("at least {asked}, when the model was asked for the plan");
             say("TRN-012", place(), first, bound, "is before its plan");
-        } else if let Some(approved) = approved.filter(|approved| first + ROUNDING < *approved) {
+        } else if let Some(approved) = approved.filter(|approved| latest(first) < *approved) {
             let bound = format!("at least {approved}, when it was approved");
             say("ACC-036", place(), first, bound, "is before its approval");
         }
     }
-    if let (Some((index, latest)), Some(ended)) = (entry.effects.latest, step.ended)
-        && latest > ended + ROUNDING
+    if let (Some((index, at)), Some(ended)) = (entry.effects.latest, step.ended)
+        && at > latest(ended)
     {
         let bound = format!("at most {ended}, when its step had its result");
         let place = format!("/side_effects/{index}/at");
         say(
             "TRN-012",
             place,
-            latest,
+            at,
             bound,
             "is after the end of its step",
         );
@@ -96,7 +96,7 @@ fn asked_within(
     if let (Some(answered), Some(ended)) = (question.answered, step.ended)
         // What a model planned is no person's plan, which is told already.
         && !(of_refusals && turn.is_some())
-        && answered > ended + ROUNDING
+        && answered > latest(ended)
     {
         let bound = format!("at most {ended}, when its step had its result");
         let message = "is after the end of its step";

@@ -150,6 +150,9 @@ pub(super) struct Question {
     pub shown: Option<Value>,
 }
 
+/// The status of a request whose process died before an answer was known.
+const INTERRUPTED: &str = "interrupted";
+
 /// What is kept of the effects of a step.
 #[derive(Debug, Default)]
 pub(super) struct Effects {
@@ -407,7 +410,14 @@ impl Effects {
             }
             return;
         }
-        if request.is_some() {
+        if request.is_some() && text(effect, "status") == INTERRUPTED {
+            // Made by a process that died: the same request may stand once more (sessions.md 5.3).
+            if self.requests == 0 {
+                self.sent = at;
+                self.first_request = request;
+            }
+        } else if request.is_some() {
+            let is_first = self.requests == 0;
             self.requests = self.requests.saturating_add(1);
             let redirects = |status: Option<u64>| matches!(status, Some(301..=303 | 307 | 308));
             if self.last.is_some_and(|(_, status)| !redirects(status)) && self.repeated.is_none() {
@@ -415,7 +425,7 @@ impl Effects {
             }
             // What is no status is the schema's business.
             self.last = Some((index, number(effect, "status")));
-            if self.first_request.is_none() {
+            if is_first {
                 self.sent = at;
                 self.first_request = request;
             } else if self.second_request.is_none() {

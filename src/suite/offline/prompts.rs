@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::findings::Findings;
 use super::head::Head;
 use super::ledger::{Mark, WINDOW, mark};
-use super::times::{ROUNDING, ended};
+use super::times::{ended, latest};
 use super::{array, number, text, time};
 use crate::suite::matcher::same;
 use crate::suite::secrets::REDACTED;
@@ -141,13 +141,17 @@ impl Prompts {
         for (message, content) in contents.iter().enumerate() {
             let (observations, whole) = observations_in(content, MOST_SHOWN);
             is_whole &= whole;
-            seen.extend(observations.into_iter().filter_map(|(place, own)| {
-                (!known(content.get(place.clone())?)).then(|| Seen {
+            seen.extend(observations.into_iter().filter_map(|(place, mut own)| {
+                if known(content.get(place.clone())?) {
+                    return None;
+                }
+                let timestamp = own.as_object_mut()?.remove("timestamp");
+                Some(Seen {
                     message,
                     place,
                     step: own.get("step").map_or(Some(0), Value::as_u64),
-                    mark: timeless(&own),
-                    timestamp: own.get("timestamp").cloned().unwrap_or_default(),
+                    mark: mark(&own),
+                    timestamp: timestamp.unwrap_or_default(),
                 })
             }));
         }
@@ -386,7 +390,7 @@ impl After {
             found.say("MOD-005", place(), expected, Some(&got), message);
         }
         if let (Some(ended), Some(at)) = (self.ended, shown.at)
-            && at < ended - ROUNDING
+            && latest(at) < ended
         {
             let expected = json!(format!(
                 "a step call that began at {ended}, after step {step}"

@@ -15,7 +15,7 @@ use super::people::Questions;
 use super::rules::Rules;
 use super::shapes::Shapes;
 use super::steps::{REPLAY, Steps};
-use super::times::ROUNDING;
+use super::times::latest;
 use super::turns::Turns;
 use super::{Judged, MEMBERS, SECRETS, SHOWN};
 use crate::json;
@@ -342,7 +342,7 @@ impl<'j> Session<'j> {
             }
         }
         if let (Some((index, ended)), Some(closed)) = (self.steps.latest, closed)
-            && ended > closed + ROUNDING
+            && ended > latest(closed)
         {
             let place = format!("/steps/{index}/duration_ms");
             let expected = json!(format!(

@@ -96,7 +96,7 @@ impl Steps {
     fn course(&mut self, index: u64, step: &Value, pointer: &str, found: &mut Findings<'_>) {
         let (started, ended) = (time(step, "started_at"), times::ended(step));
         if let (Some(before), Some(started)) = (self.ended, started)
-            && started + times::ROUNDING < before
+            && times::latest(started) < before
         {
             let place = format!("{pointer}/started_at");
             let expected = json!(format!(

@@ -242,6 +242,9 @@ fn no_text_makes_a_judge_panic() {
         Value::from(-1),
         Value::from(u64::MAX),
         Value::from("é"),
+        // The last time that there is, and the first.
+        Value::from("9999-12-30T22:00:00.999Z"),
+        Value::from("-009999-01-02T01:59:59Z"),
         Value::Array(vec![Value::Null]),
         Value::Object(Map::new()),
     ];

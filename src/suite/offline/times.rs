@@ -35,6 +35,11 @@ pub(super) fn forms(value: &Value, members: &[&str], pointer: &str, found: &mut 
     }
 }
 
+/// The latest time that another reading of the clock can give for the same moment.
+pub(super) fn latest(at: Timestamp) -> Timestamp {
+    at.checked_add(ROUNDING).unwrap_or(Timestamp::MAX)
+}
+
 /// A number of milliseconds.
 pub(super) fn duration(step: &Value) -> Option<SignedDuration> {
     let ms = step.get("duration_ms")?.as_f64()?;

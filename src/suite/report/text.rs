@@ -68,25 +68,30 @@ pub fn json(text: String) -> String {
     out.replace(RUNNER_COMMAND, RUNNER_COMMAND_ESCAPED)
 }
 
+/// A text none of whose lines begins as a command does; `None` when none did. Without line feeds it is one line.
+fn without_commands(text: &str, feeds: bool) -> Option<String> {
+    let begins = |line: &str| line.trim_start().starts_with(COMMAND);
+    let tamed = |line: &str| {
+        let at = line.len() - line.trim_start().len();
+        match (begins(line), line.split_at_checked(at)) {
+            (true, Some((blank, rest))) => format!("{blank}{}", rest.replacen(':', "\\u{3a}", 1)),
+            _ => line.to_owned(),
+        }
+    };
+    if !text.contains(COMMAND) {
+        return None;
+    }
+    if !feeds {
+        return begins(text).then(|| tamed(text));
+    }
+    let any = text.split('\n').any(begins);
+    any.then(|| text.split('\n').map(tamed).collect::<Vec<_>>().join("\n"))
+}
+
 fn escaped(text: &str, keeps: impl Fn(char) -> bool) -> Cow<'_, str> {
     let bad = |c: char| is_hidden(c) && !keeps(c);
-    let commands = text.contains(COMMAND)
-        && text
-            .split('\n')
-            .any(|line| line.trim_start().starts_with(COMMAND));
-    if commands {
-        let lines = text.split('\n').map(|line| {
-            let rest = line.trim_start();
-            match rest.strip_prefix(COMMAND) {
-                Some(behind) => {
-                    let blank = line.get(..line.len() - rest.len()).unwrap_or_default();
-                    format!("{blank}\\u{{3a}}:{behind}")
-                }
-                None => line.to_owned(),
-            }
-        });
-        let text = lines.collect::<Vec<_>>().join("\n");
-        return Cow::Owned(escaped(&text, keeps).into_owned());
+    if let Some(tamed) = without_commands(text, keeps('\n')) {
+        return Cow::Owned(escaped(&tamed, keeps).into_owned());
     }
     if !text.contains(bad) && !text.contains(RUNNER_COMMAND) {
         return Cow::Borrowed(text);

@@ -34,6 +34,8 @@ pub struct Definition {
     pub manifest: Manifest,
     /// How it is told where model, services, folder and clock are.
     pub inject: Inject,
+    /// Where it can be seen what it tells its operator.
+    pub observe: Observe,
     /// What it can do, declared in place of `GET /capabilities`.
     pub capabilities: Declared,
     /// What the harness keeps to.
@@ -231,6 +233,8 @@ pub struct Inject {
     pub plugins: Option<String>,
     /// In place of `AWS_ENDPOINT_URL_S3`.
     pub objects: Option<String>,
+    /// The variable that tells the base URL of the collector of traces, `OTEL_EXPORTER_OTLP_ENDPOINT` mostly; `None`: it is not told.
+    pub otlp: Option<String>,
     /// In place of `OAP_TEST_FOLDER`.
     pub folder: Option<String>,
     /// Whether there is a folder that target and harness share, or which; a started target gets one unless this says `false`.
@@ -260,6 +264,7 @@ impl Inject {
             "OAP_MODEL_TIMEOUT_MS" => &self.model_timeout_ms,
             "OAP_TEST_PLUGIN_ORIGIN" => &self.plugins,
             "AWS_ENDPOINT_URL_S3" => &self.objects,
+            "OTEL_EXPORTER_OTLP_ENDPOINT" => &self.otlp,
             "OAP_TEST_FOLDER" => &self.folder,
             _ => &None,
         };
@@ -308,6 +313,38 @@ pub struct ClockDoor {
     pub url: String,
 }
 
+/// Where it can be seen what a target tells its operator.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Observe {
+    /// Where its log lines are; `None`: they are not read.
+    pub logs: Option<Logs>,
+    /// The path of its metrics; `None`: they are not read.
+    pub metrics: Option<String>,
+}
+
+/// Where the log lines of a target are.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
+pub enum Logs {
+    /// `stdout`.
+    Stdout,
+    /// `stderr`.
+    Stderr,
+    /// In this file, from the folder of the definition.
+    File(PathBuf),
+}
+
+impl From<String> for Logs {
+    fn from(text: String) -> Self {
+        match text.as_str() {
+            "stdout" => Self::Stdout,
+            "stderr" => Self::Stderr,
+            _ => Self::File(PathBuf::from(text)),
+        }
+    }
+}
+
 /// What a target says it can do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -348,6 +385,8 @@ pub struct Services {
     pub calendar_port: Option<u16>,
     /// Port of the object store.
     pub objects_port: Option<u16>,
+    /// Port of the collector of traces; a target that is started by somebody else knows it only then.
+    pub collector_port: Option<u16>,
 }
 
 /// What a target is known not to do.

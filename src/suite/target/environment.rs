@@ -106,6 +106,7 @@ pub fn values_of(mocks: &MockServices, wire: ModelWire, known: &Known) -> Values
         ("email_url", mocks.service_url(Service::Email)),
         ("crm_url", mocks.service_url(Service::Crm)),
         ("objects_url", mocks.service_url(Service::Objects)),
+        ("otlp_url", mocks.collector().url().to_owned()),
     ]);
     if let Some(key) = known.named("OPENAI_API_KEY") {
         values.insert("model_key", key.to_owned());
@@ -148,6 +149,15 @@ pub fn environment(
         ("OAP_TEST_REGION", Some("eu".to_owned())),
         ("OAP_TEST_PLUGIN_ORIGIN", value("calendar_url")),
         ("AWS_ENDPOINT_URL_S3", value("objects_url")),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            inject.otlp.as_ref().and_then(|_| value("otlp_url")),
+        ),
+        // What the makers' exporters wait for more spans is seconds unless somebody says otherwise.
+        (
+            "OTEL_BSP_SCHEDULE_DELAY",
+            inject.otlp.as_ref().map(|_| "200".to_owned()),
+        ),
         ("AWS_REGION", Some("us-east-1".to_owned())),
         ("AWS_ACCESS_KEY_ID", Some(known.credentials().object_key_id)),
         ("OAP_STORAGE_TIMEOUT_MS", Some("1000".to_owned())),

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::suite::secrets::Secrets;
+use crate::suite::signals::book::LogBook;
 
 /// How much is kept of each stream, in bytes.
 pub const MOST_KEPT: usize = 64 * 1024;
@@ -17,7 +18,11 @@ const RAGGED: usize = 4 * 1024;
 
 /// The end of what was written to a stream.
 #[derive(Debug, Clone, Default)]
-pub struct Tail(Arc<Mutex<Kept>>);
+pub struct Tail {
+    kept: Arc<Mutex<Kept>>,
+    /// What gets everything too.
+    copy: Option<LogBook>,
+}
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -28,9 +33,20 @@ struct Kept {
 }
 
 impl Tail {
+    /// One whose bytes a book of log lines gets too.
+    pub fn copied_to(copy: Option<LogBook>) -> Self {
+        Self {
+            copy,
+            ..Self::default()
+        }
+    }
+
     /// Takes bytes in; what is too much at the front goes.
     pub fn push(&self, bytes: &[u8]) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(book) = &self.copy {
+            book.push(bytes);
+        }
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.bytes.extend(bytes);
         let over = kept.bytes.len().saturating_sub(MOST_KEPT);
         if over > 0 {
@@ -50,23 +66,30 @@ impl Tail {
                 Err(_) => break,
             }
         }
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.open = kept.open.saturating_sub(1);
     }
 
     /// Says that a stream is about to be read into it.
     pub fn opened(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).open += 1;
+        self.kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .open += 1;
     }
 
     /// Whether all that was written to its streams is in it.
     pub fn is_whole(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).open == 0
+        self.kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .open
+            == 0
     }
 
     /// The text that is kept, without secrets.
     pub fn text(&self, secrets: &Secrets) -> String {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes: Vec<u8> = kept.bytes.iter().copied().collect();
         let cut = kept.cut;
         drop(kept);

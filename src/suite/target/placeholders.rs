@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// What can be put in.
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 13] = [
     "port",
     "clock_port",
     "folder",
@@ -15,6 +15,7 @@ pub const NAMES: [&str; 12] = [
     "email_url",
     "crm_url",
     "objects_url",
+    "otlp_url",
     "run_id",
 ];
 

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::family::{self, Kin};
 use super::output::Tail;
 use crate::suite::secrets::Secrets;
+use crate::suite::signals::book::LogBook;
 
 /// Time between two looks at processes that are to end.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -38,6 +39,10 @@ pub struct Launch {
     pub stop_timeout: Duration,
     /// Whether the harness talks with it over standard input and output; else there is no input, and output is kept.
     pub piped: bool,
+    /// What the lines of its standard output are read into too.
+    pub stdout: Option<LogBook>,
+    /// The same of its standard error.
+    pub stderr: Option<LogBook>,
 }
 
 /// Both ends of a conversation.
@@ -120,7 +125,8 @@ impl Process {
             .spawn()
             .map_err(|error| cannot_start(program, launch, &error))?;
         let id = child.id();
-        let (stdout, stderr) = (Tail::default(), Tail::default());
+        let stdout = Tail::copied_to(launch.stdout.clone());
+        let stderr = Tail::copied_to(launch.stderr.clone());
         let streams = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         // Waited for first: whatever fails from here on, the drop of what was made ends it.
         let ended = wait_for(child).inspect_err(|_| family::signal_group(id, Signal::KILL))?;
@@ -353,6 +359,8 @@ mod tests {
             mark: format!("test-{}-{:p}", std::process::id(), script),
             stop_timeout: Duration::from_millis(300),
             piped,
+            stdout: None,
+            stderr: None,
         }
     }
 

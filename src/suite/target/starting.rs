@@ -10,13 +10,14 @@ use mock_services::MockServices;
 
 use super::HttpTarget;
 use super::command::Plan;
-use super::definition::{Definition, Start};
+use super::definition::{Definition, Logs, Start};
 use super::environment::{Known, Own, environment, values_of};
 use super::lives::RESTARTS;
 use super::placeholders::{Values, asks_for, expand};
 use super::process::Launch;
 use super::stdio;
 use crate::suite::secrets::Secrets;
+use crate::suite::signals::book::LogBook;
 
 /// Where a target listens unless its definition says otherwise.
 const BASE_URL: &str = "http://127.0.0.1:${port}";
@@ -36,6 +37,8 @@ pub struct Surroundings<'s> {
     pub shared: Option<&'s str>,
     /// The file with its manifest, where it is delivered so.
     pub manifest: Option<&'s Path>,
+    /// What its log lines are read into, where they are on a stream.
+    pub logs: Option<&'s LogBook>,
     /// The harness' own environment.
     pub own: Own<'s>,
 }
@@ -91,6 +94,8 @@ impl Surroundings<'_> {
             mark,
             stop_timeout: start.stop_timeout(),
             piped: start.stdio.is_some(),
+            stdout: self.book(&Logs::Stdout),
+            stderr: self.book(&Logs::Stderr),
         };
         Ok(Prepared { launch, values })
     }
@@ -133,6 +138,11 @@ impl Surroundings<'_> {
             secrets: Arc::new(Secrets::new(self.known.searched())),
         };
         Ok((plan, clock))
+    }
+
+    fn book(&self, stream: &Logs) -> Option<LogBook> {
+        let here = self.definition.observe.logs.as_ref() == Some(stream);
+        self.logs.filter(|_| here).cloned()
     }
 
     fn clock(&self, values: &Values) -> Result<Option<String>, String> {

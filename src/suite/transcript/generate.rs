@@ -143,6 +143,7 @@ impl Author<'_> {
     /// The turns, the effect and the step of one step call.
     fn step(&mut self, session: &mut Session, number: u64) -> io::Result<()> {
         let started = self.later();
+        let began = self.now;
         let mut shown = session.observation.clone();
         if let Value::Object(members) = &mut shown {
             members.insert("timestamp".to_owned(), json!(started));
@@ -208,10 +209,11 @@ impl Author<'_> {
                 "error": null,
             })
         };
+        self.later();
         let mut step = json!({
             "step_number": number,
             "started_at": started,
-            "duration_ms": 3 + self.next() % 90,
+            "duration_ms": self.now - began,
             "plan": plan,
             "result": result,
         });

@@ -174,3 +174,29 @@ fn schemas_of_older_drafts_are_mended() {
     let dialect = &value["actions"][0]["output_schema"]["$schema"];
     assert_eq!(dialect, "http://json-schema.org/draft-07/schema#");
 }
+
+#[test]
+fn an_unknown_type_hides_nothing_else() {
+    let text = r#"{"name": "d", "version": "1.0.0", "actions": [{"name": "a", "type": "invoke_aip", "endpoint": "ftp://a.example/x",
+        "method": "GTE", "descripton": "x", "input_schema": {"type": "strin"}, "output_schema": {}}]}"#;
+    let document = Document::read(text, Format::Json).expect("reads");
+    let all = Selection::preset(Preset::Recommended);
+    let outcome = check(&document, DocumentKind::Manifest, &all);
+    for (rule, member) in [
+        ("enum", "type"),
+        ("invalid_endpoint", "endpoint"),
+        ("enum", "method"),
+        ("unknown_member", "descripton"),
+        ("invalid_schema", "input_schema/type"),
+    ] {
+        let pointer = format!("/actions/0/{member}");
+        let found = outcome.findings.iter();
+        let mut found = found.filter(|one| one.rule.id == rule && one.pointer == pointer);
+        assert!(
+            found.next().is_some(),
+            "{rule} at {member}: {:?}",
+            outcome.findings
+        );
+        assert!(found.next().is_none(), "{rule} at {member} is told twice");
+    }
+}

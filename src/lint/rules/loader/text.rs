@@ -18,8 +18,8 @@ pub(in crate::lint::rules) const RULES: &[Rule] = &[
         "MAN-001",
         Check::Loader,
         "the text is not JSON",
-        "Nothing can be read from a text that is not strict JSON: no comments, no comma after the last element, no NaN, no byte order \
-         mark, double quotes around names and strings. The place is where the text stops being JSON; the slip is there or right before it.",
+        "Nothing can be read from a text that is not strict JSON: no comments, no comma after the last element, no NaN, double quotes \
+         around names and strings. The place is where the text stops being JSON; the slip is there or right before it.",
     ),
     GROUP.refused(
         "malformed_yaml",

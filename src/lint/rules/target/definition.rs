@@ -18,7 +18,7 @@ use crate::lint::subject::{DocumentKind, Subject};
 use crate::requirement::{Profile, Registry};
 
 /// What can be put in, by `spec/harness.md`, section 10.
-const PLACEHOLDERS: [&str; 12] = [
+const PLACEHOLDERS: [&str; 13] = [
     "port",
     "clock_port",
     "folder",
@@ -30,6 +30,7 @@ const PLACEHOLDERS: [&str; 12] = [
     "email_url",
     "crm_url",
     "objects_url",
+    "otlp_url",
     "run_id",
 ];
 

@@ -42,6 +42,8 @@ struct Stage {
     session: Session,
     now: Timestamp,
     replies: VecDeque<Result<String, ModelFailure>>,
+    /// How many of the next replies are told as cut off.
+    cut_off: usize,
     outcomes: VecDeque<Result<Value, ErrorObject>>,
     caller: Caller,
     /// What the next charges of a rate come to; admitted when there is none.
@@ -107,6 +109,7 @@ impl Stage {
             session: Session::open(&Reference, now, opening),
             now,
             replies: VecDeque::new(),
+            cut_off: 0,
             outcomes: VecDeque::new(),
             caller,
             charges: VecDeque::new(),
@@ -153,7 +156,10 @@ impl Stage {
                                 attempt,
                                 ModelReply {
                                     text,
-                                    finish_reason: None,
+                                    finish_reason: self.cut_off.checked_sub(1).map(|left| {
+                                        self.cut_off = left;
+                                        "length".to_owned()
+                                    }),
                                     usage: None,
                                 },
                             ),
@@ -463,7 +469,24 @@ fn a_failing_model_changes_nothing() {
         (stage.session.observation(), stage.session.status()),
         (&before, Status::Active)
     );
+    // While the model asks to be left alone it is not asked, and there is no turn.
+    let resting = stage.step();
+    assert_eq!(code(&resting), (503, "llm_unavailable".to_owned()));
+    assert_eq!(resting.headers, [("retry-after", "3".to_owned())]);
+    assert_eq!(stage.replies.len(), 1);
+    stage.now += SignedDuration::from_secs(3);
     assert_eq!(stage.step().body["steps_done"], 1);
+}
+
+#[test]
+fn a_reply_that_was_cut_off_is_no_plan() {
+    let mut stage = Stage::new(5, true);
+    stage.cut_off = 1;
+    stage.replies.push_back(Ok(PROBE.to_owned()));
+    stage.replies.push_back(Ok(PROBE.to_owned()));
+    let stage = &mut stage.gives(Ok(json!({})));
+    assert_eq!(stage.step().body["steps_done"], 1);
+    assert!(stage.replies.is_empty(), "it was asked twice");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What a schema of single members cannot say of a definition. Each refusal is (member, reason).
 
-use super::{Connect, Definition, Delivery, SharedFolder, Start};
+use std::path::PathBuf;
+
+use super::{Connect, Definition, Delivery, Logs, SharedFolder, Start};
 use crate::suite::target::placeholders;
 
 /// Most words of a command, and names of an environment.
@@ -37,6 +39,31 @@ impl Definition {
                     "a target that is not started here has to be told its folder; give the path",
                 );
             }
+        }
+        let logs = self.observe.logs.as_ref();
+        if self.start.is_none() && matches!(logs, Some(Logs::Stdout | Logs::Stderr)) {
+            return wrong(
+                "[observe] logs",
+                "the streams of a target that is not started here cannot be read; give the path of a file",
+            );
+        }
+        let pipes = self
+            .start
+            .as_ref()
+            .is_some_and(|start| start.stdio.is_some());
+        if pipes && logs == Some(&Logs::Stdout) {
+            return wrong(
+                "[observe] logs",
+                "an adapter answers on its standard output; have it log to stderr or a file",
+            );
+        }
+        if logs == Some(&Logs::File(PathBuf::new())) {
+            return wrong("[observe] logs", "is empty; give stdout, stderr or a path");
+        }
+        if let Some(path) = &self.observe.metrics
+            && !path.starts_with('/')
+        {
+            return wrong("[observe] metrics", "is no path; it begins with /");
         }
         let urls = [
             ("[connect] base_url", self.connect.base_url.as_deref()),
