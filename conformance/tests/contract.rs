@@ -20,6 +20,8 @@ fn command(arguments: &[&str]) -> Command {
         "OPENAI_API_KEY",
         "OPENAI_MODEL",
         "OAP_MODEL_TIMEOUT_MS",
+        "OAP_MODEL_WIRE",
+        "OAP_MODEL_STREAM",
     ] {
         command.env_remove(name);
     }
@@ -542,4 +544,28 @@ fn a_report_is_written_where_it_is_asked_for() {
         serde_json::from_slice(&std::fs::read(&path).expect("written")).expect("JSON");
     assert_eq!(written["verdict"], "conformant");
     assert!(text(&output.stdout).contains("CONFORMANT"));
+}
+
+#[test]
+fn the_verdict_is_the_same_on_each_wire_of_the_model() {
+    for wire in ["openai", "anthropic", "cohere"] {
+        for stream in [None, Some("--model-stream")] {
+            let arguments = [
+                "run",
+                "--reference",
+                "--model-wire",
+                wire,
+                "--filter",
+                "MOD,TRN-004",
+            ];
+            let arguments: Vec<&str> = arguments.into_iter().chain(stream).collect();
+            let output = run(&arguments);
+            assert_eq!(code(&output), 0, "{arguments:?}: {}", text(&output.stdout));
+        }
+    }
+    refused(
+        &["run", "--model-wire", "smoke"],
+        2,
+        "openai, anthropic or cohere",
+    );
 }

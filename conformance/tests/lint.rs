@@ -172,7 +172,11 @@ fn a_folder_is_searched_for_documents_of_ours() {
         r#"{"name": "x", "version": "1.0"}"#,
     );
     put(folder.path(), "list.json", "[]");
-    put(folder.path(), "agents/slip.json", good().replace("actions", "acitons"));
+    put(
+        folder.path(),
+        "agents/slip.json",
+        good().replace("actions", "acitons"),
+    );
     put(folder.path(), "oap-empty.yaml", "name: desk\n");
     put(
         folder.path(),
@@ -198,7 +202,10 @@ fn a_folder_is_searched_for_documents_of_ours() {
         ]
     );
     assert_eq!(places(&report)[0].0, "malformed_json");
-    assert_eq!(report["unknown"], serde_json::json!(["list.json", "package.json"]));
+    assert_eq!(
+        report["unknown"],
+        serde_json::json!(["list.json", "package.json"])
+    );
 
     for (pattern, count) in [
         ("agents/*.yml", 1),

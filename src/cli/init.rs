@@ -241,6 +241,8 @@ fn definition(way: &Way) -> Result<String, Failure> {
 }
 
 const CANNOT: &str = "\n\
+    # Where its log lines and metrics are, for the profile observability (spec/harness.md, section 12).\n\
+    # [observe]\n# logs = \"oap.log\"\n# metrics = \"/metrics\"\n\n\
     # What this runtime is known not to do. It stays in the denominators, as not implemented.\n\
     # [[cannot.requirements]]\n# id = \"STP-001\"\n# reason = \"sessions come in the next release\"\n";
 

@@ -120,7 +120,11 @@ fn read_kind(members: &Members<'_>, report: &mut Report) -> Option<Kind> {
 
 /// The type of which an action has the most members, where there is one.
 fn likely_type(members: &Members<'_>) -> Option<(&'static str, &'static [&'static str])> {
-    let count = |own: &[&str]| own.iter().filter(|name| members.get(name).is_some()).count();
+    let count = |own: &[&str]| {
+        own.iter()
+            .filter(|name| members.get(name).is_some())
+            .count()
+    };
     let most = TYPES.iter().map(|(_, own)| count(own)).max()?;
     let mut likely = TYPES.iter().filter(|(_, own)| count(own) == most);
     let (name, own) = likely.next().filter(|_| most > 0)?;

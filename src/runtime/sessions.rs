@@ -112,18 +112,23 @@ impl Runtime {
         caller: &Caller,
         id: &str,
     ) -> Result<Answer, ErrorObject> {
-        if let Some(closed) = self.closed(caller, id).await? {
-            return Ok(Answer {
-                status: 200,
-                headers: Vec::new(),
-                body: closed.transcript,
-            });
+        loop {
+            if let Some(closed) = self.closed(caller, id).await? {
+                return Ok(Answer {
+                    status: 200,
+                    headers: Vec::new(),
+                    body: closed.transcript,
+                });
+            }
+            let slot = self.open_slot(caller, id).await?;
+            // One that another replica closed is not open any more, and its transcript is there now.
+            if self.fresh(slot).await?.is_some() {
+                return Err(ErrorObject::new(
+                    Code::Conflict,
+                    "the session is open; close it to get its transcript",
+                ));
+            }
         }
-        self.open_slot(caller, id).await?;
-        Err(ErrorObject::new(
-            Code::Conflict,
-            "the session is open; close it to get its transcript",
-        ))
     }
 
     /// A step call or a person's answer: one after another within a session.

@@ -467,7 +467,7 @@ pub(crate) async fn documents_are_kept_while_needed(ledger: &dyn Ledger) {
 }
 
 pub(crate) async fn idle_sessions_are_found(ledger: &dyn Ledger) {
-    let long_ago = |second| at(second - 1_000_000_000);
+    let long_ago = |second: i64| at(second - 1_000_000_000);
     for (id, second) in [("idle-1", 1), ("idle-2", 2), ("idle-3", 3)] {
         let begun = Beginning {
             at: long_ago(second),

@@ -5,22 +5,25 @@
 //! had not been acknowledged may be there or not, and what had been is.
 
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use redb::{Database, DatabaseError, WriteTransaction};
 use tokio::sync::oneshot;
 
 use super::ledger::{
-    Addition, Archived, Beginning, Filed, KeptAnswer, Kept, Later, Ledger, LedgerError,
-    Registered, Retention,
+    Addition, Archived, Beginning, Filed, Kept, KeptAnswer, Later, Ledger, LedgerError, Registered,
+    Retention,
 };
 use tables::{Failure, View};
 
@@ -35,6 +38,19 @@ const MOST_TOGETHER: usize = 512;
 
 /// Memory for pages of the file.
 const CACHE: usize = 64 * 1024 * 1024;
+
+/// After this long without work the writer looks whether the file has to be opened anew, and so long at most it waits between
+/// two attempts.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long the writer waits after the first attempt to open the file anew; twice as long after each further one.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A file smaller than this is not made smaller when it is opened, in bytes.
+const SMALL: u64 = 64 * 1024 * 1024;
+
+/// With more than this in use, making the file smaller would take too long, in bytes.
+const TOO_MUCH_TO_MOVE: u64 = 1024 * 1024 * 1024;
 
 /// Why a file is not opened.
 #[derive(Debug)]
@@ -53,7 +69,11 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             OpenError::Folder(path, error) => {
-                write!(f, "{}: {error}; name a folder that can be written", path.display())
+                write!(
+                    f,
+                    "{}: {error}; name a folder that can be written",
+                    path.display()
+                )
             }
             OpenError::InUse(path) => write!(
                 f,
@@ -110,11 +130,15 @@ impl fmt::Debug for File {
 impl File {
     /// Opens the ledger in this folder, which is made if it is not there.
     ///
+    /// What is pruned leaves room in the file for what comes. The file gets smaller when it is opened, if more than half of it is
+    /// such room and there is not too much to move.
+    ///
     /// # Errors
     /// See [`OpenError`].
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
         make_folder(folder).map_err(|error| OpenError::Folder(folder.to_owned(), error))?;
         let path = folder.join(NAME);
+        make_file(&path).map_err(|error| OpenError::Folder(path.clone(), error))?;
         let file = path.clone();
         Self::with(path, move || {
             Database::builder().set_cache_size(CACHE).create(&file)
@@ -125,11 +149,20 @@ impl File {
         path: PathBuf,
         open: impl Fn() -> Result<Database, DatabaseError> + Send + Sync + 'static,
     ) -> Result<Self, OpenError> {
-        let database = open().map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(path.clone()),
-            error => OpenError::Unreadable(path.clone(), error.to_string()),
-        })?;
-        let unreadable = |error: redb::Error| OpenError::Unreadable(path.clone(), error.to_string());
+        let open_it = || {
+            open().map_err(|error| match error {
+                DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(path.clone()),
+                error => OpenError::Unreadable(path.clone(), error.to_string()),
+            })
+        };
+        let mut database = open_it()?;
+        if wasteful(&database, &path).unwrap_or(false) && database.compact().is_err() {
+            // It was for the room only; after an error of the disk the file has to be opened anew.
+            drop(database);
+            database = open_it()?;
+        }
+        let unreadable =
+            |error: redb::Error| OpenError::Unreadable(path.clone(), error.to_string());
         let prepared = (|| {
             let transaction = database.begin_write()?;
             let prepared = tables::prepare(&transaction)?;
@@ -191,15 +224,17 @@ impl File {
         let database = Arc::clone(&self.database);
         Box::pin(async move {
             let read = tokio::task::spawn_blocking(move || {
-                let held = database.read().unwrap_or_else(PoisonError::into_inner);
-                let held = held.clone().ok_or_else(gone)?;
+                let held = current(&database).ok_or_else(closed)?;
                 let seen = (|| {
                     let transaction = redb::ReadableDatabase::begin_read(&*held)?;
                     look(&View(&transaction))
                 })();
                 seen.map_err(|failure| match failure {
                     Failure::Refused(error) => error,
-                    Failure::Lost(error) => lost(&error),
+                    Failure::Lost(error) => {
+                        forget(&database, &held);
+                        lost(&error)
+                    }
                 })
             });
             read.await.unwrap_or_else(|_| Err(gone()))
@@ -226,8 +261,52 @@ fn make_folder(folder: &Path) -> io::Result<()> {
         .create(folder)
 }
 
+/// Makes the file, if it is not there, for the owner alone, whoever may enter the folder.
+fn make_file(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    options.mode(0o600).open(path).map(drop)
+}
+
+/// Whether more than half of a file is room, and what is not can be moved in a moment.
+fn wasteful(database: &Database, path: &Path) -> Result<bool, redb::Error> {
+    let length = fs::metadata(path).map_or(0, |found| found.len());
+    if length < SMALL {
+        return Ok(false);
+    }
+    let transaction = database.begin_write()?;
+    let stats = transaction.stats()?;
+    let used = stats
+        .allocated_pages()
+        .saturating_mul(stats.page_size() as u64);
+    transaction.abort()?;
+    Ok(used < length / 2 && used < TOO_MUCH_TO_MOVE)
+}
+
 fn gone() -> LedgerError {
     LedgerError::Unavailable("the file is closed".to_owned())
+}
+
+fn closed() -> LedgerError {
+    LedgerError::Unavailable(closed_reason())
+}
+
+fn closed_reason() -> String {
+    "the file is opened anew after an error of the disk".to_owned()
+}
+
+fn current(shared: &Shared) -> Option<Arc<Database>> {
+    let held = shared.read().unwrap_or_else(PoisonError::into_inner);
+    held.clone()
+}
+
+/// Lets go of a database that met an error of the disk: it takes nothing more until it is opened anew.
+fn forget(shared: &Shared, met: &Arc<Database>) {
+    let mut held = shared.write().unwrap_or_else(PoisonError::into_inner);
+    if held.as_ref().is_some_and(|held| Arc::ptr_eq(held, met)) {
+        *held = None;
+    }
 }
 
 fn lost(error: &redb::Error) -> LedgerError {
@@ -240,38 +319,71 @@ fn lost(error: &redb::Error) -> LedgerError {
 
 /// The writer's life: take what waits, write it together, tell everybody.
 fn write(work: &Receiver<Work>, shared: &Shared, open: &Opener) {
-    while let Ok(first) = work.recv() {
+    let mut again = Again::default();
+    loop {
+        let first = match work.recv_timeout(LOOK) {
+            Ok(first) => first,
+            Err(RecvTimeoutError::Timeout) => {
+                // Those who only read are not to wait for somebody who writes. Whoever writes hears what is the matter.
+                let _ = again.database(shared, open);
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
         let mut together = vec![first];
         while together.len() < MOST_TOGETHER
             && let Ok(next) = work.try_recv()
         {
             together.push(next);
         }
-        if let Err(error) = reopen(shared, open) {
-            let told = LedgerError::Unavailable(error.to_string());
-            for work in together {
-                let _ = work.done.send(Err(told.clone()));
+        match again.database(shared, open) {
+            Ok(database) => write_together(&database, together, shared),
+            Err(told) => {
+                for work in together {
+                    let _ = work.done.send(Err(told.clone()));
+                }
             }
-            continue;
         }
-        let held = shared
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        let Some(database) = held else {
-            continue;
-        };
-        write_together(&database, together, shared);
     }
 }
 
-/// Opens the file again if an error closed it.
-fn reopen(shared: &Shared, open: &Opener) -> Result<(), DatabaseError> {
-    let mut held = shared.write().unwrap_or_else(PoisonError::into_inner);
-    if held.is_none() {
-        *held = Some(Arc::new(open()?));
+/// Opens the file again after an error closed it, not too often: after an error all of it may have to be read.
+#[derive(Default)]
+struct Again {
+    next: Option<Instant>,
+    pause: Duration,
+    reason: String,
+}
+
+impl Again {
+    fn database(&mut self, shared: &Shared, open: &Opener) -> Result<Arc<Database>, LedgerError> {
+        if let Some(database) = current(shared) {
+            return Ok(database);
+        }
+        let now = Instant::now();
+        if self.next.is_some_and(|next| now < next) {
+            return Err(LedgerError::Unavailable(self.reason.clone()));
+        }
+        match open() {
+            Ok(database) => {
+                *self = Self::default();
+                let database = Arc::new(database);
+                *shared.write().unwrap_or_else(PoisonError::into_inner) =
+                    Some(Arc::clone(&database));
+                Ok(database)
+            }
+            Err(error) => {
+                self.reason = match error {
+                    // By this process: somebody still reads from before the error.
+                    DatabaseError::DatabaseAlreadyOpen => closed_reason(),
+                    error => error.to_string(),
+                };
+                self.pause = (self.pause * 2).clamp(PAUSE, LOOK);
+                self.next = Some(Instant::now() + self.pause);
+                Err(LedgerError::Unavailable(self.reason.clone()))
+            }
+        }
     }
-    Ok(())
 }
 
 fn write_together(database: &Arc<Database>, together: Vec<Work>, shared: &Shared) {
@@ -302,9 +414,8 @@ fn write_together(database: &Arc<Database>, together: Vec<Work>, shared: &Shared
             }
         }
         Err(error) => {
-            // The database takes nothing more after an error of its storage; the next work opens it anew, when the last
-            // reader has let go of it.
-            *shared.write().unwrap_or_else(PoisonError::into_inner) = None;
+            // The next work opens it anew, when the last reader has let go of it.
+            forget(shared, database);
             let told = lost(&error);
             let unasked = together.map(|work| work.done);
             for done in waiting.into_iter().map(|(done, _)| done).chain(unasked) {

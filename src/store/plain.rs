@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use jiff::Timestamp;
 
 use super::ledger::{
-    Addition, Archived, Beginning, Filed, KeptAnswer, Kept, Later, Ledger, LedgerError,
-    Registered, Retention,
+    Addition, Archived, Beginning, Filed, Kept, KeptAnswer, Later, Ledger, LedgerError, Registered,
+    Retention,
 };
 
 /// Everything in maps; clones see the same.
@@ -132,7 +132,9 @@ impl Ledger for Plain {
                     rows: vec![(1, beginning.row)],
                 };
                 let in_flight = false;
-                state.sessions.insert(beginning.id, Held { kept, in_flight });
+                state
+                    .sessions
+                    .insert(beginning.id, Held { kept, in_flight });
             });
         now(begun)
     }
@@ -219,11 +221,7 @@ impl Ledger for Plain {
         now(Ok(self.state().manifests.clone()))
     }
 
-    fn file_manifest(
-        &self,
-        manifest: Registered,
-        answer: Option<KeptAnswer>,
-    ) -> Later<'_, Filed> {
+    fn file_manifest(&self, manifest: Registered, answer: Option<KeptAnswer>) -> Later<'_, Filed> {
         let mut state = self.state();
         let filed = state
             .write(self.generation)

@@ -26,8 +26,8 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 
 use super::ledger::{
-    Addition, Archived, Beginning, Filed, KeptAnswer, Kept, Later, Ledger, LedgerError,
-    Registered, Retention,
+    Addition, Archived, Beginning, Filed, Kept, KeptAnswer, Later, Ledger, LedgerError, Registered,
+    Retention,
 };
 use leases::Leases;
 use link::{Lane, Lanes, PATIENCE, Parameters, Target, failed, slow};
@@ -170,11 +170,7 @@ impl Postgres {
         })
     }
 
-    async fn one(
-        &self,
-        sql: &str,
-        parameters: Parameters<'_>,
-    ) -> Result<Option<Row>, LedgerError> {
+    async fn one(&self, sql: &str, parameters: Parameters<'_>) -> Result<Option<Row>, LedgerError> {
         let rows = self.lanes.query(sql, parameters).await?;
         Ok(rows.into_iter().next())
     }
@@ -235,12 +231,15 @@ impl Ledger for Postgres {
     fn load<'a>(&'a self, id: &'a str, after: u64) -> Later<'a, Option<Kept>> {
         Box::pin(async move {
             // One statement sees one state.
-            let found = self.lanes.query(
-                "SELECT s.owner, s.touched, s.digest, r.number, r.body FROM oap.sessions s
+            let found = self
+                .lanes
+                .query(
+                    "SELECT s.owner, s.touched, s.digest, r.number, r.body FROM oap.sessions s
                  LEFT JOIN oap.session_rows r ON r.session = s.id AND r.number > $2
                  WHERE s.id = $1 ORDER BY r.number",
-                &[(&id, Type::TEXT), (&bounded(after), Type::INT8)],
-            ).await?;
+                    &[(&id, Type::TEXT), (&bounded(after), Type::INT8)],
+                )
+                .await?;
             let Some(first) = found.first() else {
                 return Ok(None);
             };
@@ -273,10 +272,12 @@ impl Ledger for Postgres {
 
     fn archived<'a>(&'a self, id: &'a str) -> Later<'a, Option<Archived>> {
         Box::pin(async move {
-            let found = self.one(
-                "SELECT owner, body FROM oap.transcripts WHERE id = $1",
-                &[(&id, Type::TEXT)],
-            ).await?;
+            let found = self
+                .one(
+                    "SELECT owner, body FROM oap.transcripts WHERE id = $1",
+                    &[(&id, Type::TEXT)],
+                )
+                .await?;
             found.map_or(Ok(None), |row| {
                 Ok(Some(Archived {
                     owner: text(&row, 0)?,
@@ -288,10 +289,12 @@ impl Ledger for Postgres {
 
     fn answer<'a>(&'a self, scope: &'a str) -> Later<'a, Option<KeptAnswer>> {
         Box::pin(async move {
-            let found = self.one(
-                "SELECT fingerprint, at, body FROM oap.answers WHERE scope = $1",
-                &[(&scope, Type::TEXT)],
-            ).await?;
+            let found = self
+                .one(
+                    "SELECT fingerprint, at, body FROM oap.answers WHERE scope = $1",
+                    &[(&scope, Type::TEXT)],
+                )
+                .await?;
             found.map_or(Ok(None), |row| {
                 Ok(Some(KeptAnswer {
                     scope: scope.to_owned(),
@@ -317,11 +320,14 @@ impl Ledger for Postgres {
 
     fn manifests(&self) -> Later<'_, Vec<Registered>> {
         Box::pin(async move {
-            let found = self.lanes.query(
-                "SELECT m.name, m.version, m.digest, d.body FROM oap.manifests m
+            let found = self
+                .lanes
+                .query(
+                    "SELECT m.name, m.version, m.digest, d.body FROM oap.manifests m
                  JOIN oap.documents d ON d.digest = m.digest ORDER BY m.number",
-                &[],
-            ).await?;
+                    &[],
+                )
+                .await?;
             let registered = found.iter().map(|row| {
                 Ok(Registered {
                     name: text(row, 0)?,
@@ -351,10 +357,12 @@ impl Ledger for Postgres {
 
     fn document<'a>(&'a self, digest: &'a str) -> Later<'a, Option<String>> {
         Box::pin(async move {
-            let found = self.one(
-                "SELECT body FROM oap.documents WHERE digest = $1",
-                &[(&digest, Type::TEXT)],
-            ).await?;
+            let found = self
+                .one(
+                    "SELECT body FROM oap.documents WHERE digest = $1",
+                    &[(&digest, Type::TEXT)],
+                )
+                .await?;
             found.map(|row| text(&row, 0)).transpose()
         })
     }
@@ -397,21 +405,25 @@ impl Ledger for Postgres {
                 microseconds(retention.transcripts_before),
             );
             for _ in 0..MOST_PRUNINGS {
-                let pruned = self.one(
-                    "SELECT oap.prune_old($1, $2, $3, $4, $5)",
-                    &[
-                        (&answers, Type::INT8),
-                        (&bounded(retention.most_answers), Type::INT8),
-                        (&transcripts, Type::INT8),
-                        (&bounded(retention.most_transcripts), Type::INT8),
-                        (&PRUNED_TOGETHER, Type::INT8),
-                    ],
-                ).await?;
+                let pruned = self
+                    .one(
+                        "SELECT oap.prune_old($1, $2, $3, $4, $5)",
+                        &[
+                            (&answers, Type::INT8),
+                            (&bounded(retention.most_answers), Type::INT8),
+                            (&transcripts, Type::INT8),
+                            (&bounded(retention.most_transcripts), Type::INT8),
+                            (&PRUNED_TOGETHER, Type::INT8),
+                        ],
+                    )
+                    .await?;
                 if pruned.map_or(Ok(0), |row| number(&row, 0))? == 0 {
                     break;
                 }
             }
-            self.one("SELECT oap.prune_documents()", &[]).await.map(drop)
+            self.one("SELECT oap.prune_documents()", &[])
+                .await
+                .map(drop)
         })
     }
 }

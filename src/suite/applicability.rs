@@ -337,6 +337,23 @@ mod tests {
     }
 
     #[test]
+    fn the_wire_of_the_model_decides_where_a_case_names_some() {
+        let mut target = Capabilities::of([Profile::Session]);
+        let mut about = case(&["session"]);
+        about.wires = vec![ModelWire::OpenAi];
+        let decide =
+            |case: &Case, target: &Capabilities| applicability(case, &registry(), target, false);
+        assert_eq!(decide(&about, &target), Applicability::Applicable);
+        target.wire = ModelWire::Cohere;
+        assert!(matches!(
+            decide(&about, &target),
+            Applicability::NotApplicable(reason) if reason.contains("cohere")
+        ));
+        about.wires.clear();
+        assert_eq!(decide(&about, &target), Applicability::Applicable);
+    }
+
+    #[test]
     fn force_runs_everything() {
         let mut target = Capabilities::of([]);
         target.registers = false;

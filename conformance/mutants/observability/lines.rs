@@ -84,11 +84,11 @@ pub(super) fn mutants() -> Vec<Mutant> {
             },
         ),
         swap_telemetry!(
-            "raw-texts-in-lines",
+            "quotes-are-not-escaped",
             "OBV-004",
-            "writes line breaks in texts as they are",
+            "writes quotes in texts as they are",
             fn written(&self, _event: Event, line: Map<String, Value>) -> String {
-                line::written(line).replace("\\n", "\n")
+                line::written(line).replace("\\\"", "\"")
             },
         ),
         swap_telemetry!(

@@ -127,6 +127,10 @@ async fn who_dies_in_mid_step_is_taken_over() {
         .send("POST", &format!("/sessions/{id}/close"), None, None)
         .await;
     let effects = body["transcript"]["side_effects"].as_array();
-    let effects: Vec<_> = effects.expect("effects").iter().map(|e| &e["status"]).collect();
-    assert_eq!(effects, [&json!(null), &json!(200)]);
+    let effects: Vec<_> = effects
+        .expect("effects")
+        .iter()
+        .map(|e| &e["status"])
+        .collect();
+    assert_eq!(effects, [&json!("interrupted"), &json!(200)]);
 }

@@ -5,7 +5,7 @@ use redb::{ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransacti
 use serde::{Deserialize, Serialize};
 
 use crate::store::ledger::{
-    Addition, Archived, Beginning, Filed, KeptAnswer, Kept, LedgerError, Registered, Retention,
+    Addition, Archived, Beginning, Filed, Kept, KeptAnswer, LedgerError, Registered, Retention,
 };
 
 /// The form of the tables.
@@ -148,8 +148,10 @@ fn put_answer(transaction: &WriteTransaction, answer: Option<KeptAnswer>) -> Don
         text: answer.text,
     })?;
     let before = answers.insert(scope, written.as_str())?;
-    if let Some(before) = before {
-        let before: Answer = value(before.value())?;
+    // Rows were written before this: a forerunner that cannot be read must not refuse what comes in its place.
+    if let Some(before) = before
+        && let Ok(before) = value::<Answer>(before.value())
+    {
         by_time.remove((before.at.as_millisecond(), scope))?;
     }
     by_time.insert((answer.at.as_millisecond(), scope), ())?;
@@ -185,7 +187,14 @@ pub(super) fn begin(transaction: &WriteTransaction, beginning: Beginning) -> Don
 
 pub(super) fn add(transaction: &WriteTransaction, addition: Addition) -> Done<()> {
     addition.rows.iter().try_for_each(|row| small(row))?;
-    addition.transcript.iter().try_for_each(|text| small(text))?;
+    addition
+        .answer
+        .iter()
+        .try_for_each(|kept| small(&kept.text))?;
+    addition
+        .transcript
+        .iter()
+        .try_for_each(|text| small(text))?;
     let id = addition.id.as_str();
     let mut sessions = transaction.open_table(SESSIONS)?;
     let known = sessions.get(id)?.map(|known| known.value().to_owned());

@@ -132,7 +132,9 @@ impl Leases {
                 )
                 .await?;
             let (taken, there) = found.first().map_or(Ok((false, false)), |row| {
-                let told = row.try_get(0).and_then(|taken| Ok((taken, row.try_get(1)?)));
+                let told = row
+                    .try_get(0)
+                    .and_then(|taken| Ok((taken, row.try_get(1)?)));
                 told.map_err(|error| super::link::failed(&error))
             })?;
             // Where there is no such session nobody can go on with it, which whoever claimed it finds out.
@@ -173,28 +175,32 @@ impl Leases {
             return Ok(());
         }
         let lease = milliseconds(self.lease);
-        let renewed = lanes.query(
-            RENEW,
-            &[
-                (&ids, Type::TEXT_ARRAY),
-                (&&*self.holder, Type::TEXT),
-                (&lease, Type::FLOAT8),
-            ],
-        ).await;
+        let renewed = lanes
+            .query(
+                RENEW,
+                &[
+                    (&ids, Type::TEXT_ARRAY),
+                    (&&*self.holder, Type::TEXT),
+                    (&lease, Type::FLOAT8),
+                ],
+            )
+            .await;
         renewed.map(drop)
     }
 
     /// Lets go in the database; a lease that this does not reach ends by itself.
     async fn let_go(&self, lanes: &Lanes, released: &[(String, i64)]) {
         join_all(released.iter().map(async |(id, turn)| {
-            let gone = lanes.query(
-                RELEASE,
-                &[
-                    (id, Type::TEXT),
-                    (&&*self.holder, Type::TEXT),
-                    (turn, Type::INT8),
-                ],
-            ).await;
+            let gone = lanes
+                .query(
+                    RELEASE,
+                    &[
+                        (id, Type::TEXT),
+                        (&&*self.holder, Type::TEXT),
+                        (turn, Type::INT8),
+                    ],
+                )
+                .await;
             gone.map(drop)
         }))
         .await;

@@ -14,7 +14,8 @@ const FORM: i64 = 1;
 const MAKE: &str = include_str!("schema.sql");
 
 /// Replicas that start at once wait for each other with this lock.
-const LOCK: &str = "BEGIN; SET LOCAL statement_timeout = '25s'; SELECT pg_advisory_xact_lock(7163018264)";
+const LOCK: &str =
+    "BEGIN; SET LOCAL statement_timeout = '25s'; SELECT pg_advisory_xact_lock(7163018264)";
 
 /// How long making the tables may take, with waiting for another replica that makes them.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -44,7 +45,8 @@ async fn make(link: &Link) -> Result<i64, Error> {
         )
         .await?;
     let form = if known.try_get(1)? {
-        let form = client.query_typed_opt("SELECT number FROM oap.counters WHERE name = 'form'", &[]);
+        let form =
+            client.query_typed_opt("SELECT number FROM oap.counters WHERE name = 'form'", &[]);
         form.await?.map_or(Ok(FORM), |row| row.try_get(0))?
     } else {
         if !known.try_get::<_, bool>(0)? {

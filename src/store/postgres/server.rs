@@ -20,7 +20,8 @@ pub(crate) struct Server {
 }
 
 /// Ends the server when the test's end of the pipe closes, however the test ends.
-const WATCH: &str = "exec 3<&0 </dev/null; \"$@\" 3<&- & echo $! > \"$0\"; cat <&3 >/dev/null; kill -9 $!; wait $!";
+const WATCH: &str =
+    "exec 3<&0 </dev/null; \"$@\" 3<&- & echo $! > \"$0\"; cat <&3 >/dev/null; kill -9 $!; wait $!";
 
 impl Server {
     /// A running server; `None` where PostgreSQL is not installed, and the test cannot be made.
@@ -45,11 +46,25 @@ impl Server {
         };
         let made = server
             .command("initdb")
-            .args(["-U", "oap", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"])
+            .args([
+                "-U",
+                "oap",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C",
+                "--no-sync",
+                "-D",
+            ])
             .arg(server.folder.path().join("data"))
             .output()
             .expect("initdb runs");
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
         server.run().await;
         Some(server)
     }
@@ -88,7 +103,14 @@ impl Server {
             .arg(folder.join("data"))
             .arg("-k")
             .arg(folder)
-            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=16MB"])
+            .args([
+                "-c",
+                "listen_addresses=",
+                "-c",
+                "fsync=off",
+                "-c",
+                "shared_buffers=16MB",
+            ])
             .stdin(Stdio::piped())
             .stdout(log.try_clone().expect("a log"))
             .stderr(log);
@@ -166,7 +188,9 @@ fn is_there(pid: Pid) -> bool {
 fn programs() -> Option<PathBuf> {
     let named = std::env::var_os("OAP_POSTGRES_BIN").map(PathBuf::from);
     let distributed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
-    let distributed = distributed.flatten().map(|version| version.path().join("bin"));
+    let distributed = distributed
+        .flatten()
+        .map(|version| version.path().join("bin"));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path: Vec<_> = std::env::split_paths(&path).collect();
     let folders = named.into_iter().chain(distributed).chain(path);

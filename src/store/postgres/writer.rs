@@ -111,87 +111,102 @@ impl Change {
             kept.map_or((None, None, None, None), |kept| {
                 let body = Some(kept.text.clone().into_bytes());
                 let at = Some(microseconds(kept.at));
-                (Some(kept.scope.clone()), Some(kept.fingerprint.clone()), at, body)
+                (
+                    Some(kept.scope.clone()),
+                    Some(kept.fingerprint.clone()),
+                    at,
+                    body,
+                )
             })
         };
         let taken = |taken: bool| if taken { Told::Done } else { Told::Conflict };
         match self {
             Change::Begin(b) => {
                 let (scope, fingerprint, at, body) = answer(b.answer.as_ref());
-                let row = client.query_typed_one(
-                    "SELECT oap.begin_session($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-                    &[
-                        (&b.id, Type::TEXT),
-                        (&b.owner.as_bytes(), Type::BYTEA),
-                        (&microseconds(b.at), Type::INT8),
-                        (&b.digest, Type::TEXT),
-                        (&b.document.as_bytes(), Type::BYTEA),
-                        (&b.row.as_bytes(), Type::BYTEA),
-                        (&scope, Type::TEXT),
-                        (&fingerprint, Type::TEXT),
-                        (&at, Type::INT8),
-                        (&body, Type::BYTEA),
-                    ],
-                ).await?;
+                let row = client
+                    .query_typed_one(
+                        "SELECT oap.begin_session($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                        &[
+                            (&b.id, Type::TEXT),
+                            (&b.owner.as_bytes(), Type::BYTEA),
+                            (&microseconds(b.at), Type::INT8),
+                            (&b.digest, Type::TEXT),
+                            (&b.document.as_bytes(), Type::BYTEA),
+                            (&b.row.as_bytes(), Type::BYTEA),
+                            (&scope, Type::TEXT),
+                            (&fingerprint, Type::TEXT),
+                            (&at, Type::INT8),
+                            (&body, Type::BYTEA),
+                        ],
+                    )
+                    .await?;
                 row.try_get(0).map(taken)
             }
             Change::Add(a, turn) => {
                 let (scope, fingerprint, at, body) = answer(a.answer.as_ref());
                 let rows: Vec<&[u8]> = a.rows.iter().map(String::as_bytes).collect();
-                let row = client.query_typed_one(
-                    "SELECT oap.add_rows($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-                    &[
-                        (&a.id, Type::TEXT),
-                        (&holder, Type::TEXT),
-                        (turn, Type::INT8),
-                        (&i64::try_from(a.after).unwrap_or(i64::MAX), Type::INT8),
-                        (&rows, Type::BYTEA_ARRAY),
-                        (&microseconds(a.at), Type::INT8),
-                        (&a.in_flight, Type::BOOL),
-                        (&a.transcript.as_deref().map(str::as_bytes), Type::BYTEA),
-                        (&scope, Type::TEXT),
-                        (&fingerprint, Type::TEXT),
-                        (&at, Type::INT8),
-                        (&body, Type::BYTEA),
-                    ],
-                ).await?;
+                let row = client
+                    .query_typed_one(
+                        "SELECT oap.add_rows($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                        &[
+                            (&a.id, Type::TEXT),
+                            (&holder, Type::TEXT),
+                            (turn, Type::INT8),
+                            (&i64::try_from(a.after).unwrap_or(i64::MAX), Type::INT8),
+                            (&rows, Type::BYTEA_ARRAY),
+                            (&microseconds(a.at), Type::INT8),
+                            (&a.in_flight, Type::BOOL),
+                            (&a.transcript.as_deref().map(str::as_bytes), Type::BYTEA),
+                            (&scope, Type::TEXT),
+                            (&fingerprint, Type::TEXT),
+                            (&at, Type::INT8),
+                            (&body, Type::BYTEA),
+                        ],
+                    )
+                    .await?;
                 row.try_get(0).map(taken)
             }
             Change::Touch(id, at) => {
-                let row = client.query_typed_one(
-                    "SELECT oap.touch_session($1, $2)",
-                    &[(id, Type::TEXT), (&microseconds(*at), Type::INT8)],
-                ).await?;
+                let row = client
+                    .query_typed_one(
+                        "SELECT oap.touch_session($1, $2)",
+                        &[(id, Type::TEXT), (&microseconds(*at), Type::INT8)],
+                    )
+                    .await?;
                 row.try_get(0).map(taken)
             }
             Change::Answer(kept) => {
                 let (scope, fingerprint, at, body) = answer(Some(kept));
-                let row = client.query_typed_one(
-                    "SELECT oap.keep_answer($1, $2, $3, $4)",
-                    &[
-                        (&scope, Type::TEXT),
-                        (&fingerprint, Type::TEXT),
-                        (&at, Type::INT8),
-                        (&body, Type::BYTEA),
-                    ],
-                ).await?;
+                let row = client
+                    .query_typed_one(
+                        "SELECT oap.keep_answer($1, $2, $3, $4)",
+                        &[
+                            (&scope, Type::TEXT),
+                            (&fingerprint, Type::TEXT),
+                            (&at, Type::INT8),
+                            (&body, Type::BYTEA),
+                        ],
+                    )
+                    .await?;
                 row.try_get(0).map(taken)
             }
             Change::File(manifest, kept) => {
                 let (scope, fingerprint, at, body) = answer(kept.as_ref());
-                let row = client.query_typed_one(
-                    "SELECT oap.file_manifest($1, $2, $3, $4, $5, $6, $7, $8)",
-                    &[
-                        (&manifest.name.as_bytes(), Type::BYTEA),
-                        (&manifest.version.as_bytes(), Type::BYTEA),
-                        (&manifest.digest, Type::TEXT),
-                        (&manifest.document.as_bytes(), Type::BYTEA),
-                        (&scope, Type::TEXT),
-                        (&fingerprint, Type::TEXT),
-                        (&at, Type::INT8),
-                        (&body, Type::BYTEA),
-                    ],
-                ).await?;
+                let row = client
+                    .query_typed_one(
+                        "SELECT oap.file_manifest($1, $2, $3, $4, $5, $6, $7, $8)",
+                        &[
+                            (&manifest.name.as_bytes(), Type::BYTEA),
+                            (&manifest.version.as_bytes(), Type::BYTEA),
+                            (&manifest.digest, Type::TEXT),
+                            (&manifest.document.as_bytes(), Type::BYTEA),
+                            (&scope, Type::TEXT),
+                            (&fingerprint, Type::TEXT),
+                            (&at, Type::INT8),
+                            (&body, Type::BYTEA),
+                        ],
+                    )
+                    .await?;
                 Ok(match row.try_get(0)? {
                     "new" => Told::Filed(Filed::New),
                     "known" => Told::Filed(Filed::Known),
@@ -200,13 +215,15 @@ impl Change {
                 })
             }
             Change::Remove(name, version) => {
-                let row = client.query_typed_one(
-                    "SELECT oap.remove_manifest($1, $2)",
-                    &[
-                        (&name.as_bytes(), Type::BYTEA),
-                        (&version.as_bytes(), Type::BYTEA),
-                    ],
-                ).await?;
+                let row = client
+                    .query_typed_one(
+                        "SELECT oap.remove_manifest($1, $2)",
+                        &[
+                            (&name.as_bytes(), Type::BYTEA),
+                            (&version.as_bytes(), Type::BYTEA),
+                        ],
+                    )
+                    .await?;
                 Ok(Told::Removed(row.try_get::<_, &str>(0)? == "removed"))
             }
         }

@@ -250,10 +250,12 @@ impl Review<'_> {
 }
 
 /// Names that the harness binds itself.
-const BOUND: [&str; 16] = [
+const BOUND: [&str; 18] = [
     "file_root",
     "folder",
     "object_root",
+    "trace",
+    "caller_span",
     "calendar",
     "calendar_address",
     "language",

@@ -244,6 +244,22 @@ mod tests {
     }
 
     #[test]
+    fn another_wire_has_variables_of_its_own() {
+        let definition = definition(
+            "[start]\ncommand = 'x'\n[inject]\nmodel_wire = 'anthropic'\nmodel_stream = true\nmodel_name = 'NAME'",
+        );
+        let known = Known::of(&definition, &own).expect("known");
+        let found = environment(&definition, &known, &values(), &own).expect("an environment");
+        let get = |name: &str| found.get(name).map(String::as_str);
+        assert_eq!(get("ANTHROPIC_BASE_URL"), Some("http://127.0.0.1:1/v1"));
+        assert_eq!(get("ANTHROPIC_API_KEY"), Some("sk-test-model-key-0001"));
+        assert_eq!(get("NAME"), Some("scripted-model"));
+        assert_eq!(get("OAP_MODEL_WIRE"), Some("anthropic"));
+        assert_eq!(get("OAP_MODEL_STREAM"), Some("true"));
+        assert!(!found.keys().any(|name| name.starts_with("OPENAI_")));
+    }
+
+    #[test]
     fn in_production_nothing_is_said_of_the_model() {
         let definition = definition("[start]\ncommand = 'x'\n[inject]\nmodel = false");
         let known = Known::of(&definition, &own).expect("known");
