@@ -21,8 +21,7 @@ use crate::manifest::{self, Manifest};
 use crate::requirement::{Extension, Profile};
 use crate::runtime::secret_source::{MountedFiles, SecretSource};
 use crate::runtime::{
-    self, Clock, Config, Reference, StartError, offered_extensions,
-    offered_profiles,
+    self, Clock, Config, Reference, StartError, offered_extensions, offered_profiles,
 };
 use access::AccessOptions;
 use model::ModelOptions;
@@ -221,7 +220,8 @@ impl Serve {
             return Ok(environment
                 .iter()
                 .filter(|(name, _)| {
-                    !model::is_key(name) && SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending))
+                    !model::is_key(name)
+                        && SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending))
                 })
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect());

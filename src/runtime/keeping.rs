@@ -124,7 +124,9 @@ impl Runtime {
             }
             Err(LedgerError::Conflict) if key.is_some() => {
                 let first = self.kept_answer(key).await?;
-                first.map(Some).ok_or_else(|| refused(&LedgerError::Conflict))
+                first
+                    .map(Some)
+                    .ok_or_else(|| refused(&LedgerError::Conflict))
             }
             Err(error) => Err(self.ledger_failed(&error)),
         }
@@ -189,12 +191,13 @@ impl Runtime {
         if kept.fingerprint != key.fingerprint {
             return self.parts().idempotency_conflict().map_or(Ok(None), Err);
         }
-        let read: Option<Answer> = serde_json::from_str::<Value>(&kept.text)
-            .ok()
-            .and_then(|mut kept| {
-                let status = u16::try_from(kept.get("status")?.as_u64()?).ok()?;
-                Some(Answer::new(status, kept.get_mut("body")?.take()))
-            });
+        let read: Option<Answer> =
+            serde_json::from_str::<Value>(&kept.text)
+                .ok()
+                .and_then(|mut kept| {
+                    let status = u16::try_from(kept.get("status")?.as_u64()?).ok()?;
+                    Some(Answer::new(status, kept.get_mut("body")?.take()))
+                });
         let read = read.ok_or_else(|| damaged("an answer is not of the form that is written"));
         read.map(Some).map_err(|error| self.ledger_failed(&error))
     }
@@ -323,7 +326,9 @@ impl Runtime {
     ) -> Result<Arc<Slot>, LedgerError> {
         let manifest = self.manifest_of(ledger, &kept.digest).await?;
         let mut rows = kept.rows.into_iter();
-        let (_, first) = rows.next().ok_or_else(|| damaged("a session has no rows"))?;
+        let (_, first) = rows
+            .next()
+            .ok_or_else(|| damaged("a session has no rows"))?;
         let opened: Entry = serde_json::from_str(&first).map_err(damaged)?;
         let at = opened.at();
         let Entry::Opened {

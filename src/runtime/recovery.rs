@@ -49,10 +49,7 @@ pub(super) async fn resolve(
         .iter()
         .filter_map(|call| invoke::interrupted(runtime, call))
         .collect();
-    let again = flight
-        .calls
-        .iter()
-        .all(|call| repeatable(&call.action));
+    let again = flight.calls.iter().all(|call| repeatable(&call.action));
     let mut input = if again {
         runtime.execute(flight).await
     } else {

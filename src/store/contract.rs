@@ -589,7 +589,10 @@ pub(crate) async fn texts_come_back_as_they_were(ledger: &dyn Ledger) {
         ledger.file_manifest(filed.clone(), None).await,
         Ok(Filed::New)
     );
-    assert_eq!(registered(ledger, "odd").await, [filed.clone()]);
+    assert_eq!(
+        registered(ledger, "odd").await,
+        std::slice::from_ref(&filed)
+    );
     assert_eq!(ledger.remove_manifest(&filed.name, ODD).await, Ok(true));
 }
 

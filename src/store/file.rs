@@ -100,9 +100,12 @@ type Opener = dyn Fn() -> Result<Database, DatabaseError> + Send + Sync;
 /// What the writer and the readers share; `None` while the file cannot be opened.
 type Shared = Arc<RwLock<Option<Arc<Database>>>>;
 
+/// A change within a transaction.
+type Change = dyn FnOnce(&WriteTransaction) -> Result<Told, Failure> + Send;
+
 /// A piece of work: what it changes, and whom it tells.
 struct Work {
-    change: Box<dyn FnOnce(&WriteTransaction) -> Result<Told, Failure> + Send>,
+    change: Box<Change>,
     done: oneshot::Sender<Result<Told, LedgerError>>,
 }
 

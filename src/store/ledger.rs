@@ -187,11 +187,7 @@ pub trait Ledger: fmt::Debug + Send + Sync + 'static {
     fn manifests(&self) -> Later<'_, Vec<Registered>>;
 
     /// Registers a manifest, with the answer that is kept with it.
-    fn file_manifest(
-        &self,
-        manifest: Registered,
-        answer: Option<KeptAnswer>,
-    ) -> Later<'_, Filed>;
+    fn file_manifest(&self, manifest: Registered, answer: Option<KeptAnswer>) -> Later<'_, Filed>;
 
     /// Takes a manifest out; whether it was there.
     fn remove_manifest<'a>(&'a self, name: &'a str, version: &'a str) -> Later<'a, bool>;

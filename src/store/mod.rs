@@ -23,9 +23,9 @@ use crate::runtime::session::replay::Tail;
 pub use file::{File, OpenError};
 pub use ledger::{Ledger, LedgerError};
 pub use memory::Memory;
-pub use postgres::{ConnectError, Postgres};
 #[cfg(test)]
 pub(crate) use postgres::server::Server as PostgresServer;
+pub use postgres::{ConnectError, Postgres};
 
 /// No further session can be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,7 +133,8 @@ impl Slot {
     /// Whether the ledger is to hear that the session was called, since it last did so long ago; if so, it counts as told.
     pub fn to_be_noted(&self, now: Timestamp, every: jiff::SignedDuration) -> bool {
         let before = self.noted.load(Ordering::Relaxed);
-        let due = now.as_millisecond().saturating_sub(before) >= i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
+        let due = now.as_millisecond().saturating_sub(before)
+            >= i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
         if due {
             self.noted.store(now.as_millisecond(), Ordering::Relaxed);
         }

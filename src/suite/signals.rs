@@ -93,9 +93,13 @@ pub(super) async fn end(
     sessions: &[String],
 ) -> Seen {
     let deadline = Instant::now() + LONGEST.min(bench.times.request / 2);
+    let mut told = 0;
     loop {
         let seen = look(case, bench, before, observed, sessions).await;
-        if Instant::now() >= deadline || is_whole(case, observed, &seen) {
+        // What must not be there can still come: it is waited for until something came, and nothing more does.
+        let settled = seen.texts.len() == told;
+        told = seen.texts.len();
+        if Instant::now() >= deadline || (settled && is_whole(case, observed, &seen)) {
             bench.mocks.collector().fail(CollectorFault::None);
             return seen;
         }
@@ -115,6 +119,9 @@ fn is_whole(case: &Case, observed: &Observed, seen: &Seen) -> bool {
             let Some(value) = seen.at(sight.place) else {
                 return true;
             };
+            if value.as_array().is_some_and(Vec::is_empty) {
+                return false;
+            }
             substitute::substitute(sight.matcher, &bindings)
                 .ok()
                 .and_then(|source| Matcher::compile(&source).ok())

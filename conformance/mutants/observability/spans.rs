@@ -6,9 +6,9 @@ use crate::mutants::Mutant;
 use crate::runtime::Reference;
 use crate::runtime::answer::Answer;
 use crate::runtime::error::{Code, ErrorObject};
+use crate::runtime::telemetry::What;
 use crate::runtime::telemetry::span::Span;
 use crate::runtime::telemetry::trace::TraceId;
-use crate::runtime::telemetry::{TelemetryParts as _, What};
 
 /// The mutants.
 pub(super) fn mutants() -> Vec<Mutant> {

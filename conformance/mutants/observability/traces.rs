@@ -4,7 +4,7 @@ use crate::mutants::Mutant;
 use crate::runtime::Reference;
 use crate::runtime::error::{Code, ErrorObject};
 use crate::runtime::telemetry::trace::{self, Caller, SpanId, Trace, TraceId};
-use crate::runtime::telemetry::{Peer, TelemetryParts as _, What};
+use crate::runtime::telemetry::{Peer, What};
 
 /// The mutants.
 pub(super) fn mutants() -> Vec<Mutant> {
@@ -23,7 +23,7 @@ pub(super) fn mutants() -> Vec<Mutant> {
             "OBV-008",
             "sends the parent id that came",
             fn new_span(&self, _what: What, caller: Option<SpanId>) -> SpanId {
-                caller.unwrap_or_else(SpanId::new)
+                caller.unwrap_or_default()
             },
         ),
         swap_telemetry!(

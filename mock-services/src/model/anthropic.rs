@@ -78,10 +78,8 @@ pub(super) fn objection(request: &Value, incoming: &Incoming) -> Option<String> 
     if !incoming.headers.contains_key("anthropic-version") {
         return Some("the header `anthropic-version` is missing".to_owned());
     }
-    if !request
-        .get("max_tokens")
-        .is_some_and(|most| most.as_u64().is_some_and(|most| most > 0))
-    {
+    let most = request.get("max_tokens").and_then(Value::as_u64);
+    if most.is_none_or(|most| most == 0) {
         return Some("`max_tokens` is missing, or no number from 1".to_owned());
     }
     let messages = request.get("messages")?.as_array()?;

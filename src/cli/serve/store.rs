@@ -16,7 +16,13 @@ pub(super) struct StoreOptions {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// PostgreSQL in which all of that is kept, for any number of processes: postgres://user@host/database
-    #[arg(long, value_name = "URL", env = "OAP_POSTGRES_URL", hide_env_values = true, conflicts_with = "data")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "OAP_POSTGRES_URL",
+        hide_env_values = true,
+        conflicts_with = "data"
+    )]
     postgres: Option<String>,
     /// With PostgreSQL, how many seconds a session stays with a process that has died
     #[arg(long, value_name = "SECONDS", env = "OAP_LEASE_SECONDS", default_value = "10", value_parser = clap::value_parser!(u64).range(1..=3_600))]

@@ -44,7 +44,10 @@ impl Lent {
         let method = request.method().clone();
         let url = Url::parse(&request.uri().to_string());
         let answered = HttpService::call(&self.client, request).await;
-        let status = answered.as_ref().ok().map(|answer| answer.status().as_u16());
+        let status = answered
+            .as_ref()
+            .ok()
+            .map(|answer| answer.status().as_u16());
         if let Ok(url) = url {
             begun.called("service", &url);
             let error = status.is_none().then(|| "storage_unavailable".to_owned());

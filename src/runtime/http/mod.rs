@@ -196,12 +196,16 @@ where
     };
     let (ticket, key) = ticket.unzip();
     respond(
-        &detached(&runtime, shape.route, ticket, scope, async move |runtime: Arc<Runtime>| {
-            match runtime.kept_answer(key.as_ref()).await? {
+        &detached(
+            &runtime,
+            shape.route,
+            ticket,
+            scope,
+            async move |runtime: Arc<Runtime>| match runtime.kept_answer(key.as_ref()).await? {
                 Some(answer) => Ok(answer),
                 None => run(runtime, caller, value, key).await,
-            }
-        })
+            },
+        )
         .await,
     )
 }
@@ -308,7 +312,12 @@ fn scope(
     }
     let header = headers.get("idempotency-key");
     let header = header.and_then(|value| value.to_str().ok());
-    let member = || value.get("requestId").filter(|_| shape.key_in_body)?.as_str();
+    let member = || {
+        value
+            .get("requestId")
+            .filter(|_| shape.key_in_body)?
+            .as_str()
+    };
     let request_id = header.or_else(member).map(str::to_owned);
     let scope = Scope::open(telemetry, headers, shape.route, request_id);
     Ok(Some(scope))

@@ -33,7 +33,9 @@ pub(super) async fn execute(State(runtime): State<Arc<Runtime>>, request: Reques
             let key = header.or_else(|| member.map(str::to_owned));
             runtime.follow_manifests().await?;
             let answer = runtime.execute_workflow(caller, body, key).await?;
-            runtime.keep_answer("POST /execute", kept.as_ref(), &answer).await?;
+            runtime
+                .keep_answer("POST /execute", kept.as_ref(), &answer)
+                .await?;
             Ok(answer)
         },
     )
@@ -53,7 +55,9 @@ pub(super) async fn plan(State(runtime): State<Arc<Runtime>>, request: Request) 
         async move |runtime: Arc<Runtime>, caller: Caller, body: Value, kept: Option<CallKey>| {
             runtime.follow_manifests().await?;
             let answer = runtime.plan_workflow(caller, &body).await?;
-            runtime.keep_answer("POST /plan", kept.as_ref(), &answer).await?;
+            runtime
+                .keep_answer("POST /plan", kept.as_ref(), &answer)
+                .await?;
             Ok(answer)
         },
     )

@@ -148,7 +148,8 @@ impl Inner {
     ) -> Result<DoorReply, Refused> {
         let mut sent = Sending::read(request)?;
         for _ in 0..=MOST_REDIRECTS {
-            self.admit(&sent.url).inspect_err(|refused| self.tell(refused))?;
+            self.admit(&sent.url)
+                .inspect_err(|refused| self.tell(refused))?;
             let effect = Noted::new(self, &mut sent);
             let answer = match timeout_at(deadline, sent.request(&self.opened.client).send()).await
             {

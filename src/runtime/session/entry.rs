@@ -283,7 +283,9 @@ impl Entry {
                 logs,
                 ..
             } => {
-                output.iter_mut().for_each(|output| clean(&mut output.value));
+                output
+                    .iter_mut()
+                    .for_each(|output| clean(&mut output.value));
                 if let Some(failure) = error {
                     clean_text(&mut failure.message);
                     let details = Value::Object(std::mem::take(&mut failure.details));

@@ -113,8 +113,8 @@ impl Session {
         mut reply: ModelReply,
     ) -> Vec<Effect> {
         let clean = |text: &str| parts.redact_text(Site::ModelReply, &self.redactor, text);
-        reply.text = clean(&reply.text);
-        reply.finish_reason = reply.finish_reason.as_deref().map(clean);
+        let reason = reply.finish_reason.as_deref();
+        (reply.text, reply.finish_reason) = (clean(&reply.text), reason.map(clean));
         let judged = plan::check_whole(parts.is_cut_off(&reply))
             .and_then(|()| plan::check_length(&reply.text, parts.longest_reply()))
             .and_then(|()| parts.read_plan(parts.strip_fence(&reply.text)))

@@ -326,9 +326,7 @@ impl Session {
         match input {
             Input::Step(caller) => self.begin(parts, now, &caller),
             Input::Replied(attempt, reply) => self.replied(parts, now, attempt, reply),
-            Input::NotReplied(attempt, failure) => {
-                self.not_replied(parts, now, attempt, &failure)
-            }
+            Input::NotReplied(attempt, failure) => self.not_replied(parts, now, attempt, &failure),
             Input::Charged(launch, charged) => self.charged(parts, now, launch, charged),
             Input::Executed(flight, execution) => self.executed(parts, now, flight, execution),
             Input::Answered { caller, id, body } => self.answered(parts, now, &caller, &id, &body),

@@ -125,7 +125,7 @@ mod tests {
         let taken = (0..WAITING * 2)
             .filter(|_| writer.put(line.clone()))
             .count();
-        assert!(taken >= WAITING && taken < WAITING * 2);
+        assert!((WAITING..WAITING * 2).contains(&taken));
         drop(open);
     }
 }

@@ -1,6 +1,6 @@
 //! What the runtime tells its operator: log lines, the context of traces, spans and metrics (`spec/observability.md`).
 //!
-//! The machines know nothing of it. The edges ask [`scope`] which call is under way and hand what they see to [`observe`];
+//! The machines know nothing of it. The edges ask `scope` which call is under way and hand what they see to `observe`;
 //! [`parts`] names every decision. Signals never hold up what they tell of: each has a bounded queue, and what finds no room is
 //! counted and lost. Without the profile `observability` nothing of this exists.
 
@@ -246,7 +246,9 @@ impl Telemetry {
         let given = headers.get_all("traceparent").iter();
         let given: Vec<&[u8]> = given.map(HeaderValue::as_bytes).collect();
         let invalid = !given.is_empty() && self.rules().continued(&given).is_none();
-        invalid.then(|| self.rules().invalid_context(&given)).flatten()
+        invalid
+            .then(|| self.rules().invalid_context(&given))
+            .flatten()
     }
 
     /// Waits until the collector has taken the spans so far; whether it has.

@@ -95,7 +95,10 @@ async fn a_question_waits_over_a_restart_and_is_answered_then() {
     let question = asked["pending"]["id"].as_str().expect("an id");
     let path = format!("/sessions/{id}/interventions/{question}");
     let (status, body) = stand.post(&path, &json!({"output": 7})).await;
-    assert_eq!((status, &body["errorCode"]), (422, &json!("invalid_answer")));
+    assert_eq!(
+        (status, &body["errorCode"]),
+        (422, &json!("invalid_answer"))
+    );
     restart(&mut stand, &ledger).await;
     let (status, body) = stand.post(&path, &json!({"output": "this"})).await;
     assert_eq!(
@@ -176,10 +179,7 @@ async fn what_costs_is_not_done_again() {
     let result = &transcript["steps"][0]["result"];
     assert_eq!(result["success"], false);
     assert_eq!(
-        (
-            &result["error"]["errorCode"],
-            &result["error"]["retryable"]
-        ),
+        (&result["error"]["errorCode"], &result["error"]["retryable"]),
         (&json!("upstream_unreachable"), &json!(false)),
         "{result}"
     );

@@ -64,13 +64,7 @@ pub(super) fn check(entry: &Entry, step: &Step, found: &mut Findings<'_>) {
     {
         let bound = format!("at most {ended}, when its step had its result");
         let place = format!("/side_effects/{index}/at");
-        say(
-            "TRN-012",
-            place,
-            at,
-            bound,
-            "is after the end of its step",
-        );
+        say("TRN-012", place, at, bound, "is after the end of its step");
     }
 }
 

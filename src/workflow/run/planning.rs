@@ -204,8 +204,7 @@ impl Workflow {
             self.terms.intent.as_deref(),
             |bound| self.check_new_scopes(around, bound),
         );
-        self.refused_plans
-            .extend(planning.last_refusal().cloned());
+        self.refused_plans.extend(planning.last_refusal().cloned());
         match judged {
             Judged::AskAgain => self.ask(around, planning, why),
             Judged::GaveUp(error) => self.fail_call(around, error, why.index),
