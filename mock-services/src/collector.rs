@@ -29,7 +29,7 @@ const MOST_SPANS: usize = 50_000;
 const MOST_BYTES: usize = 64 << 20;
 
 /// How long a slow collector takes for an answer.
-pub const SLOW: Duration = Duration::from_secs(2);
+pub const SLOW: Duration = Duration::from_millis(1200);
 
 /// How a collector fails.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +61,8 @@ pub struct Span {
 struct Kept {
     spans: VecDeque<Span>,
     bytes: usize,
+    /// How many spans went at the front.
+    gone: usize,
 }
 
 #[derive(Debug)]
@@ -82,6 +84,7 @@ impl Store {
                 break;
             };
             kept.bytes = kept.bytes.saturating_sub(oldest.text.len());
+            kept.gone += 1;
         }
     }
 }
@@ -137,11 +140,18 @@ impl Collector {
         self.store.requests.load(Ordering::Relaxed)
     }
 
-    /// The spans of these traces, in the order in which they came.
-    pub fn spans(&self, traces: &BTreeSet<String>) -> Vec<Span> {
+    /// How many spans came so far.
+    pub fn taken(&self) -> usize {
+        let kept = lock(&self.store.kept);
+        kept.gone.saturating_add(kept.spans.len())
+    }
+
+    /// The spans of these traces that came after the first `from` of all, in the order in which they came.
+    pub fn spans(&self, traces: &BTreeSet<String>, from: usize) -> Vec<Span> {
         let kept = lock(&self.store.kept);
         kept.spans
             .iter()
+            .skip(from.saturating_sub(kept.gone))
             .filter(|span| traces.contains(&span.trace_id))
             .cloned()
             .collect()

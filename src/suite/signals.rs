@@ -22,7 +22,7 @@ use book::LogBook;
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Longest wait for signals.
-const LONGEST: Duration = Duration::from_secs(3);
+const LONGEST: Duration = Duration::from_secs(6);
 
 /// Most log lines and most spans of one case.
 const MOST: usize = 2_000;
@@ -43,6 +43,7 @@ pub(super) struct Before {
     line: u64,
     metrics: Option<prometheus::Text>,
     requests: usize,
+    spans: usize,
 }
 
 /// The trace id of a case and the parent id of its caller, as `traceparent` has them: what the token differs in, twice and once.
@@ -81,6 +82,8 @@ pub(super) async fn begin(case: &Case, bench: &Bench) -> Option<Before> {
         line: bench.signals.logs.as_ref().map_or(0, LogBook::end),
         metrics,
         requests: collector.requests(),
+        // The same token, and so the same trace, comes again when a case is run again.
+        spans: collector.taken(),
     })
 }
 
@@ -162,7 +165,7 @@ async fn look(
         seen.logs = Some(Value::from(values));
     }
     if bench.signals.collector {
-        let mut spans = bench.mocks.collector().spans(&traces);
+        let mut spans = bench.mocks.collector().spans(&traces, before.spans);
         spans.truncate(MOST);
         seen.spans = Some(related(
             spans.iter().map(|span| span.value.clone()),

@@ -1,12 +1,16 @@
 //! Mutants of sections 1 and 5: log lines.
 
+use std::sync::Mutex;
+
 use serde_json::{Map, Value};
 
-use crate::mutants::Mutant;
+use crate::mutants::{Mutant, held};
+use crate::runtime::Parts;
 use crate::runtime::error::Code;
+use crate::runtime::prompt;
 use crate::runtime::redact::Redactor;
-use crate::runtime::telemetry::Signal;
 use crate::runtime::telemetry::line::{self, Event, Facts};
+use crate::runtime::telemetry::{Signal, TelemetryParts};
 
 /// The mutants.
 pub(super) fn mutants() -> Vec<Mutant> {
@@ -215,6 +219,12 @@ pub(super) fn mutants() -> Vec<Mutant> {
                 line
             },
         ),
+        Mutant::part(
+            "prompts-in-lines",
+            "OBV-023",
+            "writes the last prompts into the line of a step",
+            Prompts(Mutex::default()),
+        ),
         swap_telemetry!(
             "replies-in-lines",
             "OBV-023",
@@ -228,4 +238,31 @@ pub(super) fn mutants() -> Vec<Mutant> {
             },
         ),
     ]
+}
+
+/// Remembers what the model was asked last, of all sessions.
+struct Prompts(Mutex<Vec<String>>);
+
+impl TelemetryParts for Prompts {
+    fn line(&self, facts: &Facts<'_>) -> Map<String, Value> {
+        let mut line = line::members(facts);
+        line.insert("prompt".to_owned(), held(&self.0).concat().into());
+        line
+    }
+}
+
+impl Parts for Prompts {
+    fn telemetry(&self) -> &dyn TelemetryParts {
+        self
+    }
+
+    fn question(&self, goal: &Value, observation: &Value) -> String {
+        let question = prompt::question(goal, observation);
+        let mut prompts = held(&self.0);
+        prompts.push(question.clone());
+        // As many as there are cases at the same time, and some more.
+        let over = prompts.len().saturating_sub(8);
+        prompts.drain(..over);
+        question
+    }
 }

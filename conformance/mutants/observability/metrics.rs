@@ -10,7 +10,7 @@ use crate::runtime::telemetry::metrics::{self, Families, Label, Metric};
 pub(super) fn mutants() -> Vec<Mutant> {
     vec![
         swap_telemetry!(
-            "sessions-are-not-counted",
+            "steps-of-sessions-are-not-told",
             "OBV-018",
             "does not count the steps of sessions",
             fn counts(&self, metric: Metric, _labels: &[Label]) -> bool {
@@ -66,6 +66,14 @@ pub(super) fn mutants() -> Vec<Mutant> {
             fn metrics_text(&self, families: &Families) -> String {
                 serde_json::json!({"metrics": families.len()}).to_string()
             },
+            fn metrics_type(&self) -> &'static str {
+                "application/json"
+            },
+        ),
+        swap_telemetry!(
+            "metrics-of-another-type",
+            "OBV-016",
+            "says of its metrics that they are JSON",
             fn metrics_type(&self) -> &'static str {
                 "application/json"
             },

@@ -65,7 +65,7 @@ async fn spans_come_in_both_encodings_and_compressed() {
         sent(&collector, "application/json", None, json_body().into()).await,
         200
     );
-    let shown = collector.spans(&traces()).remove(0).value;
+    let shown = collector.spans(&traces(), 0).remove(0).value;
     assert_eq!(shown["name"], "chat m");
     assert_eq!(shown["kind"], "client");
     assert_eq!(shown["parent_span_id"], "00f067aa0ba902b7");
@@ -78,12 +78,14 @@ async fn spans_come_in_both_encodings_and_compressed() {
     packed.write_all(&protobuf_body()).expect("packs");
     let packed = packed.finish().expect("packs");
     assert_eq!(sent(&collector, kind, Some("gzip"), packed).await, 200);
-    let spans = collector.spans(&traces());
+    let spans = collector.spans(&traces(), 0);
     assert_eq!(spans.len(), 3);
+    assert_eq!(collector.taken(), 3);
+    assert_eq!(collector.spans(&traces(), 2).len(), 1);
     assert_eq!(spans[2].value["name"], "GET");
     assert_eq!(spans[2].value["attributes"]["n"], 7);
     assert_eq!(spans[2].value["status"], "error");
-    assert!(collector.spans(&BTreeSet::new()).is_empty());
+    assert!(collector.spans(&BTreeSet::new(), 0).is_empty());
 }
 
 #[tokio::test]
@@ -113,7 +115,7 @@ async fn what_is_no_trace_is_refused_and_faults_are_faults() {
         0
     );
     collector.fail(CollectorFault::None);
-    assert!(collector.spans(&traces()).is_empty());
+    assert!(collector.spans(&traces(), 0).is_empty());
     assert_eq!(
         sent(&collector, "application/json", None, json_body().into()).await,
         200

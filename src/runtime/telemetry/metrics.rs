@@ -7,8 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The media type of the text.
 pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Most values of one label of one metric, so that no manifest, and no host, can make the text grow without end.
-pub const MOST_VALUES: usize = 500;
+/// Most values of one label of one metric, so that no manifest, and no host, can make the text grow without end: as many as a registry holds
+/// manifests.
+pub const MOST_VALUES: usize = 4096;
 
 /// What values beyond the bound are counted as.
 const OTHER: &str = "other";

@@ -427,7 +427,17 @@ impl Effects {
             self.last = Some((index, number(effect, "status")));
             if is_first {
                 self.sent = at;
-                self.first_request = request;
+                let interrupted = std::mem::replace(&mut self.first_request, request);
+                // What was made again is the same request.
+                let same = |one: &Request, other: &Request| {
+                    (&one.method, &one.target) == (&other.method, &other.target)
+                };
+                self.second_request = interrupted.filter(|interrupted| {
+                    !self
+                        .first_request
+                        .as_ref()
+                        .is_some_and(|made| same(interrupted, made))
+                });
             } else if self.second_request.is_none() {
                 self.second_request = request;
             }

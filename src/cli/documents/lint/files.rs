@@ -278,7 +278,9 @@ fn looks_like_a_manifest(value: &Value) -> bool {
         ];
         names.into_iter().any(|name| {
             let name = plain(name);
-            schemas.contains(&name.as_str()) || nearest(&name, schemas).is_some()
+            // One by one: both spellings are equally near to a third.
+            let mut schemas = schemas.into_iter();
+            schemas.any(|wanted| name == wanted || nearest(&name, [wanted]).is_some())
         })
     };
     actions.is_some_and(|actions| marked || actions.iter().any(has_schemas))
