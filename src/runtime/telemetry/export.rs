@@ -87,7 +87,8 @@ async fn run(
     loop {
         let asked = tokio::select! {
             biased;
-            asked = flushes.recv() => asked,
+            // Nobody who could ask is left once this is none; the spans say when to end.
+            Some(asked) = flushes.recv() => Some(asked),
             got = spans.recv_many(&mut batch, AT_ONCE) => {
                 if got == 0 {
                     return;
@@ -121,7 +122,7 @@ async fn gather(
         let left = AT_ONCE - batch.len();
         tokio::select! {
             biased;
-            asked = flushes.recv() => return asked,
+            Some(asked) = flushes.recv() => return Some(asked),
             got = timeout_at(until, spans.recv_many(batch, left)) => {
                 if !matches!(got, Ok(got) if got > 0) {
                     return None;
