@@ -64,9 +64,9 @@ const ABOUT_EFFECTS: [&str; 5] = ["actions", "idempotency", "plans", "schemas", 
 pub struct Plan {
     /// Mutants that are judged at the same time, at least 1.
     pub lanes: usize,
-    /// Chooses the tenth of further cases that each mutant meets.
+    /// Chooses the fortieth of further cases that each mutant meets.
     pub seed: u64,
-    /// Every case against every mutant, in place of those of its requirement and a tenth of the others.
+    /// Every case against every mutant, in place of those of its requirement and a fortieth of the others.
     pub full: bool,
     /// Only mutants whose name or requirement holds this text, or that one of the cases speaks for.
     pub filter: String,
@@ -316,7 +316,7 @@ fn measures(case: &Case, mutant: &Mutant) -> bool {
     case.measures() && (promises || main == Some(mutant.requirement))
 }
 
-/// The cases that a mutant meets: those of its requirement, those that promise to kill it, and a seeded tenth of the others.
+/// The cases that a mutant meets: those of its requirement, those that promise to kill it, and a seeded fortieth of the others.
 fn met(mutant: &Mutant, cases: &[Case], plan: &Plan) -> Vec<Case> {
     cases
         .iter()
@@ -330,13 +330,13 @@ fn met(mutant: &Mutant, cases: &[Case], plan: &Plan) -> Vec<Case> {
         .collect()
 }
 
-/// A tenth of the cases; of those in which code uses up its time, 200 ms of processor each, a hundredth.
+/// A fortieth of the cases; of those in which code uses up its time, 200 ms of processor each, a two-hundred-and-fiftieth.
 fn drawn(seed: u64, mutant: &str, case: &Case) -> bool {
     let burns = ["sandbox_cpu_limit", "runaway"];
     let share = if burns.iter().any(|word| case.source.contains(word)) {
-        3
+        1
     } else {
-        26
+        6
     };
     Sha256::digest(format!("{seed}/{mutant}/{}", case.id).as_bytes())[0] < share
 }

@@ -29,13 +29,13 @@ pub(super) struct Selftest {
         hide_default_value = true
     )]
     filter: String,
-    /// Every case against every mutant; otherwise those of its requirement and a tenth of the others
+    /// Every case against every mutant; otherwise those of its requirement and a fortieth of the others
     #[arg(long)]
     full: bool,
     /// Mutants that are judged at the same time
     #[arg(long, value_name = "N", default_value = "2", value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: u16,
-    /// Chooses the tenth of further cases
+    /// Chooses the fortieth of further cases
     #[arg(long, value_name = "N", default_value = "1")]
     seed: u64,
     /// Text or JSON

@@ -318,13 +318,13 @@ fn others() -> Vec<Mutant> {
     ]
 }
 
-/// Broken after a failure.
+/// Broken for good after the first failure: cases that run side by side must not mend it for each other.
 struct Spoiled(AtomicBool);
 
 impl Retold for Spoiled {
     fn retold(&self, _job: &Job, mut finished: Finished) -> Finished {
         let failed = finished.outcome.is_err();
-        if self.0.swap(failed, Ordering::Relaxed) {
+        if self.0.fetch_or(failed, Ordering::Relaxed) {
             let failure = Failure::new(FailureCode::Error, "the stack is used up");
             finished.outcome = Err(failure);
         }

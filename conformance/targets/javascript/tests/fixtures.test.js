@@ -1,17 +1,21 @@
 /** Manifests of the fixtures: the valid ones load, the invalid ones are refused at the right place. */
 import test from 'node:test';
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { fixtures, read, readIndex } from './fixtures.js';
 import { decodeUtf8, equal, obj, parse } from '../json.js';
 import { mergeOutput } from '../sessions.js';
 import { loadManifest } from '../manifest.js';
 
+// What a manifest says that only a profile which this runtime does not offer knows.
+const profiles = ['access_control', 'run_code', 'root'];
+const foreign = (value) => typeof value === 'object' && value !== null
+  && (profiles.includes(value.type) || Object.entries(value).some(([name, member]) => profiles.includes(name) || foreign(member)));
+
 test('valid manifests load', () => {
-  const foreign = new Set(['meetbot-printed.json', 'meetbot-complete.json', 'notes.json', 'notes-folder.json', 'notes-bucket.json', 'roots.json']);
   for (const file of readdirSync(new URL('manifests/valid/', fixtures))) {
     const load = () => loadManifest(parse(decodeUtf8(read(`manifests/valid/${file}`))));
-    if (foreign.has(file)) assert.throws(load, (e) => e.error.errorCode === 'profile_not_supported', file);
+    if (foreign(JSON.parse(read(`manifests/valid/${file}`)))) assert.throws(load, (e) => e.error.errorCode === 'profile_not_supported', file);
     else assert.doesNotThrow(load, file);
   }
 });
@@ -48,7 +52,8 @@ test('the digest of a transcript is that of its manifest, and both spellings hav
 test('the good transcripts replay by our merge', () => {
   for (const file of readdirSync(new URL('transcripts/good/', fixtures))) {
     const t = parse(decodeUtf8(read(`transcripts/good/${file}`)));
-    const named = `manifests/valid/${t.manifest.name === 'MeetBot' ? file : `${t.manifest.name}.json`}`;
+    const own = existsSync(new URL(`manifests/valid/${file}`, fixtures)) ? file : 'meetbot.json';
+    const named = `manifests/valid/${t.manifest.name === 'MeetBot' ? own : `${t.manifest.name}.json`}`;
     let definitions = [];
     try { definitions = parse(decodeUtf8(read(named))).actions; } catch { /* judged without result_path */ }
     let o = t.initial_observation;

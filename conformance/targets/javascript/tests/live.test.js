@@ -35,7 +35,7 @@ before(async () => {
   const model = await listen((q, r, body) => {
     modelCalls.push(JSON.parse(body));
     const next = modelScript.shift();
-    if (next === undefined || next?.status) { r.writeHead(next?.status ?? 500, { 'Retry-After': '7' }); r.end('{}'); return; }
+    if (next === undefined || next?.status) { r.writeHead(next?.status ?? 500, { 'Retry-After': next?.rest ?? '0' }); r.end('{}'); return; }
     if (next === 'hang') return;
     r.setHeader('Content-Type', 'application/json');
     r.end(JSON.stringify({ choices: [{ message: { role: 'assistant', content: typeof next === 'string' ? next : JSON.stringify(next) }, finish_reason: 'stop' }], usage: { prompt_tokens: 3, completion_tokens: 2 } }));
@@ -185,7 +185,7 @@ test('the model fails, finishes, completes a goal', async () => {
   reset([{ status: 503 }, 'hang', action('finish', {}), { finished: true }]);
   let s = await open(m);
   const a = await step(s);
-  assert.deepEqual([a.status, a.body.errorCode, a.headers.get('retry-after')], [503, 'llm_unavailable', '7']);
+  assert.deepEqual([a.status, a.body.errorCode, a.headers.get('retry-after')], [503, 'llm_unavailable', '0']);
   assert.equal((await step(s)).status, 503);
   const b = await step(s);
   assert.deepEqual([b.body.status, b.body.completed, b.body.steps_done], ['completed', true, 1]);
@@ -193,6 +193,18 @@ test('the model fails, finishes, completes a goal', async () => {
   s = await open(m);
   const c = await step(s);
   assert.deepEqual([c.body.status, c.body.result, c.body.steps_done], ['completed', null, 0]);
+});
+
+test('a model that wants to rest is not asked', async () => {
+  const m = await register('echo');
+  reset([{ status: 503, rest: '7' }]);
+  const s = await open(m);
+  const first = await step(s);
+  assert.deepEqual([first.status, first.headers.get('retry-after')], [503, '7']);
+  const asked = modelCalls.length;
+  assert.equal((await step(s)).status, 503);
+  assert.equal(modelCalls.length, asked);
+  await close(s);
 });
 
 test('failures of services', async () => {

@@ -1,5 +1,6 @@
 """Manifests, observations, plans and JSON texts of fixtures/."""
 
+import json
 import sys
 import tomllib
 import unittest
@@ -23,11 +24,21 @@ def index(folder):
     return tomllib.loads((folder / "index.toml").read_text())["fixture"]
 
 
+# What a manifest says that only a profile which this runtime does not offer knows.
+FOREIGN = ("access_control", "run_code", "root")
+
+
+def foreign(value):
+    if isinstance(value, dict):
+        return any(key in FOREIGN for key in value) or value.get("type") in FOREIGN or any(map(foreign, value.values()))
+    return isinstance(value, list) and any(map(foreign, value))
+
+
 class Documents(unittest.TestCase):
     def test_valid_manifests(self):
         for path in sorted((FIXTURES / "manifests/valid").glob("*.json")):
             with self.subTest(path.name):
-                if path.stem in ("meetbot-printed", "meetbot-complete", "notes", "notes-folder", "notes-bucket", "roots"):
+                if foreign(json.loads(path.read_text())):
                     with self.assertRaises(ApiError) as caught:
                         read_manifest(load(path))
                     self.assertEqual(caught.exception.code, "profile_not_supported", caught.exception.details)

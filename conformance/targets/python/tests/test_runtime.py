@@ -26,6 +26,7 @@ class Peer(http.server.BaseHTTPRequestHandler):
     """Model and services: what is answered is looked up by the last part of the goal or by the path."""
 
     replies, services, journal, prompts = {}, {}, [], []
+    rest = "0"  # the Retry-After of a model that fails, in seconds
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *args):
@@ -39,7 +40,7 @@ class Peer(http.server.BaseHTTPRequestHandler):
             token = next((t for t in Peer.replies if t in text), None)
             reply = Peer.replies[token].pop(0) if token and Peer.replies[token] else None
             if reply is None:
-                return self.send(503, b"{}", {"Retry-After": "7"})
+                return self.send(503, b"{}", {"Retry-After": Peer.rest})
             reply = reply if isinstance(reply, str) else json.dumps(reply)
             return self.send(200, json.dumps({"choices": [{"message": {"content": reply}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}).encode())
         Peer.journal.append((self.command, self.path, dict(self.headers), body))
@@ -178,6 +179,16 @@ class Live(unittest.TestCase):
         self.step(session)
         self.assertEqual(self.step(session)["status"], "max_steps_reached")
         self.assertEqual(self.step(session, 400)["errorCode"], "session_finished")
+        self.close(session)
+
+    def test_model_that_wants_to_rest(self):
+        session = self.session("echo", None, {"action": "echo", "args": {"text": "t"}})
+        Peer.rest = "7"
+        self.addCleanup(setattr, Peer, "rest", "0")
+        self.assertEqual(self.step(session, 503)["errorCode"], "llm_unavailable")
+        asked = len(Peer.prompts)
+        self.assertEqual(self.step(session, 503)["errorCode"], "llm_unavailable")
+        self.assertEqual(len(Peer.prompts), asked, "the model was asked before its time")
         self.close(session)
 
     def test_people(self):
