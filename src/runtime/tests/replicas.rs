@@ -134,3 +134,32 @@ async fn who_dies_in_mid_step_is_taken_over() {
         .collect();
     assert_eq!(effects, [&json!("interrupted"), &json!(200)]);
 }
+
+#[tokio::test]
+async fn who_reads_beside_a_waiting_step_sees_what_others_did() {
+    let Some(server) = Server::start().await else {
+        return;
+    };
+    let (mut stand, mut other, _) = two(&server, World::default()).await;
+    let id = stand.open(9).await;
+    let path = format!("/sessions/{id}");
+    std::mem::swap(&mut stand.runtime, &mut other);
+    // In memory at this replica, and its turn taken by whoever does not get the claim.
+    assert_eq!(stand.send("GET", &path, None, None).await.0, 200);
+    let slot = stand.runtime.runtime.store().get(&id).expect("in memory");
+    let turn = slot.turn().lock().await;
+    std::mem::swap(&mut stand.runtime, &mut other);
+    stand.says(&[act("echo")]);
+    assert_eq!(stand.step(&id).await.0, 200);
+    std::mem::swap(&mut stand.runtime, &mut other);
+    let (status, body) = stand.send("GET", &path, None, None).await;
+    assert_eq!((status, &body["steps_done"]), (200, &json!(1)), "{body}");
+    std::mem::swap(&mut stand.runtime, &mut other);
+    let (status, body) = stand
+        .send("POST", &format!("{path}/close"), None, None)
+        .await;
+    assert_eq!(status, 200, "{body}");
+    std::mem::swap(&mut stand.runtime, &mut other);
+    assert_eq!(stand.send("GET", &path, None, None).await.0, 404);
+    drop(turn);
+}
