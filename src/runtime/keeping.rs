@@ -23,6 +23,9 @@ use crate::manifest::Manifest;
 use crate::store::ledger::{Addition, Beginning, Filed, KeptAnswer};
 use crate::store::{self, Closed, Ledger, LedgerError, Slot};
 
+/// How long a client waits where the store cannot be used: as long at most as a store waits before it is tried again.
+const RETRY_AFTER_SECONDS: u64 = 1;
+
 /// Whether a session may be gone on with here.
 pub(super) enum Claimed<'r> {
     /// Until this is dropped.
@@ -50,7 +53,8 @@ pub(super) fn refused(error: &LedgerError) -> ErrorObject {
         LedgerError::Unavailable(_) => ErrorObject::new(
             Code::CapacityExceeded,
             "the store cannot be used at the moment, so nothing was promised; send the call again",
-        ),
+        )
+        .with("retry_after", RETRY_AFTER_SECONDS),
         LedgerError::Conflict => ErrorObject::new(
             Code::Conflict,
             "another replica has the session; send the call again",
@@ -477,13 +481,33 @@ impl Runtime {
         let Some(ledger) = self.ledger().filter(|ledger| ledger.shared()) else {
             return Ok(Some(slot));
         };
-        // Whoever has the turn here has claimed the session, so that nobody else goes on with it.
         let Ok(turn) = slot.turn().try_lock() else {
-            return Ok(Some(slot));
+            return self.beside_the_turn(&**ledger, slot).await;
         };
         let there = !slot.is_gone() && self.catch_up(&**ledger, &slot).await?;
         drop(turn);
         Ok(there.then_some(slot))
+    }
+
+    /// The session as it is now while somebody here has its turn. Who has claimed it too is ahead of the ledger; who still waits for
+    /// the claim is behind whatever another process does, and then the session is made of its rows for this reading alone.
+    async fn beside_the_turn(
+        &self,
+        ledger: &dyn Ledger,
+        slot: Arc<Slot>,
+    ) -> Result<Option<Arc<Slot>>, ErrorObject> {
+        let last = slot.trail().last;
+        let read = async {
+            let newer = ledger.load(slot.id(), last).await?;
+            if newer.as_ref().is_some_and(|kept| kept.rows.is_empty()) {
+                return Ok(Some(Arc::clone(&slot)));
+            }
+            let Some(kept) = ledger.load(slot.id(), 0).await? else {
+                return Ok(None);
+            };
+            self.made_of(ledger, slot.id(), kept).await.map(Some)
+        };
+        read.await.map_err(|error| self.ledger_failed(&error))
     }
 
     /// Nothing was called on a session for too long.

@@ -63,10 +63,10 @@ pub fn bound_elsewhere(name: &str) -> ErrorObject {
     .with("variable", name)
 }
 
-/// The seconds to wait that an error tells, as a header.
+/// The seconds to wait that an error tells, as a header (4.5; `spec/errors.md` 4.2).
 pub fn retry_after(error: &ErrorObject) -> Option<String> {
     let seconds = error.details.get("retry_after")?.as_u64()?;
-    (error.code == Code::RateLimited).then(|| seconds.to_string())
+    matches!(error.code, Code::RateLimited | Code::CapacityExceeded).then(|| seconds.to_string())
 }
 
 /// How to authenticate, as a header of a 401.
