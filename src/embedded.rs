@@ -1,4 +1,4 @@
-//! The data the binary carries: `spec/`, `conformance/cases/` and `fixtures/`.
+//! The data the binary carries: `spec/`, `conformance/cases/`, `fixtures/` and `assets/`.
 //!
 //! A release build holds the files themselves, so that an installed binary works without a checkout; a
 //! development build reads them from the checkout, so that a changed case needs no rebuild.
@@ -21,6 +21,17 @@ struct Cases;
 #[folder = "fixtures/"]
 #[prefix = "fixtures/"]
 struct Fixtures;
+
+#[derive(RustEmbed)]
+#[folder = "assets/"]
+#[allow_missing = true]
+#[prefix = "assets/"]
+struct Assets;
+
+/// The bytes of one file of `assets/`.
+pub fn asset(path: &str) -> Option<Cow<'static, [u8]>> {
+    Assets::get(path).map(|file| file.data)
+}
 
 /// The text of one file by its path in the repository; `None` when there is none or it is not UTF-8.
 pub fn text(path: &str) -> Option<Cow<'static, str>> {

@@ -5,6 +5,7 @@ fn main() {
         "spec",
         "conformance/cases",
         "fixtures",
+        "assets",
         "src/embedded_build.rs",
     ] {
         println!("cargo::rerun-if-changed={folder}");

@@ -332,6 +332,72 @@ fn links_permissions_and_what_is_wrong_survive() {
     assert_eq!(left, 5, "nothing else is left behind");
 }
 
+#[test]
+fn nothing_is_written_through_a_link_to_elsewhere() {
+    let (folder, other) = (
+        tempfile::tempdir().expect("a folder"),
+        tempfile::tempdir().expect("a folder"),
+    );
+    let here = folder.path();
+    let manifest = repository("fixtures/manifests/valid/meetbot.json");
+    let manifest = manifest.to_str().expect("text");
+    let victim = other.path().join("victim.json");
+    let untouched = "{\"b\":1,   \"a\":2}";
+    std::fs::write(&victim, untouched).expect("written");
+    for (link, target) in [
+        ("far.json", victim.clone()),
+        ("dangling.json", other.path().join("new.json")),
+        ("manifest-0001.json", victim.clone()),
+    ] {
+        std::os::unix::fs::symlink(target, here.join(link)).expect("linked");
+    }
+    for (arguments, wanted) in [
+        (&["fmt", "--write", "far.json"][..], 1),
+        (
+            &[
+                "convert", "--to", "jsonld", manifest, "--output", "far.json",
+            ],
+            2,
+        ),
+        (
+            &[
+                "convert",
+                "--to",
+                "jsonld",
+                manifest,
+                "--output",
+                "dangling.json",
+            ],
+            2,
+        ),
+        (&["bundle", manifest, "--output", "dangling.json"], 2),
+        (&["generate", "manifest", "--into", "."], 2),
+    ] {
+        let output = run_in(here, arguments);
+        assert_eq!(code(&output), wanted, "{arguments:?}: {}", told(&output));
+        assert!(told(&output).contains("it is a link"), "{}", told(&output));
+        let text = std::fs::read_to_string(&victim).expect("a file");
+        assert_eq!(text, untouched, "{arguments:?}");
+        assert!(!other.path().join("new.json").exists(), "{arguments:?}");
+    }
+    // A file of its own is replaced, and keeps its permissions.
+    use std::os::unix::fs::PermissionsExt as _;
+    let own = here.join("own.json");
+    std::fs::write(&own, "old").expect("written");
+    let mode = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(&own, mode).expect("set");
+    let output = run_in(
+        here,
+        &[
+            "convert", "--to", "jsonld", manifest, "--output", "own.json",
+        ],
+    );
+    assert_eq!(code(&output), 0, "{}", told(&output));
+    assert!(read(&own).get("@type").is_some());
+    let mode = own.metadata().expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
 // === bundle ===
 
 #[test]

@@ -178,6 +178,18 @@ fn manifests_are_found_by_digest_and_by_name() {
     std::fs::write(&file, transcript.to_string()).expect("written");
     let unknown = verified(&[&file], &[]);
     assert_eq!(unknown.status.code(), Some(0), "{}", told(&unknown));
+    // No form of the report reads as if all had been judged.
+    for (form, words) in [
+        ("text", "PASS IN PART"),
+        ("markdown", "Passed in part"),
+        ("junit", "passed-in-part"),
+        ("tap", "in part"),
+    ] {
+        let said = told(&verified(&[&file], &["--format", form]));
+        for part in [words, digest.as_str(), "--manifest FILE", "--against DIR"] {
+            assert!(said.contains(part), "{form}: {part} is not in {said}");
+        }
+    }
 
     // By name and version only: then the digest is wrong.
     transcript["manifest"]["digest"] = format!("sha256:{}", "0".repeat(64)).into();

@@ -12,3 +12,4 @@ pub(super) mod lsp;
 pub(super) mod schema;
 pub(super) mod validate;
 pub(super) mod verify;
+mod written;

@@ -4,6 +4,7 @@ mod access;
 mod auth_file;
 mod model;
 mod sandbox;
+mod secrets;
 mod storage;
 mod store;
 mod telemetry;
@@ -19,22 +20,29 @@ use super::failure::{Failure, read_file};
 use super::harness;
 use crate::manifest::{self, Manifest};
 use crate::requirement::{Extension, Profile};
-use crate::runtime::secret_source::{MountedFiles, SecretSource};
 use crate::runtime::{
     self, Clock, Config, Reference, StartError, offered_extensions, offered_profiles,
 };
 use access::AccessOptions;
 use model::ModelOptions;
 use sandbox::SandboxOptions;
+use secrets::SecretOptions;
 use storage::StorageOptions;
 use store::StoreOptions;
 use telemetry::TelemetryOptions;
 
 const AFTER_HELP: &str = "\
-Secrets are those named by --secret (environment) and --secret-file (mounted file), or
-without both all environment variables whose names end in _TOKEN, _KEY, _SECRET or
-_PASSWORD. The model's key, the keys and tokens of --auth, and the keys of the object store
-are never granted to a manifest. A manifest names secrets as ${NAME} in auth and headers.
+Secrets are those named by --secret (environment), --secret-file (mounted file) and
+--secret-vault, or without these all environment variables whose names end in _TOKEN, _KEY,
+_SECRET or _PASSWORD. The model's key, the keys and tokens of --auth, the keys of the object
+store and the token of the vault are never granted to a manifest. A manifest names secrets as
+${NAME} in auth and headers.
+
+A mounted file that changes is read again when the next request is made. A vault (HashiCorp
+Vault or OpenBao, key-value engine version 2) is reached by the variables VAULT_ADDR,
+VAULT_TOKEN or VAULT_TOKEN_FILE, and VAULT_NAMESPACE; it is asked again every
+--vault-refresh seconds. The last good value stays where a new one cannot be had, with a
+warning on stderr. Values that a secret had before are redacted like the one that it has.
 
 The file of --auth is TOML:
   audience = \"my-runtime\"                 # optional, and so is issuer
@@ -64,9 +72,6 @@ Example, in a checkout:
   OPENAI_API_KEY=… CALENDAR_TOKEN=… EMAIL_TOKEN=… CRM_TOKEN=… \\
     oap-conform serve --listen 127.0.0.1:8080 --manifest fixtures/manifests/valid/meetbot.json";
 
-/// Ends of names that are taken for secrets when none is named.
-const SECRET_ENDINGS: [&str; 4] = ["_TOKEN", "_KEY", "_SECRET", "_PASSWORD"];
-
 /// Beginning of the environment variables that hold endpoint variables.
 const VARIABLE_PREFIX: &str = "OAP_VAR_";
 
@@ -80,12 +85,8 @@ pub(super) struct Serve {
     /// Manifest to register at the start; repeat for more
     #[arg(long, value_name = "FILE")]
     manifest: Vec<PathBuf>,
-    /// Environment variable that manifests may name as a secret; repeat for more
-    #[arg(long, value_name = "NAME")]
-    secret: Vec<String>,
-    /// File that holds a secret which manifests may name, as orchestrators mount them; repeat for more
-    #[arg(long, value_name = "NAME=PATH", value_parser = secret_file)]
-    secret_file: Vec<(String, PathBuf)>,
+    #[command(flatten)]
+    secrets: SecretOptions,
     #[command(flatten)]
     access: AccessOptions,
     #[command(flatten)]
@@ -104,6 +105,16 @@ pub(super) struct Serve {
     model: ModelOptions,
     #[command(flatten)]
     telemetry: TelemetryOptions,
+    /// Drives every active session in the background: when it is opened, after a person's answer, and at the start those that are kept
+    #[arg(long)]
+    autorun: bool,
+    /// Carries a user's preferences from a closed session to the user's next one, as long as transcripts are kept
+    #[arg(long)]
+    remember_preferences: bool,
+    /// Serves a page for people at /console: sessions with their progress, and the questions that wait for an answer. Without
+    /// --auth every call needs a token then, which is made at each start and printed on stderr, and only loopback is listened on
+    #[arg(long)]
+    console: bool,
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {
@@ -122,19 +133,10 @@ fn extension(text: &str) -> Result<Extension, String> {
     })
 }
 
-fn secret_file(text: &str) -> Result<(String, PathBuf), String> {
-    match text.split_once('=') {
-        Some((name, path)) if !name.is_empty() && !path.is_empty() => {
-            Ok((name.to_owned(), PathBuf::from(path)))
-        }
-        _ => Err("write it as NAME=PATH".to_owned()),
-    }
-}
-
 impl Serve {
     /// Serves until it is interrupted, then drains; interrupted once more it ends at once.
     pub async fn execute(self) -> Result<u8, Failure> {
-        let mut config = self.config()?;
+        let mut config = self.config().await?;
         let takes_stdout = self.telemetry.takes_stdout();
         config.ledger = self.store.open().await?;
         let failed = |error: StartError| match error {
@@ -154,6 +156,11 @@ impl Serve {
             true => eprintln!("{listening}"),
             false => println!("{listening}"),
         }
+        if let Some(token) = running.console_token() {
+            eprintln!("console: http://{}/console#token={token}", running.addr);
+        } else if self.console {
+            eprintln!("console: http://{}/console", running.addr);
+        }
         harness::interrupted().await?;
         eprintln!("draining; steps in flight end first, another signal ends them");
         tokio::select! {
@@ -166,7 +173,7 @@ impl Serve {
         Ok(0)
     }
 
-    fn config(&self) -> Result<Config, Failure> {
+    async fn config(&self) -> Result<Config, Failure> {
         let environment: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
@@ -175,12 +182,13 @@ impl Serve {
             .iter()
             .map(|path| load(path))
             .collect::<Result<Vec<_>, _>>()?;
-        let secrets = self.secrets(&environment)?;
+        let (secrets, rotation) = self.secrets.read(&environment).await?;
         Ok(Config {
             listen: self.listen,
             manifests,
             bound_secrets: self.access.bound_secrets(&secrets)?,
             secrets,
+            rotation,
             variables: self.variables(&environment),
             model: self.model.config(&environment),
             plugins: self.access.plugins(),
@@ -192,6 +200,9 @@ impl Serve {
             ledger: None,
             keep_transcripts: self.store.keep_transcripts(),
             telemetry: self.telemetry.settings(&environment)?,
+            autorun: self.autorun,
+            remember_preferences: self.remember_preferences,
+            console: self.console,
             auth: self.access.auth()?,
             anonymous_scopes: self.access.anonymous_scopes(),
             allowed_networks: self.access.allowed_networks(),
@@ -210,53 +221,6 @@ impl Serve {
             profiles.remove(&Profile::Observability);
         }
         profiles
-    }
-
-    fn secrets(
-        &self,
-        environment: &BTreeMap<String, String>,
-    ) -> Result<BTreeMap<String, String>, Failure> {
-        if self.secret.is_empty() && self.secret_file.is_empty() {
-            return Ok(environment
-                .iter()
-                .filter(|(name, _)| {
-                    !model::is_key(name)
-                        && SECRET_ENDINGS.iter().any(|ending| name.ends_with(ending))
-                })
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect());
-        }
-        let mut named = self
-            .secret
-            .iter()
-            .chain(self.secret_file.iter().map(|(name, _)| name));
-        if let Some(key) = named.find(|name| model::is_key(name)) {
-            return Err(Failure::usage(format!(
-                "{key} is the model's key and cannot be granted to manifests"
-            )));
-        }
-        let mut granted = BTreeMap::new();
-        for name in &self.secret {
-            let value = environment.get(name).ok_or_else(|| {
-                Failure::usage(format!(
-                    "--secret {name}: there is no such environment variable; set it"
-                ))
-            })?;
-            granted.insert(name.clone(), value.clone());
-        }
-        let files = MountedFiles(self.secret_file.iter().cloned().collect());
-        for name in files.0.keys() {
-            let value = files
-                .read(name)
-                .map_err(|error| Failure::usage(format!("--secret-file {name}: {error}")))?;
-            let before = value.and_then(|value| granted.insert(name.clone(), value));
-            if before.is_some() {
-                return Err(Failure::usage(format!(
-                    "the secret {name} is given twice; name it with --secret or with --secret-file"
-                )));
-            }
-        }
-        Ok(granted)
     }
 
     fn variables(&self, environment: &BTreeMap<String, String>) -> BTreeMap<String, String> {
@@ -289,55 +253,6 @@ mod tests {
             .try_get_matches_from(std::iter::once(&"serve").chain(arguments))
             .expect("arguments");
         Serve::from_arg_matches(&matches).expect("serve")
-    }
-
-    fn environment(names: &[&str]) -> BTreeMap<String, String> {
-        names
-            .iter()
-            .map(|name| ((*name).to_owned(), format!("value-of-{name}")))
-            .collect()
-    }
-
-    #[test]
-    fn the_models_key_is_never_granted() {
-        let all = environment(&["OPENAI_API_KEY", "CRM_TOKEN", "HOME", "DB_PASSWORD"]);
-        let granted = serve(&[]).secrets(&all).expect("granted");
-        assert_eq!(
-            granted.keys().collect::<Vec<_>>(),
-            ["CRM_TOKEN", "DB_PASSWORD"]
-        );
-        assert!(
-            serve(&["--secret", "OPENAI_API_KEY"])
-                .secrets(&all)
-                .is_err()
-        );
-    }
-
-    #[test]
-    fn named_secrets_are_the_only_ones() {
-        let all = environment(&["CRM_TOKEN", "EMAIL_TOKEN"]);
-        let granted = serve(&["--secret", "CRM_TOKEN"])
-            .secrets(&all)
-            .expect("granted");
-        assert_eq!(granted.keys().collect::<Vec<_>>(), ["CRM_TOKEN"]);
-        assert!(serve(&["--secret", "ABSENT"]).secrets(&all).is_err());
-    }
-
-    #[test]
-    fn mounted_files_are_secrets_too() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("crm");
-        std::fs::write(&path, "value-in-a-file\n").expect("written");
-        let all = environment(&["CRM_TOKEN", "EMAIL_TOKEN"]);
-        let file = format!("CRM_TOKEN={}", path.display());
-        let granted = serve(&["--secret-file", &file, "--secret", "EMAIL_TOKEN"]);
-        let granted = granted.secrets(&all).expect("granted");
-        assert_eq!(granted.len(), 2);
-        assert_eq!(granted["CRM_TOKEN"], "value-in-a-file");
-        let twice = serve(&["--secret-file", &file, "--secret", "CRM_TOKEN"]);
-        assert!(twice.secrets(&all).is_err());
-        let key = format!("OPENAI_API_KEY={}", path.display());
-        assert!(serve(&["--secret-file", &key]).secrets(&all).is_err());
     }
 
     #[test]

@@ -188,10 +188,12 @@ pub const KINDS: &[Kind] = &[
     breaks(State, "conditional_added", "conditional_removed", "an action runs only under a condition"),
     extends(State, "conditional_removed", "conditional_added", "an action runs whatever the state is").secure(),
     breaks(State, "conditional_changed", "conditional_changed", "an action runs under another condition"),
+    mends(State, "conditional_respelled", "conditional_respelled", "the same condition is written in another way"),
     extends(State, "fallback_added", "fallback_removed", "a failed action is followed by another"),
     breaks(State, "fallback_removed", "fallback_added", "a failed action is no longer followed by another"),
     breaks(State, "fallback_action_changed", "fallback_action_changed", "a failed action is followed by a different one"),
     breaks(State, "fallback_node_changed", "fallback_node_changed", "a fallback has other members"),
+    mends(State, "fallback_node_respelled", "fallback_node_respelled", "the expressions of a fallback are written in another way"),
     // Access.
     breaks(Access, "scope_added", "scope_removed", "one more scope is needed").secure(),
     extends(Access, "scope_removed", "scope_added", "a scope is no longer needed").secure(),

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::change::Changes;
 use super::members::Pair;
 use super::{equal, member, quoted};
+use crate::expression::{Expression, Template};
 
 /// Compares what an action does to a session.
 pub(super) fn compare(pair: &Pair<'_>, changes: &mut Changes) {
@@ -25,6 +26,7 @@ pub(super) fn compare(pair: &Pair<'_>, changes: &mut Changes) {
         let kind = match (old, new) {
             (None, _) => "conditional_added",
             (_, None) => "conditional_removed",
+            (Some(old), Some(new)) if is_same_expression(old, new) => "conditional_respelled",
             _ => "conditional_changed",
         };
         let told = |text: Option<&str>| text.map_or("none".to_owned(), quoted);
@@ -128,8 +130,67 @@ fn fallback(pair: &Pair<'_>, changes: &mut Changes) {
     if named(old) != named(new) {
         let message = "what fails is followed by a different action";
         changes.add("fallback_action_changed", &at, message);
+    } else if old.is_object() && new.is_object() && is_same_node(old, new) {
+        let message = "an expression of the fallback is written in another way";
+        changes.add("fallback_node_respelled", &at, message);
     } else if !equal(old, new) {
         let message = "the fallback is the same action and has other members";
         changes.add("fallback_node_changed", &at, message);
+    }
+}
+
+/// Whether two texts are one expression, whatever white space, quotes and parentheses they are written with.
+fn is_same_expression(old: &str, new: &str) -> bool {
+    match (Expression::parse(old), Expression::parse(new)) {
+        (Ok(old), Ok(new)) => old == new,
+        _ => false,
+    }
+}
+
+/// Whether two nodes differ in how their conditionals and templates are written, and in nothing else.
+fn is_same_node(old: &Value, new: &Value) -> bool {
+    let (Value::Object(old), Value::Object(new)) = (old, new) else {
+        return false;
+    };
+    old.len() == new.len()
+        && old.iter().all(|(name, old)| {
+            let Some(new) = new.get(name) else {
+                return false;
+            };
+            match (name.as_str(), old, new) {
+                ("conditional", Value::String(old), Value::String(new)) => {
+                    old == new || is_same_expression(old, new)
+                }
+                ("input", old, new) => is_same_input(old, new),
+                _ => equal(old, new),
+            }
+        })
+}
+
+/// The same of inputs, whose texts hold templates. As deep as the document.
+fn is_same_input(old: &Value, new: &Value) -> bool {
+    match (old, new) {
+        (Value::String(old), Value::String(new)) => {
+            old == new
+                || match (Template::parse(old), Template::parse(new)) {
+                    (Ok(old), Ok(new)) => old == new,
+                    _ => false,
+                }
+        }
+        (Value::Array(old), Value::Array(new)) => {
+            old.len() == new.len()
+                && old
+                    .iter()
+                    .zip(new)
+                    .all(|(old, new)| is_same_input(old, new))
+        }
+        (Value::Object(old), Value::Object(new)) => {
+            old.len() == new.len()
+                && old.iter().all(|(name, old)| {
+                    let new = new.get(name);
+                    new.is_some_and(|new| is_same_input(old, new))
+                })
+        }
+        (old, new) => equal(old, new),
     }
 }

@@ -50,6 +50,7 @@ fn look(
                 .text()
                 .get(span.start..span.end)
                 .unwrap_or_default();
+            let written = without_properties(written);
             // Hexadecimal and octal numbers of YAML are read exactly, or not at all.
             let is_decimal = !written.starts_with("0x") && !written.starts_with("0o");
             if is_decimal && Decimal::of(written) != Decimal::of(&number.to_string()) {
@@ -58,6 +59,18 @@ fn look(
         }
         _ => {}
     }
+}
+
+/// What is left of a scalar of YAML behind its anchor, its tag and a comment behind them.
+fn without_properties(written: &str) -> &str {
+    let mut rest = written;
+    while rest.starts_with(['&', '!', '#']) {
+        let is_comment = rest.starts_with('#');
+        let ends = |c: char| c == '\n' || !is_comment && c.is_whitespace();
+        let end = rest.find(ends).unwrap_or(rest.len());
+        rest = rest.get(end..).unwrap_or_default().trim_start();
+    }
+    rest
 }
 
 /// A number as the digits that count and the place of the point behind them; the sign of zero is none.
@@ -110,5 +123,9 @@ mod tests {
         let text = "a: [0x1F, 0o17, 010, +1, .5, 1., 1e3]\nb: 0.12345678901234567890\n";
         let document = Document::read(text, Format::Yaml).expect("YAML");
         assert_eq!(inexact(&document), ["/b"]);
+        // An anchor before a number and a name for it are no digits of it.
+        let text = "a: [&n 1.5, *n, &m # why\n  30, *m]\nb: [&o 0.12345678901234567890, *o]\n";
+        let document = Document::read(text, Format::Yaml).expect("YAML");
+        assert_eq!(inexact(&document), ["/b/0"]);
     }
 }

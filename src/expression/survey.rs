@@ -8,7 +8,7 @@ use super::error::Error;
 use super::evaluate;
 use super::limits::Meter;
 use super::tree::{Comparator, Filter, Node, Part, Test, Tree};
-use super::{Expression, Roots};
+use super::{Expression, Outcome, Roots};
 
 /// A part of an expression. Equal to another one with the same tree, however it is written; its [`Display`](fmt::Display)
 /// form is the canonical text.
@@ -181,6 +181,14 @@ impl<'e> Branch<'e> {
             next += 1;
         }
         found
+    }
+
+    /// The value it has over these roots.
+    ///
+    /// # Errors
+    /// As [`Expression::evaluate`].
+    pub fn evaluate(self, roots: &Roots<'e>) -> Result<Outcome<'e>, Error> {
+        evaluate::evaluate(self.0, roots, &mut Meter::new())
     }
 
     /// The value it has whatever the roots hold, because it reads none; `None` of that is undefined. None when it reads a root.

@@ -13,15 +13,28 @@ use super::{Expression, Outcome, Roots};
 use crate::json;
 
 /// A parsed string that may hold templates.
+///
+/// Equal to another one with the same texts and the same expressions between them, however these are written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Template(Vec<Piece>);
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 enum Piece {
     /// Never empty.
     Text(String),
     /// What stands between the braces, and where in the string it starts.
     Expression(usize, Expression),
+}
+
+impl PartialEq for Piece {
+    /// Where an expression starts depends on how those before it are written.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Text(one), Self::Text(other)) => one == other,
+            (Self::Expression(_, one), Self::Expression(_, other)) => one == other,
+            _ => false,
+        }
+    }
 }
 
 impl Template {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::config::Config;
-use super::{DocumentKind, Finding, Group, Preset, Rule, Selection, judge};
+use super::{DocumentKind, Finding, Group, Preset, Rule, Selection, Told, judge_with, toml_text};
 use crate::document::{Document, Format, ReadError, Span};
 use crate::embedded;
 use crate::requirement::Registry;
@@ -12,7 +12,7 @@ use crate::requirement::Registry;
 const LONGEST_SENTENCE: usize = 400;
 
 /// How the names of examples end.
-const ENDINGS: [&str; 5] = ["json", "yaml", "yml", "txt", "recipe"];
+const ENDINGS: [&str; 6] = ["json", "yaml", "yml", "toml", "txt", "recipe"];
 
 /// All about a rule.
 #[derive(Debug)]
@@ -67,10 +67,18 @@ pub struct Example {
     pub findings: Vec<Finding>,
 }
 
-/// Explains a rule.
+/// Asks the loaders of other rooms what they refuse of an example.
+pub type Tell<'t> = &'t dyn Fn(&Document, DocumentKind) -> Vec<Told>;
+
+/// Explains a rule; what only the loaders of other rooms find is not found in its examples.
 pub fn explain(rule: &'static Rule) -> Explanation {
+    explain_with(rule, &|_, _| Vec::new())
+}
+
+/// Explains a rule.
+pub fn explain_with(rule: &'static Rule, tell: Tell<'_>) -> Explanation {
     let mut mending = Mending::None;
-    let bad = examples(rule, "bad");
+    let bad = examples_with(rule, "bad", tell);
     for finding in bad.iter().flat_map(|example| &example.findings) {
         let can = match &finding.change {
             None => Mending::None,
@@ -87,29 +95,36 @@ pub fn explain(rule: &'static Rule) -> Explanation {
             sentence: String::new(),
         }),
         bad: bad.into_iter().next(),
-        good: examples(rule, "good").into_iter().next(),
+        good: examples_with(rule, "good", tell).into_iter().next(),
         fix: mending,
     }
 }
 
 /// The examples of a rule whose names begin with `bad` or `good`, each held against this rule alone.
 pub fn examples(rule: &'static Rule, which: &str) -> Vec<Example> {
+    examples_with(rule, which, &|_, _| Vec::new())
+}
+
+/// The same, with what the loaders of other rooms refuse.
+pub fn examples_with(rule: &'static Rule, which: &str, tell: Tell<'_>) -> Vec<Example> {
     // They are numbered without gaps: to ask for each is faster than to list all files there are.
     (1..)
         .map_while(|number| {
             ENDINGS.iter().find_map(|ending| {
                 let path = format!("fixtures/lint/{}/{which}-{number}.{ending}", rule.id);
                 let text = embedded::text(&path)?.into_owned();
-                Some(example(rule, path, text))
+                Some(example(rule, path, text, tell))
             })
         })
         .collect()
 }
 
-fn example(rule: &'static Rule, path: String, text: String) -> Example {
+fn example(rule: &'static Rule, path: String, text: String, tell: Tell<'_>) -> Example {
     let kind = kind_of(rule);
     let document = if path.ends_with(".recipe") {
         made(&text).and_then(|text| Document::read(text, Format::Json))
+    } else if path.ends_with(".toml") {
+        toml_text::read(&text).map(|read| read.document)
     } else if path.ends_with(".txt") {
         Document::read(text.as_str(), Format::guess(&text))
     } else {
@@ -124,7 +139,10 @@ fn example(rule: &'static Rule, path: String, text: String) -> Example {
                 _ if rule.id == "unused_ignore" => selection,
                 _ => selection.only([rule.id.to_owned()]),
             };
-            let mut findings = judge(document, kind, &selection, &config, None).findings;
+            let told = tell(document, kind);
+            let told = Some(told.as_slice());
+            let judged = judge_with(document, kind, &selection, &config, None, told);
+            let mut findings = judged.findings;
             findings.retain(|finding| finding.rule.id == rule.id);
             findings
         }

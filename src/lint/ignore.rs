@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::config::{self, Config};
 use super::fix::leads_into;
 use super::rule::{Check, Group, Preset, Rule, Severity};
-use super::{DocumentKind, Finding, Outcome, Selection, check};
+use super::{DocumentKind, Finding, MOST_FINDINGS, Outcome, Selection, Told, check_with};
 use crate::document::{Document, Format, Kind, Node, Span};
 use crate::json;
 
@@ -55,10 +55,28 @@ pub fn judge(
     config: &Config,
     file: Option<&str>,
 ) -> Judged {
+    judge_with(document, kind, selection, config, file, None)
+}
+
+/// The same, with what the loaders of other rooms refuse; `None` where none was asked.
+pub fn judge_with(
+    document: &Document,
+    kind: DocumentKind,
+    selection: &Selection,
+    config: &Config,
+    file: Option<&str>,
+    told: Option<&[Told]>,
+) -> Judged {
     let Outcome {
         mut findings,
         left_out,
-    } = check(document, kind, selection);
+    } = check_with(
+        document,
+        kind,
+        selection,
+        told.unwrap_or_default(),
+        MOST_FINDINGS,
+    );
     let ignores = Ignores::of(document, config, file);
     let mut used = BTreeSet::new();
     let before = findings.len();
@@ -83,6 +101,10 @@ pub fn judge(
                 Origin::Text { fault: Some(fault) } => fault.clone(),
                 Origin::Text { fault: None } => match config::known(&ignore.rule) {
                     Ok(silenced) if !selection.has(silenced) => continue,
+                    // Nobody asked, so nobody knows.
+                    Ok(silenced) if told.is_none() && matches!(silenced.check, Check::Told) => {
+                        continue;
+                    }
                     Ok(silenced) => {
                         format!("'{}' finds nothing here; remove this ignore", silenced.id)
                     }
@@ -361,6 +383,7 @@ fn next_line(text: &str, document: &Document, line: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::check;
     use super::*;
 
     const ONLY: &str = "duplicate_key";

@@ -16,6 +16,7 @@ mod rule;
 mod rules;
 pub mod score;
 mod subject;
+pub mod toml_text;
 
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,7 @@ use crate::document::{Document, Span};
 
 pub use crate::document::edit::Edit;
 pub use finding::Finding;
-pub use ignore::{Judged, judge};
+pub use ignore::{Judged, judge, judge_with};
 pub use rule::{Change, Check, Found, Group, Noted, Preset, Rule, Severity};
 pub use rules::{all, named};
 pub use subject::{ActionSchema, DocumentKind, Part, Subject};
@@ -98,9 +99,36 @@ pub struct Outcome {
     pub left_out: usize,
 }
 
+/// What the loader of another room refuses, for the rule that is found by [`Check::Told`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The rule.
+    pub rule: &'static str,
+    /// Where, as JSON Pointer into the document as given.
+    pub pointer: String,
+    /// What to do about it.
+    pub message: String,
+}
+
 /// Holds a document against the selected rules.
 pub fn check(document: &Document, kind: DocumentKind, selection: &Selection) -> Outcome {
+    check_with(document, kind, selection, &[], MOST_FINDINGS)
+}
+
+/// The same, with what others were told of the document, and at most so many findings.
+fn check_with(
+    document: &Document,
+    kind: DocumentKind,
+    selection: &Selection,
+    told: &[Told],
+    most: usize,
+) -> Outcome {
     let subject = Subject::new(document, kind);
+    let subject = if most > MOST_FINDINGS {
+        subject.listing(most)
+    } else {
+        subject
+    };
     let mut raw = Vec::new();
     for rule in all().filter(|rule| selection.has(rule)) {
         let run = match (rule.check, kind) {
@@ -111,6 +139,7 @@ pub fn check(document: &Document, kind: DocumentKind, selection: &Selection) -> 
         let mut found = Found {
             rule,
             raw: &mut raw,
+            most: 2 * most,
         };
         run(&subject, &mut found);
     }
@@ -118,7 +147,8 @@ pub fn check(document: &Document, kind: DocumentKind, selection: &Selection) -> 
     if asks_loader {
         rules::loaded(&subject, selection, &mut raw);
     }
-    placed(&subject, raw)
+    rules::told(told, selection, &mut raw);
+    placed(&subject, raw, most)
 }
 
 /// Where secrets stand in a document, whatever rules are asked: the pointer of the text that holds one, and its place. Whoever shows a
@@ -133,7 +163,7 @@ pub fn secrets_in_text(text: &str) -> Vec<Span> {
 }
 
 /// Gives findings their places in the text, in its order.
-fn placed(subject: &Subject<'_>, raw: Vec<Raw>) -> Outcome {
+fn placed(subject: &Subject<'_>, raw: Vec<Raw>, most: usize) -> Outcome {
     let document = subject.document();
     let mut findings: Vec<Finding> = raw
         .into_iter()
@@ -177,8 +207,8 @@ fn placed(subject: &Subject<'_>, raw: Vec<Raw>) -> Outcome {
             &b.message,
         ))
     });
-    let left_out = findings.len().saturating_sub(MOST_FINDINGS);
-    findings.truncate(MOST_FINDINGS);
+    let left_out = findings.len().saturating_sub(most);
+    findings.truncate(most);
     Outcome { findings, left_out }
 }
 

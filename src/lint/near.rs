@@ -1,5 +1,9 @@
 //! Which of the known names somebody meant.
 
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 /// Most names that one is compared with.
 const MOST_NAMES: usize = 1000;
 
@@ -41,6 +45,100 @@ pub fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Opt
         }
     }
     best.filter(|_| !tie).map(|(_, name)| name)
+}
+
+/// Longest name that is found by its parts, in characters; of each there are as many as pairs of characters.
+const LONGEST_INDEXED: usize = 24;
+
+/// Most names that are compared closely with those of one list, all that are asked for together.
+const MOST_COMPARED: usize = 100_000;
+
+/// Known names that many given ones are held against, as [`nearest`] holds one: each is compared only with those that have nearly
+/// the same characters in the same order.
+#[derive(Debug)]
+pub struct Names<'k> {
+    names: Vec<&'k str>,
+    exact: HashSet<&'k str>,
+    /// What is left of a name when up to two characters go, as a digest, with the name's place; in order.
+    parts: Vec<(u64, usize)>,
+    /// The places of names that are too long for that.
+    long: Vec<usize>,
+    /// How many may still be compared.
+    left: Cell<usize>,
+}
+
+impl<'k> Names<'k> {
+    /// Takes the known names.
+    pub fn of(known: impl IntoIterator<Item = &'k str>) -> Self {
+        let names: Vec<&str> = known.into_iter().take(MOST_NAMES).collect();
+        let mut parts = Vec::new();
+        let mut long = Vec::new();
+        for (place, name) in names.iter().enumerate() {
+            let folded = folded(name);
+            if folded.len() > LONGEST_INDEXED {
+                long.push(place);
+            } else {
+                parts.extend(parts_of(&folded).into_iter().map(|part| (part, place)));
+            }
+        }
+        parts.sort_unstable();
+        Self {
+            exact: names.iter().copied().collect(),
+            names,
+            parts,
+            long,
+            left: Cell::new(MOST_COMPARED),
+        }
+    }
+
+    /// As [`nearest`]; also none when more were compared already than any document of people needs.
+    pub fn nearest(&self, given: &str) -> Option<&'k str> {
+        let wanted = folded(given);
+        if self.exact.contains(given) || wanted.len() > LONGEST {
+            return None;
+        }
+        let mut places = Vec::new();
+        if wanted.len() <= LONGEST_INDEXED + 2 {
+            for part in parts_of(&wanted) {
+                let first = self.parts.partition_point(|(other, _)| *other < part);
+                let same = self.parts.iter().skip(first);
+                let same = same.take_while(|(other, _)| *other == part);
+                places.extend(same.map(|(_, place)| *place));
+            }
+        }
+        if wanted.len() + 2 > LONGEST_INDEXED {
+            places.extend(&self.long);
+        }
+        places.sort_unstable();
+        places.dedup();
+        let left = self.left.get().checked_sub(places.len())?;
+        self.left.set(left);
+        let near = places.into_iter().filter_map(|place| self.names.get(place));
+        nearest(given, near.copied())
+    }
+}
+
+/// Digests of what is left of a name when up to two characters go, one of a name of up to four; names that are as near have one in common.
+fn parts_of(name: &[char]) -> Vec<u64> {
+    let digest = |first: usize, second: usize| {
+        let mut hasher = DefaultHasher::new();
+        let kept = name.iter().enumerate();
+        for (_, c) in kept.filter(|(at, _)| *at != first && *at != second) {
+            c.hash(&mut hasher);
+        }
+        hasher.finish()
+    };
+    let none = name.len();
+    let mut parts = vec![digest(none, none)];
+    for first in 0..name.len() {
+        parts.push(digest(first, none));
+        if name.len() > 4 {
+            parts.extend((first + 1..name.len()).map(|second| digest(first, second)));
+        }
+    }
+    parts.sort_unstable();
+    parts.dedup();
+    parts
 }
 
 /// How many slips of the hand lie between two names: a character too many, too few, another one, or two changed about; none when
@@ -95,7 +193,7 @@ fn distance(a: &[char], b: &[char], most: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{nearest, slips};
+    use super::{Names, nearest, slips};
 
     #[test]
     fn finds_what_was_meant() {
@@ -124,6 +222,59 @@ mod tests {
             None,
             "two are as near"
         );
+    }
+
+    #[test]
+    fn an_index_finds_what_a_look_at_each_finds() {
+        let long = "a_name_that_is_longer_than_what_is_found_by_parts";
+        let known = [
+            "endpoint",
+            "method",
+            "timeout_ms",
+            "name",
+            "auth",
+            "day",
+            "days",
+            "p0001",
+            "p0002",
+            "p0010",
+            "id",
+            "é",
+            "naïve_mode",
+            long,
+            "",
+        ];
+        let names = Names::of(known);
+        let given = [
+            "endpont",
+            "endpiont",
+            "Method",
+            "timeoutMs",
+            "nam",
+            "nmae",
+            "methods",
+            "url",
+            "authority",
+            "p0003",
+            "r0001",
+            "p001",
+            "day",
+            "dya",
+            "i",
+            "di",
+            "e",
+            "naive_mode",
+            "naivemode",
+            "",
+            "a_name_that_is_longer_than_what_is_found_by_part",
+            "a_nmae_that_is_longer_than_what_is_found_by_prats",
+            "endpoints_",
+            "daay",
+            "dy",
+        ];
+        for given in given {
+            assert_eq!(names.nearest(given), nearest(given, known), "{given}");
+        }
     }
 
     #[test]

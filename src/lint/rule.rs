@@ -5,9 +5,6 @@ use serde::Serialize;
 use super::subject::Subject;
 use crate::document::edit::Edit;
 
-/// Most findings of one rule in one document; a hostile one has room for a hundred thousand.
-pub(super) const MOST_OF_ONE_RULE: usize = 2 * super::MOST_FINDINGS;
-
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -107,6 +104,8 @@ pub enum Check {
     Manifest(fn(&Subject<'_>, &mut Found<'_>)),
     /// A function over a plan, a target or a case; it asks the subject which it is.
     Other(fn(&Subject<'_>, &mut Found<'_>)),
+    /// Whoever holds a document against a loader of another room, and hands over what that refuses.
+    Told,
     /// Whoever holds findings against the ignores of a document.
     Ignores,
 }
@@ -117,6 +116,7 @@ impl std::fmt::Debug for Check {
             Self::Loader => "Loader",
             Self::Manifest(_) => "Manifest",
             Self::Other(_) => "Other",
+            Self::Told => "Told",
             Self::Ignores => "Ignores",
         })
     }
@@ -232,6 +232,8 @@ impl Group {
 pub struct Found<'f> {
     pub(super) rule: &'static Rule,
     pub(super) raw: &'f mut Vec<Raw>,
+    /// Most findings of one rule in one document; a hostile one has room for a hundred thousand.
+    pub(super) most: usize,
 }
 
 /// A finding before it has a place in the text.
@@ -276,7 +278,7 @@ impl Found<'_> {
         let index = self.raw.len();
         // What one rule finds stands side by side.
         let full = index
-            .checked_sub(MOST_OF_ONE_RULE)
+            .checked_sub(self.most)
             .and_then(|first| self.raw.get(first))
             .is_some_and(|first| first.rule.id == self.rule.id);
         if full {

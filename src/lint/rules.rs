@@ -16,7 +16,7 @@ pub(super) use security::{secrets, secrets_in_text};
 
 use super::rule::{Raw, Rule};
 use super::subject::Subject;
-use super::{Check, Selection};
+use super::{Check, Selection, Told};
 
 /// Every rule, by group.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
@@ -53,13 +53,34 @@ pub(super) fn loaded(subject: &Subject<'_>, selection: &Selection, raw: &mut Vec
             continue;
         };
         if matches!(rule.check, Check::Loader) && selection.has(rule) {
+            let loader::Advice { message, change } = loader::advice(rule, &violation, subject);
             raw.push(Raw {
                 rule,
-                change: loader::fix_for(rule, &violation, subject),
+                change,
                 pointer: violation.pointer,
                 name: loader::points_at_name(rule),
                 original: true,
-                message: violation.message,
+                message: message.unwrap_or(violation.message),
+                within: None,
+            });
+        }
+    }
+}
+
+/// What loaders of other rooms refuse, under the rules of those names.
+pub(super) fn told(told: &[Told], selection: &Selection, raw: &mut Vec<Raw>) {
+    for one in told {
+        let Some(rule) = named(one.rule) else {
+            continue;
+        };
+        if matches!(rule.check, Check::Told) && selection.has(rule) {
+            raw.push(Raw {
+                rule,
+                pointer: one.pointer.clone(),
+                name: false,
+                original: true,
+                message: one.message.clone(),
+                change: None,
                 within: None,
             });
         }

@@ -64,6 +64,8 @@ pub struct Subject<'d> {
     kind: DocumentKind,
     unified: Unified,
     problems: OnceCell<Problems>,
+    /// Most problems of the loader's that are listed; `None` is as many as the loader lists.
+    most: Option<usize>,
 }
 
 /// An object of the document and where it stands in the form that [`Subject::value`] gives.
@@ -115,6 +117,16 @@ impl<'d> Subject<'d> {
             kind,
             unified,
             problems: OnceCell::new(),
+            most: None,
+        }
+    }
+
+    /// The same with more of what the loader says than it lists to those who only read.
+    #[must_use]
+    pub fn listing(self, most: usize) -> Self {
+        Self {
+            most: Some(most),
+            ..self
         }
     }
 
@@ -155,7 +167,10 @@ impl<'d> Subject<'d> {
 
     /// Everything the loader says of a manifest; compiles every schema, once.
     pub fn problems(&self) -> &Problems {
-        self.problems.get_or_init(|| self.unified.problems())
+        self.problems.get_or_init(|| match self.most {
+            Some(most) => self.unified.problems_up_to(most),
+            None => self.unified.problems(),
+        })
     }
 
     /// The actions that are objects, in order.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::config::Config;
 use super::explain::{Example, Mending, clause, examples, explain};
-use super::{Document, Preset, Rule, Selection, Severity, all, fix, judge};
+use super::{Check, Document, Preset, Rule, Selection, Severity, all, fix, judge};
 use crate::document::{Format, Limits};
 use crate::embedded;
 
@@ -62,6 +62,10 @@ fn every_bad_example_breaks_its_rule_exactly_where_it_says() {
                 continue;
             }
         };
+        // What the loaders of other rooms refuse is held against its examples there.
+        if matches!(rule.check, Check::Told) {
+            continue;
+        }
         let bad = examples(rule, "bad");
         let names: BTreeSet<String> = bad.iter().map(name_of).collect();
         if names != expected.keys().cloned().collect() {
@@ -194,7 +198,11 @@ fn every_rule_can_be_explained() {
         if clause(rule.clause).is_none_or(|clause| clause.sentence.is_empty()) {
             complaints.push(format!("{}: no prose at '{}'", rule.id, rule.clause));
         }
-        if explanation.bad.is_none_or(|bad| bad.findings.is_empty()) {
+        let is_told = matches!(rule.check, Check::Told);
+        if explanation
+            .bad
+            .is_none_or(|bad| bad.findings.is_empty() && !is_told)
+        {
             complaints.push(format!("{}: no finding in its bad example", rule.id));
         }
         if explanation.good.is_none() || rule.summary.is_empty() || rule.why.len() < 40 {

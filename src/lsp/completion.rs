@@ -1,6 +1,8 @@
 //! What can be written at a cursor: members, values of enumerations, names of actions.
 
-use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
 
 use super::context::{self, Context};
 use super::members::{Members, Offered};
@@ -21,12 +23,12 @@ pub(super) fn at(open: &Open, positions: &Positions<'_>, offset: usize) -> Vec<V
     let Some(context) = context::at(&open.text, open.format, offset) else {
         return Vec::new();
     };
-    let members = Members::of(open.kind, open.json_ld);
+    let members = Members::of(open.kind, open.json_ld, open.form);
     let range = positions.range(context.written);
     let mut items = Vec::new();
     if let Some(object) = &context.object {
         let present = present(open, object, &context);
-        for member in members.offered(object) {
+        for member in members.offered(object, &around(open, object, &context)) {
             if !present.contains(&member.name) {
                 items.push(member_item(&member, &context, open, offset, &range));
             }
@@ -37,18 +39,44 @@ pub(super) fn at(open: &Open, positions: &Positions<'_>, offset: usize) -> Vec<V
             items.push(value_item(&value, VALUE, &context, &range));
         }
         if names_an_action(pointer) {
-            for name in &open.action_names {
-                items.push(value_item(
-                    &Value::from(name.as_str()),
-                    REFERENCE,
-                    &context,
-                    &range,
-                ));
+            let beside = beside(open, pointer);
+            let names = open.action_names.iter().map(String::as_str);
+            for name in names.filter(|name| !beside.contains(name)) {
+                items.push(value_item(&Value::from(name), REFERENCE, &context, &range));
             }
         }
     }
+    let mut known = BTreeSet::new();
+    items.retain(|item| known.insert(item.get("label").map(Value::to_string)));
     items.truncate(MOST_ITEMS);
     items
+}
+
+/// The members that an object is known to have: those around the cursor, and in a text that reads all of them.
+fn around(open: &Open, object: &str, context: &Context) -> Map<String, Value> {
+    let mut around = match &open.read {
+        Ok(document) => document.value().pointer(object).and_then(Value::as_object),
+        Err(_) => None,
+    }
+    .cloned()
+    .unwrap_or_default();
+    around.extend(context.around.clone());
+    around
+}
+
+/// The names that stand in the list at a pointer's element already, but for the element itself.
+fn beside<'o>(open: &'o Open, pointer: &str) -> Vec<&'o str> {
+    let Some((list, own)) = pointer.rsplit_once('/') else {
+        return Vec::new();
+    };
+    let list = match &open.read {
+        Ok(document) => document.value().pointer(list).and_then(Value::as_array),
+        Err(_) => None,
+    };
+    let each = list.into_iter().flatten().enumerate();
+    each.filter(|(index, _)| own.parse() != Ok(*index))
+        .filter_map(|(_, name)| name.as_str())
+        .collect()
 }
 
 /// The names an object has, also below the cursor where the text reads.
@@ -82,11 +110,7 @@ fn member_item(
     offset: usize,
     range: &Value,
 ) -> Value {
-    let name = if context.quoted {
-        Value::from(member.name.as_str()).to_string()
-    } else {
-        member.name.clone()
-    };
+    let name = word(&Value::from(member.name.as_str()), context);
     let rest = open.text.get(context.written.end.max(offset)..);
     let has_colon = rest.is_some_and(|rest| rest.trim_start().starts_with(':'));
     let text = if has_colon { name } else { format!("{name}: ") };
@@ -106,22 +130,36 @@ fn value_item(value: &Value, kind: u8, context: &Context, range: &Value) -> Valu
     let label = value
         .as_str()
         .map_or_else(|| value.to_string(), str::to_owned);
-    let text = if context.quoted {
-        value.to_string()
-    } else {
-        label.clone()
-    };
+    let text = word(value, context);
     json!({
         "label": label,
         "kind": kind,
-        "filterText": text,
+        "filterText": if context.quoted { &text } else { &label },
         "textEdit": {"range": range, "newText": text},
     })
 }
 
+/// A name or value as it is written at a place: in YAML without quotes, where it then says the same.
+fn word(value: &Value, context: &Context) -> String {
+    match value.as_str() {
+        Some(text) if !context.quoted && is_plain(text) => text.to_owned(),
+        _ => value.to_string(),
+    }
+}
+
+/// Whether a word without quotes is this text in YAML, and neither a number, a boolean, null nor a sign.
+fn is_plain(text: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '/');
+    let other = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && !text.ends_with(':')
+        && text.chars().all(word)
+        && !other.contains(&text.to_ascii_lowercase().as_str())
+}
+
 /// Characters after which a client asks by itself.
 pub(super) fn triggers() -> Value {
-    json!(["\"", ":", " ", "-"])
+    json!(["\"", ":", " ", "-", "[", "{", ","])
 }
 
 /// Whether a file is one that this server reads, by the language its editor gives it.

@@ -1,7 +1,13 @@
 //! Where a cursor stands in a text that is just being written and need not parse: which object's member, or which value.
 
+use serde_json::{Map, Value};
+
+use super::flow::{self, Place};
 use crate::document::{Format, Span};
 use crate::json;
+
+/// Most lines below the cursor that are looked at for further members.
+const MOST_BELOW: usize = 500;
 
 /// What is being written at a cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,8 +18,10 @@ pub struct Context {
     pub value: Option<String>,
     /// What is written of it already, quotes included.
     pub written: Span,
-    /// Names that the object has above the cursor.
+    /// Names that the object has, but for the one that is being written.
     pub present: Vec<String>,
+    /// Values of the object's members, where they are one word.
+    pub around: Map<String, Value>,
     /// Whether names and texts are written with quotes here.
     pub quoted: bool,
 }
@@ -26,11 +34,19 @@ pub fn at(text: &str, format: Format, offset: usize) -> Option<Context> {
     }
 }
 
+fn in_json(text: &str, offset: usize) -> Option<Context> {
+    match flow::scan(text, 0, offset, Format::Json, "") {
+        Place::Within(context) => context,
+        Place::Behind(_) => None,
+    }
+}
+
 /// An object or array that is open at the cursor.
 #[derive(Debug)]
 enum Open {
     Object {
         names: Vec<String>,
+        values: Map<String, Value>,
         /// The member whose value comes next.
         member: Option<String>,
     },
@@ -39,106 +55,15 @@ enum Open {
     },
 }
 
-fn pointer(open: &[Open]) -> String {
-    open.iter().fold(String::new(), |pointer, part| match part {
-        Open::Object { member, .. } => match member {
-            Some(name) => json::push(&pointer, name),
-            None => pointer,
-        },
-        Open::Array { index } => json::push(&pointer, &index.to_string()),
-    })
-}
-
-fn in_json(text: &str, offset: usize) -> Option<Context> {
-    let bytes = text.as_bytes();
-    let mut open: Vec<Open> = Vec::new();
-    let mut last_text: Option<String> = None;
-    let mut at = 0;
-    while at < offset {
-        match bytes.get(at)? {
-            b'"' => {
-                let (end, closed) = string_end(bytes, at);
-                if end > offset || !closed {
-                    return context_json(&open, Span::new(at, end));
-                }
-                last_text = text
-                    .get(at..end)
-                    .and_then(|written| serde_json::from_str(written).ok());
-                if end == offset {
-                    return context_json(&open, Span::new(at, end));
-                }
-                at = end;
-                continue;
-            }
-            b'{' => open.push(Open::Object {
-                names: Vec::new(),
-                member: None,
-            }),
-            b'[' => open.push(Open::Array { index: 0 }),
-            b'}' | b']' => {
-                open.pop();
-            }
-            b':' => {
-                if let (Some(Open::Object { names, member }), Some(name)) =
-                    (open.last_mut(), last_text.take())
-                {
-                    names.push(name.clone());
-                    *member = Some(name);
-                }
-            }
-            b',' => match open.last_mut() {
-                Some(Open::Object { member, .. }) => *member = None,
-                Some(Open::Array { index }) => *index += 1,
-                None => {}
+fn pointer<'o>(open: impl IntoIterator<Item = &'o Open>) -> String {
+    open.into_iter()
+        .fold(String::new(), |pointer, part| match part {
+            Open::Object { member, .. } => match member {
+                Some(name) => json::push(&pointer, name),
+                None => pointer,
             },
-            _ => {}
-        }
-        at += 1;
-    }
-    // A word that is being written without quotes is replaced as a whole.
-    let word = text.get(..offset)?;
-    let start = word
-        .rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-'))
-        .map_or(0, |before| before + 1);
-    context_json(&open, Span::new(start.min(offset), offset))
-}
-
-/// The byte behind a string that begins at `start`, and whether it is closed; a string ends with its line.
-fn string_end(bytes: &[u8], start: usize) -> (usize, bool) {
-    let mut at = start + 1;
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'"' => return (at + 1, true),
-            b'\\' => at += 2,
-            b'\n' => return (at, false),
-            _ => at += 1,
-        }
-    }
-    (bytes.len().min(at), false)
-}
-
-fn context_json(open: &[Open], written: Span) -> Option<Context> {
-    let (last, _) = open.split_last()?;
-    let here = pointer(open);
-    Some(match last {
-        Open::Object {
-            names,
-            member: None,
-        } => Context {
-            object: Some(here),
-            value: None,
-            written,
-            present: names.clone(),
-            quoted: true,
-        },
-        _ => Context {
-            object: None,
-            value: Some(here),
-            written,
-            present: Vec::new(),
-            quoted: true,
-        },
-    })
+            Open::Array { index } => json::push(&pointer, &index.to_string()),
+        })
 }
 
 /// A block of YAML that is open, and the column it begins at.
@@ -153,7 +78,14 @@ fn in_yaml(text: &str, offset: usize) -> Option<Context> {
     let mut blocks: Vec<Block> = Vec::new();
     // The column of a member whose text stands in the lines below it.
     let mut scalar: Option<usize> = None;
-    for line in text.get(..line_start)?.lines() {
+    let mut at = 0;
+    while at < line_start {
+        let end = text
+            .get(at..)?
+            .find('\n')
+            .map_or(text.len(), |end| at + end);
+        let line = text.get(at..end)?;
+        at = end + 1;
         let trimmed = line.trim_start();
         let column = line.len() - trimmed.len();
         if trimmed.is_empty() || scalar.is_some_and(|parent| column > parent) {
@@ -164,9 +96,23 @@ fn in_yaml(text: &str, offset: usize) -> Option<Context> {
             continue;
         }
         let rest = take_line(&mut blocks, trimmed, column);
-        if matches!(rest.chars().next(), Some('|' | '>')) {
+        if let Some(skipped) = flow::begins(rest) {
+            let outer = pointer(blocks.iter().map(|block| &block.open));
+            let start = end - rest.len() + skipped;
+            match flow::scan(text, start, offset, Format::Yaml, &outer) {
+                Place::Within(context) => return context,
+                // What follows the brackets in their last line is no more than a comment.
+                Place::Behind(behind) => {
+                    let rest = text.get(behind..)?;
+                    at = rest.find('\n').map_or(text.len(), |end| behind + end + 1);
+                }
+            }
+        } else if matches!(rest.chars().next(), Some('|' | '>')) {
             scalar = blocks.last().map(|block| block.column);
         }
+    }
+    if at > offset {
+        return None;
     }
     let line = before.get(line_start..)?;
     let trimmed = line.trim_start();
@@ -177,13 +123,22 @@ fn in_yaml(text: &str, offset: usize) -> Option<Context> {
     let length = blocks.len();
     let rest = take_line(&mut blocks, trimmed, column);
     let begins = offset - rest.len();
+    if let Some(skipped) = flow::begins(rest) {
+        let outer = pointer(blocks.iter().map(|block| &block.open));
+        return match flow::scan(text, begins + skipped, offset, Format::Yaml, &outer) {
+            Place::Within(context) => context,
+            Place::Behind(_) => None,
+        };
+    }
     let end = text
         .get(offset..)?
         .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '"')))
         .map_or(text.len(), |at| offset + at);
     let written = Span::new(begins, end);
+    let quoted = rest.starts_with('"');
     let deepest = blocks.last().map_or(0, |block| block.column);
-    let deeper = column + (trimmed.len() - rest.len()) > deepest;
+    let own_column = column + (trimmed.len() - rest.len());
+    let deeper = own_column > deepest;
     let open: Vec<Open> = blocks.into_iter().map(|block| block.open).collect();
     let has_name = line.contains(": ") || line.ends_with(':');
     if has_name && length <= open.len() {
@@ -192,25 +147,60 @@ fn in_yaml(text: &str, offset: usize) -> Option<Context> {
             value: Some(pointer(&open)),
             written,
             present: Vec::new(),
-            quoted: false,
+            around: Map::new(),
+            quoted,
         });
     }
+    let (mut present, mut around) = (Vec::new(), Map::new());
     // A line without a name so far: the next member of what is open at this column, or an element of its own.
-    let (object, present, value) = match open.last() {
-        Some(Open::Object { names, .. }) if !deeper => {
+    let (object, value) = match open.last() {
+        Some(Open::Object { names, values, .. }) if !deeper => {
+            (present, around) = (names.clone(), values.clone());
             let above = open.get(..open.len() - 1).unwrap_or_default();
-            (pointer(above), names.clone(), None)
+            (pointer(above), None)
         }
-        Some(_) => (pointer(&open), Vec::new(), Some(pointer(&open))),
-        None => (String::new(), Vec::new(), None),
+        Some(_) => (pointer(&open), Some(pointer(&open))),
+        None => (String::new(), None),
     };
+    below(text.get(end..)?, own_column, &mut present, &mut around);
     Some(Context {
         object: Some(object),
         value,
         written,
         present,
-        quoted: false,
+        around,
+        quoted,
     })
+}
+
+/// Takes the members that an object has in the lines below, by its column.
+fn below(rest: &str, column: usize, present: &mut Vec<String>, around: &mut Map<String, Value>) {
+    for line in rest.lines().skip(1).take(MOST_BELOW) {
+        let trimmed = line.trim_start();
+        let at = line.len() - trimmed.len();
+        if trimmed.is_empty() || trimmed.starts_with('#') || at > column {
+            continue;
+        }
+        if at < column {
+            return;
+        }
+        // Elements may stand at the column of the member that holds them.
+        if trimmed == "-" || trimmed.starts_with("- ") {
+            continue;
+        }
+        if let Some((name, value)) = name_of(trimmed) {
+            keep(around, &name, value);
+            present.push(name);
+        }
+    }
+}
+
+/// Keeps the value of a member, where it is one word.
+fn keep(values: &mut Map<String, Value>, name: &str, value: &str) {
+    let value = value.split(" #").next().unwrap_or_default().trim();
+    if !value.is_empty() && !value.starts_with(['|', '>', '#', '&', '*', '!', '[', '{']) {
+        values.insert(name.to_owned(), flow::scalar(value));
+    }
 }
 
 /// Opens and closes blocks as a line does; answers what follows its dashes and its name.
@@ -257,19 +247,25 @@ fn take_line<'l>(blocks: &mut Vec<Block>, line: &'l str, column: usize) -> &'l s
             column,
             open: Open::Object {
                 names: Vec::new(),
+                values: Map::new(),
                 member: None,
             },
         });
     }
     let Some(Block {
         column: at,
-        open: Open::Object { names, member },
+        open: Open::Object {
+            names,
+            values,
+            member,
+        },
     }) = blocks.last_mut()
     else {
         return rest;
     };
     match name_of(rest) {
         Some((name, value)) if *at == column => {
+            keep(values, &name, value);
             names.push(name.clone());
             *member = Some(name);
             value
@@ -297,6 +293,7 @@ fn name_of(text: &str) -> Option<(String, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     /// The context at the `|` of a text, which is taken out.
     fn here(marked: &str, format: Format) -> Option<Context> {
@@ -364,6 +361,64 @@ mod tests {
     }
 
     #[test]
+    fn lists_and_objects_of_yaml_in_brackets() {
+        let yaml = Format::Yaml;
+        assert_eq!(
+            value("intents:\n- name: x\n  actions: [a, |]", yaml),
+            "/intents/0/actions/1"
+        );
+        assert_eq!(
+            value("intents:\n- actions: [\n    'a',\n    b|\n  ]", yaml),
+            "/intents/0/actions/1"
+        );
+        assert_eq!(value("- {a: [1, {b: |}]}", yaml), "/0/a/1/b");
+        assert_eq!(object("a: {b: 1, c: don't, |}\nd: 1", yaml), "/a");
+        assert_eq!(object("{\"a\":{b: 1, |", yaml), "/a");
+        assert_eq!(value("a: &x [1, |]", yaml), "/a/1");
+        assert_eq!(value("a: [http://x, b#c, |]", yaml), "/a/2");
+        // Behind the brackets blocks go on.
+        assert_eq!(object("a:\n  b: [\n 1]\n  c|", yaml), "/a");
+        assert_eq!(here("a: [1] |", yaml), None);
+        assert_eq!(here("a: [1, # b |\n]", yaml), None);
+        let context = here("a: [one, tw|o, three]", yaml).expect("a context");
+        assert_eq!(context.written, Span::new(9, 12));
+        assert!(!context.quoted);
+    }
+
+    #[test]
+    fn the_members_around_are_known_above_and_below() {
+        let of = |text: &str, format| {
+            let context = here(text, format).expect("a context");
+            (context.present, Value::Object(context.around))
+        };
+        let names = |names: &[&str]| -> Vec<String> {
+            names.iter().map(|name| (*name).to_owned()).collect()
+        };
+        let all = json!({"a": "x", "d": true});
+        for (text, format) in [
+            (
+                "[{\"a\": \"x\", \"b|\", \"c\": {\"a\": 1}, \"d\": true}]",
+                Format::Json,
+            ),
+            ("- {a: x, b|, c: {a: 1}, d: true}", Format::Yaml),
+            (
+                "- a: x\n  b|\n  c:\n    a: 1\n  d: true\n- a: y",
+                Format::Yaml,
+            ),
+        ] {
+            assert_eq!(
+                of(text, format),
+                (names(&["a", "c", "d"]), all.clone()),
+                "{text}"
+            );
+        }
+        assert_eq!(
+            of("{\"b|\": 1, \"a\": 2}", Format::Json),
+            (names(&["a"]), json!({"b": 1, "a": 2}))
+        );
+    }
+
+    #[test]
     fn no_text_makes_it_panic() {
         let texts = [
             "",
@@ -376,6 +431,9 @@ mod tests {
             ":",
             "a:\n -\n-",
             "é: \n  - é",
+            "é: [é, {é: 'é\n, \"é",
+            "- [\n é #é\n]: {",
+            "a: &é",
         ];
         for text in texts {
             for offset in 0..=text.len() {

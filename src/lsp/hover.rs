@@ -4,29 +4,26 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::clauses;
 use super::members::Members;
 use super::position::Positions;
 use super::server::Open;
 use crate::lint::Subject;
-use crate::requirement::Registry;
-
-/// Most requirements that are quoted.
-const MOST_CLAUSES: usize = 3;
 
 /// The answer to a hover; `None` where there is nothing to tell.
 pub(super) fn at(open: &Open, positions: &Positions<'_>, offset: usize) -> Option<Value> {
     let document = open.read.as_ref().ok()?;
     let (pointer, named) = document.pointer_at(offset);
     let subject = Subject::new(document, open.kind);
-    let members = Members::of(open.kind, subject.is_json_ld());
+    let members = Members::of(open.kind, subject.is_json_ld(), open.form);
     let mut told = String::new();
     let name = pointer.rsplit('/').next().unwrap_or_default();
     let is_member = !name.is_empty() && name.parse::<usize>().is_err();
     if is_member && let Some(description) = members.description(&pointer) {
         // Writing to a string cannot fail.
         let _ = writeln!(told, "**`{name}`** {description}\n");
-        for (id, quote) in clauses(&snake(name)) {
-            let _ = writeln!(told, "> {quote} _{id}_\n");
+        for clause in clauses::of(open.kind, document.value(), &pointer) {
+            let _ = writeln!(told, "> {} _{}_\n", clause.quote, clause.id);
         }
     }
     for finding in open
@@ -56,29 +53,4 @@ pub(super) fn at(open: &Open, positions: &Positions<'_>, offset: usize) -> Optio
             "range": positions.range(span),
         })
     })
-}
-
-/// Requirements whose sentence names a member; those that begin with it first, they are about it.
-fn clauses(name: &str) -> Vec<(String, String)> {
-    let quoted = format!("`{name}`");
-    let mut found: Vec<(String, String)> = Registry::embedded()
-        .iter()
-        .filter(|requirement| requirement.quote.contains(&quoted))
-        .map(|requirement| (requirement.id.clone(), requirement.quote.clone()))
-        .collect();
-    found.sort_by_key(|(id, quote)| (quote.find(&quoted), quote.len(), id.clone()));
-    found.truncate(MOST_CLAUSES);
-    found
-}
-
-/// `inputSchema` as `input_schema`.
-fn snake(name: &str) -> String {
-    let mut snake = String::with_capacity(name.len() + 4);
-    for c in name.chars() {
-        if c.is_ascii_uppercase() {
-            snake.push('_');
-        }
-        snake.push(c.to_ascii_lowercase());
-    }
-    snake
 }

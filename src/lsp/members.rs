@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::embedded;
 use crate::lint::DocumentKind;
@@ -85,6 +85,58 @@ pub struct Offered {
     pub required: bool,
 }
 
+/// The forms of plans, which have schemas of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PlanForm {
+    /// An array of nodes.
+    #[default]
+    Nodes,
+    /// One node.
+    Node,
+    /// A body of `POST /execute`.
+    Request,
+}
+
+impl PlanForm {
+    /// The form that a document looks like.
+    pub fn guess(value: &Value) -> Self {
+        if value.get("open_action").is_some() {
+            Self::Request
+        } else if value.is_object() {
+            Self::Node
+        } else {
+            Self::Nodes
+        }
+    }
+
+    const fn file(self) -> &'static str {
+        match self {
+            Self::Nodes => "nodes.json",
+            Self::Node => "node.json",
+            Self::Request => "execute-request.json",
+        }
+    }
+}
+
+/// What a text that never did read is taken for: a plan where it speaks of nodes, and else a manifest.
+pub fn guess(text: &str) -> (DocumentKind, PlanForm) {
+    let is_node = text.contains("HumanApproval") || text.contains("OpenAction:Action");
+    let is_manifest = ["actions", "inputSchema", "OpenAction:Manifest"]
+        .iter()
+        .any(|name| text.contains(name));
+    if text.contains("open_action") {
+        (DocumentKind::Plan, PlanForm::Request)
+    } else if is_node && !is_manifest {
+        let form = match text.trim_start().starts_with(['[', '-']) {
+            true => PlanForm::Nodes,
+            false => PlanForm::Node,
+        };
+        (DocumentKind::Plan, form)
+    } else {
+        (DocumentKind::Manifest, PlanForm::Nodes)
+    }
+}
+
 /// The schema of a kind of document.
 #[derive(Debug, Clone, Copy)]
 pub struct Members {
@@ -92,21 +144,22 @@ pub struct Members {
 }
 
 impl Members {
-    /// The schema of a kind; manifests have one for each spelling.
-    pub fn of(kind: DocumentKind, json_ld: bool) -> Self {
+    /// The schema of a kind; manifests have one for each spelling, and plans for each form that a plan has.
+    pub fn of(kind: DocumentKind, json_ld: bool, form: PlanForm) -> Self {
         Self {
             file: match kind {
                 DocumentKind::Manifest if json_ld => "manifest-jsonld.json",
                 DocumentKind::Manifest => "manifest.json",
-                DocumentKind::Plan => "nodes.json",
+                DocumentKind::Plan => form.file(),
                 DocumentKind::Target => "target.json",
                 DocumentKind::Case => "case.json",
             },
         }
     }
 
-    /// The members that may stand in the object at a pointer.
-    pub fn offered(self, pointer: &str) -> Vec<Offered> {
+    /// The members that may stand in the object at a pointer, by those that are known to stand there: what they make
+    /// the object leaves out what is forbidden in such a one.
+    pub fn offered(self, pointer: &str, around: &Map<String, Value>) -> Vec<Offered> {
         if let Some(rest) = within_schema(pointer) {
             // Names under these are the author's own.
             let last = rest.rsplit('/').next().unwrap_or_default();
@@ -122,20 +175,39 @@ impl Members {
                 })
                 .collect();
         }
-        let mut offered: Vec<Offered> = Vec::new();
-        for (file, schema) in self.schemas(pointer) {
-            let required = schema.get("required").and_then(Value::as_array);
-            let is_required = |name: &str| {
+        let around = with_term(around);
+        let Some(here) = self.here(pointer) else {
+            return Vec::new();
+        };
+        let schemas = opened(&here, Some(&around));
+        let certain = || schemas.iter().filter(|schema| schema.certain);
+        let is_required = |name: &str| {
+            certain().any(|schema| {
+                let required = schema.value.get("required").and_then(Value::as_array);
                 required.is_some_and(|required| required.iter().any(|one| one == name))
-            };
-            let properties = schema.get("properties").and_then(Value::as_object);
+            })
+        };
+        let property = |schema: &Schema, name: &str| schema.value.get("properties")?.get(name);
+        let is_forbidden = |name: &str| {
+            certain().any(|schema| property(schema, name) == Some(&Value::Bool(false)))
+        };
+        let mut offered: Vec<Offered> = Vec::new();
+        for schema in &schemas {
+            let properties = schema.value.get("properties").and_then(Value::as_object);
             for (name, member) in properties.into_iter().flatten() {
-                if offered.iter().all(|known| known.name != *name) {
-                    offered.push(Offered {
+                if *member == Value::Bool(false) || is_forbidden(name) {
+                    continue;
+                }
+                let told = description(schema.file, member).unwrap_or_default();
+                match offered.iter_mut().find(|known| known.name == *name) {
+                    // What only holds a value to something says nothing of the member.
+                    Some(known) if known.description.is_empty() => known.description = told,
+                    Some(_) => {}
+                    None => offered.push(Offered {
                         name: name.clone(),
-                        description: description(file, member).unwrap_or_default(),
+                        description: told,
                         required: is_required(name),
-                    });
+                    }),
                 }
             }
         }
@@ -153,8 +225,9 @@ impl Members {
             };
             return names.iter().map(|name| Value::from(*name)).collect();
         }
-        let mut values = Vec::new();
-        for (_, schema) in self.schemas(pointer) {
+        let mut values: Vec<Value> = Vec::new();
+        let here = self.here(pointer).unwrap_or_default();
+        for Schema { value: schema, .. } in opened(&here, None) {
             if let Some(listed) = schema.get("enum").and_then(Value::as_array) {
                 values.extend(listed.iter().cloned());
             } else if let Some(only) = schema.get("const") {
@@ -163,8 +236,13 @@ impl Members {
                 values.extend([true.into(), false.into()]);
             }
         }
-        values.dedup();
-        values
+        let mut known: Vec<Value> = Vec::new();
+        for value in values {
+            if !known.contains(&value) {
+                known.push(value);
+            }
+        }
+        known
     }
 
     /// What the member at a pointer is for.
@@ -174,31 +252,23 @@ impl Members {
             let found = KEYWORDS.iter().find(|(keyword, _)| *keyword == name);
             return found.map(|(_, description)| (*description).to_owned());
         }
-        let (file, schema) = self.place(pointer)?;
-        description(file, schema)
+        let here = self.here(pointer)?;
+        here.iter()
+            .find_map(|schema| description(schema.file, schema.value))
     }
 
-    /// The schema at a pointer, references not yet followed.
-    fn place(self, pointer: &str) -> Option<(&'static str, &'static Value)> {
-        let mut here = vec![(self.file, file(self.file)?)];
+    /// The schemas that a value at a pointer may have to satisfy, references not yet followed.
+    fn here(self, pointer: &str) -> Option<Vec<Schema>> {
+        let mut here = vec![Schema {
+            file: self.file,
+            value: file(self.file)?,
+            certain: true,
+        }];
         for token in pointer.split('/').skip(1) {
             let token = token.replace("~1", "/").replace("~0", "~");
             here = step(&here, &token);
         }
-        here.into_iter().next()
-    }
-
-    /// The schemas that a value at a pointer may satisfy.
-    fn schemas(self, pointer: &str) -> Vec<(&'static str, &'static Value)> {
-        let Some(root) = file(self.file) else {
-            return Vec::new();
-        };
-        let mut here = vec![(self.file, root)];
-        for token in pointer.split('/').skip(1) {
-            let token = token.replace("~1", "/").replace("~0", "~");
-            here = step(&here, &token);
-        }
-        opened(&here)
+        Some(here)
     }
 }
 
@@ -218,67 +288,172 @@ fn within_schema(pointer: &str) -> Option<&str> {
     })
 }
 
-fn step(
-    here: &[(&'static str, &'static Value)],
-    token: &str,
-) -> Vec<(&'static str, &'static Value)> {
+/// A schema that a value may have to satisfy.
+#[derive(Debug, Clone, Copy)]
+struct Schema {
+    file: &'static str,
+    value: &'static Value,
+    /// Whether it must satisfy it, and not one of several.
+    certain: bool,
+}
+
+impl Schema {
+    fn with(self, value: &'static Value) -> Self {
+        Self { value, ..self }
+    }
+
+    fn perhaps(self, value: &'static Value) -> Self {
+        Self {
+            value,
+            certain: false,
+            ..self
+        }
+    }
+}
+
+fn step(here: &[Schema], token: &str) -> Vec<Schema> {
     let mut next = Vec::new();
-    for (file, schema) in opened(here) {
-        let member = schema.get("properties").and_then(|all| all.get(token));
+    for schema in opened(here, None) {
+        let value = schema.value;
+        let member = value.get("properties").and_then(|all| all.get(token));
         let is_index = token.parse::<usize>().is_ok();
-        let element = schema.get("items").filter(|_| is_index);
-        let other = schema
+        let element = value.get("items").filter(|_| is_index);
+        let other = value
             .get("additionalProperties")
             .filter(|other| member.is_none() && element.is_none() && other.is_object());
-        next.extend(
-            [member, element, other]
-                .into_iter()
-                .flatten()
-                .map(|found| (file, found)),
-        );
+        let found = [member, element, other].into_iter().flatten();
+        next.extend(found.map(|found| schema.with(found)));
     }
     next
 }
 
-/// Schemas with their references followed and their alternatives laid side by side.
-fn opened(here: &[(&'static str, &'static Value)]) -> Vec<(&'static str, &'static Value)> {
-    let mut queue: Vec<(&'static str, &'static Value)> = here.to_vec();
+/// Schemas with their references followed and their alternatives laid side by side; of a condition that the members around
+/// decide, only what follows from it.
+fn opened(here: &[Schema], around: Option<&Map<String, Value>>) -> Vec<Schema> {
+    let mut queue: Vec<Schema> = here.to_vec();
     let mut done = Vec::new();
     let mut at = 0;
-    while let Some(&(name, schema)) = queue.get(at) {
+    while let Some(&schema) = queue.get(at) {
         at += 1;
         if at > MOST_STEPS {
             break;
         }
-        done.push((name, schema));
-        if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
+        done.push(schema);
+        let value = schema.value;
+        if let Some(target) = value.get("$ref").and_then(Value::as_str) {
             let (other, fragment) = target.split_once('#').unwrap_or((target, ""));
             let named = if other.is_empty() {
-                Some((name, file(name)))
+                Some((schema.file, file(schema.file)))
             } else {
                 static_name(other).map(|other| (other, file(other)))
             };
             if let Some((name, Some(root))) = named
                 && let Some(found) = root.pointer(fragment)
             {
-                queue.push((name, found));
+                queue.push(Schema {
+                    file: name,
+                    ..schema.with(found)
+                });
             }
         }
-        for keyword in ["anyOf", "oneOf", "allOf"] {
-            let branches = schema.get(keyword).and_then(Value::as_array);
-            queue.extend(branches.into_iter().flatten().map(|branch| (name, branch)));
+        let branches = |keyword: &str| {
+            value
+                .get(keyword)
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+        };
+        queue.extend(branches("allOf").map(|branch| schema.with(branch)));
+        for keyword in ["anyOf", "oneOf"] {
+            queue.extend(branches(keyword).map(|branch| schema.perhaps(branch)));
         }
-        for keyword in ["then", "else"] {
-            queue.extend(schema.get(keyword).map(|branch| (name, branch)));
+        let (then, otherwise) = (value.get("then"), value.get("else"));
+        let condition = value.get("if").and_then(|condition| {
+            let around = around?;
+            holds(condition, around)
+        });
+        match condition {
+            Some(true) => queue.extend(then.map(|then| schema.with(then))),
+            Some(false) => queue.extend(otherwise.map(|otherwise| schema.with(otherwise))),
+            None => {
+                let both = [then, otherwise].into_iter().flatten();
+                queue.extend(both.map(|branch| schema.perhaps(branch)));
+            }
         }
     }
     done
 }
 
+/// Whether an object satisfies a condition, as far as the members that are known tell. As deep as our own schemas.
+fn holds(condition: &Value, around: &Map<String, Value>) -> Option<bool> {
+    let mut sure = true;
+    for (keyword, asked) in condition.as_object()? {
+        let outcome = match keyword.as_str() {
+            "required" => {
+                let mut names = asked.as_array()?.iter().filter_map(Value::as_str);
+                // A member that is not known may still be written, or stand where nobody looked.
+                names.all(|name| around.contains_key(name)).then_some(true)
+            }
+            "properties" => of_properties(asked, around),
+            "type" => match asked {
+                Value::Array(kinds) => Some(kinds.iter().any(|kind| kind == "object")),
+                kind => Some(kind == "object"),
+            },
+            _ => None,
+        };
+        match outcome {
+            Some(true) => {}
+            Some(false) => return Some(false),
+            None => sure = false,
+        }
+    }
+    sure.then_some(true)
+}
+
+fn of_properties(asked: &Value, around: &Map<String, Value>) -> Option<bool> {
+    let mut sure = true;
+    for (name, schema) in asked.as_object()? {
+        let Some(value) = around.get(name) else {
+            sure = false;
+            continue;
+        };
+        let allowed = match (schema.get("const"), schema.get("enum")) {
+            (Some(only), _) => Some(only == value),
+            (None, Some(Value::Array(listed))) => Some(listed.contains(value)),
+            _ => None,
+        };
+        match allowed {
+            Some(true) => {}
+            Some(false) => return Some(false),
+            None => sure = false,
+        }
+    }
+    sure.then_some(true)
+}
+
+/// The members with the type of a node by its abbreviated name, whatever name of the vocabulary it is written with.
+fn with_term(around: &Map<String, Value>) -> Map<String, Value> {
+    let mut around = around.clone();
+    if let Some(Value::String(kind)) = around.get_mut("@type") {
+        for term in ["Action", "HumanApproval"] {
+            if kind.rsplit([':', '#']).next() == Some(term) {
+                *kind = format!("OpenAction:{term}");
+                break;
+            }
+        }
+    }
+    around
+}
+
 fn description(file: &'static str, schema: &'static Value) -> Option<String> {
-    opened(&[(file, schema)])
+    let here = Schema {
+        file,
+        value: schema,
+        certain: true,
+    };
+    opened(&[here], None)
         .iter()
-        .find_map(|(_, schema)| schema.get("description")?.as_str())
+        .find_map(|schema| schema.value.get("description")?.as_str())
         .map(str::to_owned)
 }
 
@@ -308,10 +483,96 @@ fn static_name(name: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn names(kind: DocumentKind, json_ld: bool, pointer: &str) -> Vec<String> {
-        let offered = Members::of(kind, json_ld).offered(pointer);
+        names_beside(kind, json_ld, pointer, json!({}))
+    }
+
+    fn names_beside(
+        kind: DocumentKind,
+        json_ld: bool,
+        pointer: &str,
+        around: Value,
+    ) -> Vec<String> {
+        let around = around.as_object().expect("an object");
+        let offered = Members::of(kind, json_ld, PlanForm::Nodes).offered(pointer, around);
         offered.into_iter().map(|member| member.name).collect()
+    }
+
+    #[test]
+    fn what_a_node_forbids_is_not_offered() {
+        let of =
+            |around: Value, pointer: &str| names_beside(DocumentKind::Plan, true, pointer, around);
+        let has = |names: &[String], name: &str| names.iter().any(|known| known == name);
+        for kind in ["OpenAction:HumanApproval", "oa:HumanApproval"] {
+            let names = of(json!({"@type": kind}), "/0");
+            assert!(has(&names, "prompt") && has(&names, "action"), "{names:?}");
+            for name in [
+                "conditional",
+                "fallbackAction",
+                "requestId",
+                "input",
+                "name",
+            ] {
+                assert!(!has(&names, name), "{kind}: {names:?}");
+            }
+        }
+        let names = of(json!({"@type": "OpenAction:Action"}), "/0");
+        assert!(
+            has(&names, "conditional") && has(&names, "name"),
+            "{names:?}"
+        );
+        assert!(
+            !has(&names, "prompt") && !has(&names, "action"),
+            "{names:?}"
+        );
+        // The other spelling is forbidden in every node, and nothing is offered twice.
+        for around in [json!({}), json!({"@type": "OpenAction:Action"})] {
+            for pointer in ["/0", "/0/accessControl", "/0/action", "/0/fallbackAction"] {
+                let mut names = of(around.clone(), pointer);
+                assert!(!names.iter().any(|name| name.contains('_')), "{names:?}");
+                let count = names.len();
+                names.sort();
+                names.dedup();
+                assert_eq!(names.len(), count, "{pointer}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_type_needs_is_required() {
+        let manifest = Members::of(DocumentKind::Manifest, false, PlanForm::Nodes);
+        let required = |kind: &str, name: &str| {
+            let around = json!({"type": kind});
+            let around = around.as_object().expect("an object");
+            let offered = manifest.offered("/actions/0", around);
+            offered
+                .iter()
+                .any(|member| member.name == name && member.required)
+        };
+        assert!(required("invoke_api", "endpoint"));
+        assert!(!required("run_code", "endpoint"));
+        assert!(required("run_code", "code"));
+    }
+
+    #[test]
+    fn values_are_known_once_and_plans_in_every_form() {
+        let of = |form| Members::of(DocumentKind::Plan, true, form);
+        let kinds = json!(["OpenAction:Action", "OpenAction:HumanApproval"]);
+        for (form, pointer) in [
+            (PlanForm::Nodes, "/0/@type"),
+            (PlanForm::Node, "/@type"),
+            (PlanForm::Request, "/open_action/@type"),
+        ] {
+            assert_eq!(Value::from(of(form).values(pointer)), kinds, "{pointer}");
+        }
+        let names = |value: Value| {
+            let offered = of(PlanForm::guess(&value)).offered("", &Map::new());
+            Vec::from_iter(offered.into_iter().map(|member| member.name))
+        };
+        assert!(names(json!({"open_action": []})).contains(&"user_id".to_owned()));
+        assert!(names(json!({"@type": ""})).contains(&"conditional".to_owned()));
     }
 
     #[test]
@@ -347,7 +608,7 @@ mod tests {
 
     #[test]
     fn values_and_descriptions_are_those_of_the_schemas() {
-        let manifest = Members::of(DocumentKind::Manifest, false);
+        let manifest = Members::of(DocumentKind::Manifest, false, PlanForm::Nodes);
         assert!(
             manifest
                 .values("/actions/0/type")

@@ -4,13 +4,17 @@
 //! an editor shows comes from where the command line takes it: findings and their changes from [`lint`](crate::lint), descriptions
 //! of members from `spec/schemas/`, clauses from `spec/requirements/`.
 
+mod clauses;
 mod completion;
 mod context;
 mod findings;
+mod flow;
 mod hover;
 mod members;
 mod position;
 mod server;
+#[cfg(test)]
+mod tests;
 pub mod wire;
 
 use std::io::{self, BufRead, Write};

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::members::{self, PlanForm};
 use super::position::{Encoding, Positions};
 use super::{completion, findings, hover};
 use crate::document::{Document, Format, ReadError};
@@ -36,20 +37,24 @@ pub(super) struct Open {
     pub(super) action_names: Vec<String>,
     /// The spelling of the last version that did read.
     pub(super) json_ld: bool,
+    /// The form of the last version that did read, of a plan.
+    pub(super) form: PlanForm,
 }
 
 impl Open {
     fn new(text: String, format: Format, version: Value, path: String) -> Self {
+        let (kind, form) = members::guess(&text);
         Self {
             read: Document::read(text.as_str(), format),
+            json_ld: kind == DocumentKind::Manifest && text.contains("OpenAction:Manifest"),
             text,
             format,
             version,
-            kind: DocumentKind::Manifest,
+            kind,
             path,
             findings: Vec::new(),
             action_names: Vec::new(),
-            json_ld: false,
+            form,
         }
     }
 
@@ -63,6 +68,11 @@ impl Open {
         self.findings.clear();
         if let Ok(document) = &self.read {
             self.kind = DocumentKind::guess(document.value());
+            self.form = PlanForm::guess(document.value());
+            // A plan whose first type is just being written.
+            if self.kind == DocumentKind::Manifest {
+                (self.kind, _) = members::guess(&self.text);
+            }
             let subject = Subject::new(document, self.kind);
             self.json_ld = subject.is_json_ld();
             self.action_names = subject

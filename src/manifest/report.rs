@@ -10,8 +10,10 @@ use crate::diagnostic::Violation;
 const MAX_SUBSCHEMAS: usize = 100_000;
 
 /// Violations and warnings of one load, both bounded.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Report {
+    /// Most violations, and most warnings, that are listed.
+    most: usize,
     violations: Vec<Violation>,
     warnings: Vec<Violation>,
     left_out: usize,
@@ -19,7 +21,25 @@ pub(super) struct Report {
     subschemas: usize,
 }
 
+impl Default for Report {
+    fn default() -> Self {
+        Self {
+            most: MAX_VIOLATIONS,
+            violations: Vec::new(),
+            warnings: Vec::new(),
+            left_out: 0,
+            places: Places::default(),
+            subschemas: 0,
+        }
+    }
+}
+
 impl Report {
+    /// From now on so many are listed.
+    pub(super) fn list(&mut self, most: usize) {
+        self.most = most;
+    }
+
     /// From now on pointers lead into the snake_case form; they are noted as they lead into the document as given.
     pub(super) fn spell_as(&mut self, places: Places) {
         self.places = places;
@@ -43,7 +63,7 @@ impl Report {
 
     /// Notes a violation; past the bound it is only counted.
     pub(super) fn refuse(&mut self, pointer: &str, rule: &str, message: impl Into<String>) {
-        if self.violations.len() < MAX_VIOLATIONS {
+        if self.violations.len() < self.most {
             let pointer = self.places.original(pointer);
             self.violations.push(Violation::new(pointer, rule, message));
         } else {
@@ -53,7 +73,7 @@ impl Report {
 
     /// Notes a finding that refuses nothing; past the bound it is dropped.
     pub(super) fn warn(&mut self, pointer: &str, rule: &str, message: impl Into<String>) {
-        if self.warnings.len() < MAX_VIOLATIONS {
+        if self.warnings.len() < self.most {
             let pointer = self.places.original(pointer);
             self.warnings.push(Violation::new(pointer, rule, message));
         }

@@ -37,7 +37,13 @@ impl Unified {
 
     /// What the loader says of the document as given; compiles every schema.
     pub fn problems(&self) -> Problems {
+        self.problems_up_to(super::MAX_VIOLATIONS)
+    }
+
+    /// The same with so many violations and warnings listed, for those who mend them all.
+    pub fn problems_up_to(&self, most: usize) -> Problems {
         let mut report = self.report.clone();
+        report.list(most);
         report.spell_as(self.places.clone());
         if self.value.is_object() {
             check::manifest(&self.value, &mut report);

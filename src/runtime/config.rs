@@ -10,6 +10,7 @@ use super::clock::Clock;
 use super::files::Storage;
 use super::plugins::PluginFolder;
 use super::sandbox::SandboxSettings;
+use super::secrets::Rotation;
 use super::telemetry::TelemetrySettings;
 use crate::manifest::Manifest;
 use crate::model::ModelConfig;
@@ -25,6 +26,8 @@ pub struct Config {
     pub manifests: Vec<Manifest>,
     /// Granted secrets by name, for `auth` and `headers`. Those shorter than 8 characters count as not granted.
     pub secrets: BTreeMap<String, String>,
+    /// Where secrets get new values from while the runtime runs.
+    pub rotation: Rotation,
     /// Values that are no secrets, by name; the only ones an endpoint may hold.
     pub variables: BTreeMap<String, String>,
     /// The model.
@@ -59,6 +62,12 @@ pub struct Config {
     pub keep_transcripts: Duration,
     /// Where the signals of the profile `observability` go.
     pub telemetry: TelemetrySettings,
+    /// Whether every active session is driven in the background.
+    pub autorun: bool,
+    /// Whether a user's preferences are carried from a closed session to the next.
+    pub remember_preferences: bool,
+    /// Whether the console is served. Without `auth` every call needs a token then that is made at the start.
+    pub console: bool,
 }
 
 /// How long the ledger keeps transcripts where the operator does not say.
@@ -123,6 +132,10 @@ pub struct Limits {
     pub rate_windows: usize,
     /// A session on which nothing is called for so long expires; not less than one hour.
     pub session_idle: Duration,
+    /// Most sessions whose progress is told at the same time, as server-sent events.
+    pub streams: usize,
+    /// Most sessions that are stepped in the background at the same time.
+    pub drives: usize,
     /// Most open connections; below the 1024 files that a process commonly gets, so that calls of others find one.
     pub connections: usize,
     /// How long a connection may be idle, its headers may take, and a client may leave an answer untaken.
@@ -155,6 +168,8 @@ impl Default for Limits {
             node_result_bytes: 128 * MIB,
             rate_windows: 100_000,
             session_idle: Duration::from_hours(24),
+            streams: 256,
+            drives: 16,
             connections: 800,
             quiet_time: Duration::from_secs(30),
             body_time: Duration::from_secs(30),

@@ -79,9 +79,18 @@ impl Credentials {
         self.variables.get(name).map(String::as_str)
     }
 
-    /// All secret values, for redaction.
-    pub fn secret_values(&self) -> impl Iterator<Item = &str> {
-        self.secrets.values().map(String::as_str)
+    /// All secrets with their names.
+    pub fn secrets(&self) -> impl Iterator<Item = (&str, &str)> {
+        let secrets = self.secrets.iter();
+        secrets.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The same with other values of these secrets; the caller has seen to it that they may be granted.
+    #[must_use]
+    pub fn with_secrets(&self, values: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut next = self.clone();
+        next.secrets.extend(values);
+        next
     }
 }
 

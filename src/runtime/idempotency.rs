@@ -143,6 +143,7 @@ pub enum Admission {
 pub struct Ticket {
     book: Arc<Mutex<Book>>,
     scope: String,
+    fingerprint: String,
     serial: u64,
     sender: watch::Sender<Option<Answer>>,
     most_entries: usize,
@@ -176,7 +177,7 @@ impl Idempotency {
         book.serial += 1;
         let serial = book.serial;
         let entry = Entry {
-            fingerprint,
+            fingerprint: fingerprint.clone(),
             serial,
             at: now,
             state: State::Running(receiver),
@@ -185,6 +186,7 @@ impl Idempotency {
         Admission::Run(Ticket {
             book: Arc::clone(&self.book),
             scope,
+            fingerprint,
             serial,
             sender,
             most_entries: self.most_entries,
@@ -194,6 +196,11 @@ impl Idempotency {
 }
 
 impl Ticket {
+    /// What the key is valid for, and what requests with it are compared by.
+    pub fn place(&self) -> (&str, &str) {
+        (&self.scope, &self.fingerprint)
+    }
+
     /// Hands the answer to everybody who waits, and keeps it if it is final.
     pub fn complete(self, parts: &dyn Parts, answer: &Answer) {
         if parts.storable(answer) {

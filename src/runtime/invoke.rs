@@ -104,7 +104,7 @@ pub(super) fn interrupted(runtime: &Runtime, call: &Call) -> Option<SideEffect> 
     };
     let parts = runtime.parts();
     let key = parts.outgoing_key(call);
-    let rendered = request::render(parts, api, &call.args, runtime.credentials(), key).ok()?;
+    let rendered = request::render(parts, api, &call.args, &runtime.credentials(), key).ok()?;
     let rendered = parts.finish_request(rendered, api);
     Some(SideEffect {
         step_number: Some(call.step_number),
@@ -125,7 +125,7 @@ pub(super) async fn request(
 ) -> Execution {
     let parts = runtime.parts();
     let key = parts.outgoing_key(call);
-    let rendered = request::render(parts, api, args, runtime.credentials(), key)
+    let rendered = request::render(parts, api, args, &runtime.credentials(), key)
         .map(|rendered| parts.finish_request(rendered, api));
     let rendered = match rendered {
         Ok(rendered) => rendered,

@@ -21,7 +21,7 @@ use super::session::{self, Input, Opening, Session};
 use super::sessions::no_room;
 use crate::manifest::Manifest;
 use crate::store::ledger::{Addition, Beginning, Filed, KeptAnswer};
-use crate::store::{self, Closed, Ledger, LedgerError, Slot};
+use crate::store::{self, Closed, Ledger, LedgerError, Slot, Told};
 
 /// How long a client waits where the store cannot be used: as long at most as a store waits before it is tried again.
 const RETRY_AFTER_SECONDS: u64 = 1;
@@ -35,8 +35,18 @@ pub(super) enum Claimed<'r> {
 }
 
 /// The right to go on with a session.
+#[derive(Default)]
 pub(super) struct Claim<'r> {
     held: Option<(&'r dyn Ledger, String)>,
+    others_answer: bool,
+}
+
+impl Claim<'_> {
+    /// Whether an answer to this call may have been kept since the call's key was looked up: by another process, or by who ended
+    /// what another process had begun.
+    pub(super) fn others_answer(&self) -> bool {
+        self.others_answer
+    }
 }
 
 impl Drop for Claim<'_> {
@@ -66,7 +76,7 @@ pub(super) fn refused(error: &LedgerError) -> ErrorObject {
     }
 }
 
-fn damaged(reason: impl ToString) -> LedgerError {
+pub(super) fn damaged(reason: impl ToString) -> LedgerError {
     LedgerError::Damaged(reason.to_string())
 }
 
@@ -80,7 +90,7 @@ pub(super) fn call_key(scope: &str, fingerprint: String) -> CallKey {
 
 impl Runtime {
     /// The refusal, noted for the operator: the client learns no reason.
-    fn ledger_failed(&self, error: &LedgerError) -> ErrorObject {
+    pub(super) fn ledger_failed(&self, error: &LedgerError) -> ErrorObject {
         if !matches!(error, LedgerError::Conflict) {
             self.complain(error);
         }
@@ -137,7 +147,7 @@ impl Runtime {
     }
 
     /// An answer as it is kept under its key, if it is final.
-    fn answer_to_keep(
+    pub(super) fn answer_to_keep(
         &self,
         route: &'static str,
         key: Option<&CallKey>,
@@ -247,6 +257,8 @@ impl Runtime {
         let Some(ledger) = self.ledger() else {
             return Ok(());
         };
+        // Whoever calls this has the turn, so the session is what these rows make of it.
+        let told = Told::all(&slot.session());
         let (after, rows) = {
             let trail = slot.trail();
             (trail.last, trail.unwritten.clone())
@@ -269,14 +281,23 @@ impl Runtime {
                 let mut trail = slot.trail();
                 trail.last += written as u64;
                 trail.unwritten.drain(..written);
+                drop(trail);
+                slot.note_kept(told);
+                slot.announce();
                 Ok(())
             }
             Err(error) => {
-                slot.give_up();
-                self.store().forget(slot);
+                self.surrender(slot);
                 Err(self.ledger_failed(&error))
             }
         }
+    }
+
+    /// Gives a session in memory up, which may be ahead of the ledger: whoever calls next reads it anew.
+    pub(super) fn surrender(&self, slot: &Slot) {
+        slot.give_up();
+        self.store().forget(slot);
+        slot.announce();
     }
 
     /// The transcript that the ledger keeps of a closed session.
@@ -298,13 +319,16 @@ impl Runtime {
         }
     }
 
-    /// A session that is not in memory, from the ledger.
-    pub(super) async fn load(&self, id: &str) -> Result<Option<Arc<Slot>>, ErrorObject> {
+    /// A session as the ledger has it, for reading; it is not taken into memory.
+    pub(super) async fn read_kept_session(
+        &self,
+        id: &str,
+    ) -> Result<Option<Arc<Slot>>, ErrorObject> {
         let Some(ledger) = self.ledger() else {
             return Ok(None);
         };
         // No stranger's id needs to reach the ledger: no session has one of another form.
-        if !opening_id(id) {
+        if !is_session_id(id) {
             return Ok(None);
         }
         let loaded = match ledger.load(id, 0).await {
@@ -312,7 +336,14 @@ impl Runtime {
             Ok(Some(kept)) => self.made_of(&**ledger, id, kept).await,
             Err(error) => Err(error),
         };
-        let slot = loaded.map_err(|error| self.ledger_failed(&error))?;
+        loaded.map(Some).map_err(|error| self.ledger_failed(&error))
+    }
+
+    /// A session that is not in memory, from the ledger.
+    pub(super) async fn load(&self, id: &str) -> Result<Option<Arc<Slot>>, ErrorObject> {
+        let Some(slot) = self.read_kept_session(id).await? else {
+            return Ok(None);
+        };
         let held = self.store().adopt(Arc::clone(&slot)).or_else(|_| {
             let a_minute_ago = self.now() - SignedDuration::from_secs(60);
             self.store().put_away(a_minute_ago);
@@ -370,7 +401,7 @@ impl Runtime {
             heaviest_record,
         };
         let session = Session::open(self.parts(), at, opening);
-        let slot = Slot::new(session, &kept.owner, kept.touched);
+        let slot = Slot::new(session, &kept.owner, at, kept.touched);
         slot.trail().last = 1;
         self.replay(&slot, rows)?;
         Ok(Arc::new(slot))
@@ -395,6 +426,7 @@ impl Runtime {
             last = number;
         }
         slot.weigh(session.held_bytes());
+        slot.note_kept(Told::all(&session));
         let mut trail = slot.trail();
         trail.last = last;
         trail.tail = tail;
@@ -402,7 +434,7 @@ impl Runtime {
     }
 
     /// The manifest of this digest: registered, in use by another session, or kept for its sessions.
-    async fn manifest_of(
+    pub(super) async fn manifest_of(
         &self,
         ledger: &dyn Ledger,
         digest: &str,
@@ -436,12 +468,12 @@ impl Runtime {
     /// under way when another process died. The caller holds the session's turn.
     pub(super) async fn claim(&self, slot: &Slot) -> Result<Claimed<'_>, ErrorObject> {
         let Some(ledger) = self.ledger() else {
-            return Ok(Claimed::Held(Claim { held: None }));
+            return Ok(Claimed::Held(Claim::default()));
         };
         if slot.is_gone() {
             return Ok(Claimed::Gone);
         }
-        let mut claim = Claim { held: None };
+        let mut claim = Claim::default();
         if ledger.shared() {
             let claimed = ledger.claim(slot.id()).await;
             claimed.map_err(|error| self.ledger_failed(&error))?;
@@ -452,9 +484,13 @@ impl Runtime {
         }
         let flight = slot.trail().tail.take_flight();
         if let Some((flight, key)) = flight {
+            slot.trail().taken_up = true;
             recovery::resolve(self, slot, flight, key).await?;
         }
-        slot.trail().tail = Tail::default();
+        let mut trail = slot.trail();
+        trail.tail = Tail::default();
+        claim.others_answer = ledger.shared() || trail.taken_up;
+        drop(trail);
         Ok(Claimed::Held(claim))
     }
 
@@ -636,7 +672,7 @@ impl Runtime {
 }
 
 /// Whether a text has the form of a session's id (sessions.md 1.3).
-fn opening_id(text: &str) -> bool {
+pub(super) fn is_session_id(text: &str) -> bool {
     (22..=128).contains(&text.len())
         && text
             .bytes()

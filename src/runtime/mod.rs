@@ -6,10 +6,14 @@
 
 pub mod access;
 pub mod answer;
+mod charging;
 pub mod clock;
 pub mod config;
+mod console;
 pub mod credentials;
+mod driver;
 pub mod error;
+mod events;
 pub mod extensions;
 pub mod files;
 #[cfg(test)]
@@ -19,16 +23,19 @@ mod http;
 pub mod idempotency;
 mod invoke;
 mod keeping;
+mod listing;
 pub mod merge;
 pub mod opening;
 pub mod parts;
 pub mod plan;
 pub mod plugins;
 pub mod prompt;
+mod questions;
 pub mod reads;
 mod recovery;
 pub mod redact;
 pub mod registry;
+mod remembered;
 pub mod request;
 pub mod response;
 #[expect(
@@ -38,6 +45,7 @@ pub mod response;
 mod runtime;
 pub mod sandbox;
 pub mod secret_source;
+pub mod secrets;
 pub mod session;
 mod sessions;
 mod shelf;
@@ -69,6 +77,7 @@ pub use held::held_bytes;
 pub use parts::{Parts, Reference};
 pub use plugins::PluginFolder;
 pub use sandbox::{Ceiling, MOST_WORKERS, SandboxSettings, prepare_sandbox};
+pub use secrets::Rotation;
 pub use session::Session;
 pub use telemetry::{LogSink, TelemetrySettings};
 
@@ -103,6 +112,8 @@ pub enum StartError {
     },
     /// The clock would be open to others than this machine.
     Clock(SocketAddr),
+    /// The console would be open to others than this machine, with nobody's tokens to tell them apart.
+    Console(SocketAddr),
     /// A plugin's descriptor, or the plugins folder, cannot be used.
     Plugin {
         /// The file, or the folder.
@@ -146,6 +157,10 @@ impl fmt::Display for StartError {
                 f,
                 "{address} can be reached by others; the test clock listens on loopback addresses only, such as 127.0.0.1:0"
             ),
+            StartError::Console(address) => write!(
+                f,
+                "{address} can be reached by others; without auth the console is served on loopback addresses only, such as 127.0.0.1:8080"
+            ),
             StartError::Plugin { file, message } => write!(f, "plugin {file}: {message}"),
             StartError::Storage(message) => write!(f, "storage: {message}"),
             StartError::Store(message) => write!(f, "store: {message}"),
@@ -174,6 +189,8 @@ pub struct Running {
     runtime: Arc<Runtime>,
     clock: Option<TestClock>,
     stop: CancellationToken,
+    /// From when on nobody is refused any more either.
+    end: CancellationToken,
     server: JoinHandle<()>,
 }
 
@@ -196,6 +213,7 @@ pub async fn start(config: Config, parts: Arc<dyn Parts>) -> Result<Running, Sta
         None => None,
     };
     let start_manifests = config.manifests.clone();
+    let vault = config.rotation.vault.clone();
     let runtime = Arc::new(Runtime::new(config, parts)?);
     let kept = runtime.read_manifests(true).await;
     kept.map_err(|error| StartError::Store(error.message))?;
@@ -220,6 +238,21 @@ pub async fn start(config: Config, parts: Arc<dyn Parts>) -> Result<Running, Sta
     if runtime.ledger().is_some() {
         tokio::spawn(recovery::keep_house(Arc::clone(&runtime), stop.clone()));
     }
+    if let Some(vault) = vault {
+        tokio::spawn(secrets::keep_renewing(
+            Arc::clone(&runtime),
+            vault,
+            stop.clone(),
+        ));
+    }
+    if runtime.autorun() {
+        tokio::spawn(Arc::clone(&runtime).take_on_all());
+    }
+    let end = CancellationToken::new();
+    let late = http::door::Late {
+        refusal: http::refusal(Arc::clone(&runtime)),
+        end: end.clone(),
+    };
     let limits = runtime.limits();
     let server = tokio::spawn(http::door::serve(
         listener,
@@ -227,12 +260,14 @@ pub async fn start(config: Config, parts: Arc<dyn Parts>) -> Result<Running, Sta
         limits.connections,
         limits.quiet_time,
         stop.clone(),
+        Some(late),
     ));
     Ok(Running {
         addr,
         runtime,
         clock,
         stop,
+        end,
         server,
     })
 }
@@ -244,8 +279,13 @@ impl Running {
         Some(format!("http://{}", clock.addr))
     }
 
-    /// Drains: no new connection is accepted, calls in flight end (within the configured time, code in the sandbox within its
-    /// own), then the server stops.
+    /// The token that the console and every other call needs, where no auth is configured and the console is served.
+    pub fn console_token(&self) -> Option<&str> {
+        self.runtime.console()?.token()
+    }
+
+    /// Drains: calls in flight end (within the configured time, code in the sandbox within its own), whoever comes meanwhile is
+    /// answered 503, then the server stops.
     pub async fn shutdown(mut self) {
         let limits = self.runtime.limits();
         let code_time = limits.code_drain_time.min(limits.drain_time);
@@ -264,6 +304,7 @@ impl Running {
         if let Some(telemetry) = self.runtime.telemetry() {
             telemetry.flush().await;
         }
+        self.end.cancel();
         if timeout(Duration::from_secs(1), &mut self.server)
             .await
             .is_err()
@@ -288,5 +329,6 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.stop.cancel();
+        self.end.cancel();
     }
 }

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::{Code, ErrorObject};
 use super::invoke;
 use super::keeping::Claimed;
+use super::questions;
 use super::runtime::Runtime;
 use super::session::entry::CallKey;
 use super::session::{Execution, Flight, Input};
@@ -63,7 +64,7 @@ pub(super) async fn resolve(
 }
 
 /// The failure of a call that may or may not have been made.
-fn lost() -> ErrorObject {
+pub(super) fn lost() -> ErrorObject {
     ErrorObject::new(
         Code::UpstreamUnreachable,
         "the runtime ended while the action ran; whether it took effect is not known",
@@ -104,6 +105,10 @@ impl Runtime {
             Err(error) => return self.complain(&error),
         };
         for id in found {
+            if let Some(question) = questions::marked(&id) {
+                self.take_up_question(question).await;
+                continue;
+            }
             // A claim ends what is under way; whoever has the turn here is about to do so, or is the one under way.
             if let Ok(Some(slot)) = self.slot(&id).await
                 && let Ok(_turn) = slot.turn().try_lock()
@@ -114,7 +119,8 @@ impl Runtime {
         }
     }
 
-    async fn slot(&self, id: &str) -> Result<Option<Arc<Slot>>, ErrorObject> {
+    /// An open session, from memory or from the ledger; no call of anybody.
+    pub(super) async fn slot(&self, id: &str) -> Result<Option<Arc<Slot>>, ErrorObject> {
         match self.store().get(id) {
             Some(slot) => Ok(Some(slot)),
             None => self.load(id).await,
@@ -131,6 +137,10 @@ impl Runtime {
         match ledger.idle(long_ago, AT_ONCE).await {
             Ok(idle) => {
                 for id in idle {
+                    if let Some(question) = questions::marked(&id) {
+                        self.forget_question(question).await;
+                        continue;
+                    }
                     // One that cannot be closed now is found again.
                     let _ = self.close_left_alone(&id, now, long_ago).await;
                 }
@@ -146,6 +156,9 @@ impl Runtime {
             most_answers: limits.idempotent_answers as u64 * 100,
         };
         if let Err(error) = ledger.prune(retention).await {
+            self.complain(&error);
+        }
+        if let Err(error) = ledger.forget_counts(now).await {
             self.complain(&error);
         }
         self.store().put_away(before(PUT_AWAY));

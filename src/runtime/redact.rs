@@ -1,7 +1,8 @@
 //! No secret leaves: every known one, in each encoding it may travel in, becomes `[REDACTED]` (`spec/secrets.md`).
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -35,11 +36,20 @@ pub enum Site {
     Transcript,
 }
 
-/// Finds the known secrets; cheap to clone.
-#[derive(Debug, Clone, Default)]
+/// Finds the known secrets; cheap to clone, and all clones find the same, also what is learnt after they were made.
+#[derive(Clone, Default)]
 pub struct Redactor {
-    search: Option<Arc<AhoCorasick>>,
-    shortest: usize,
+    known: Arc<RwLock<Arc<Search>>>,
+}
+
+/// Says how much is known, never what.
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let patterns = self.current().search.as_ref().map(AhoCorasick::patterns_len);
+        f.debug_struct("Redactor")
+            .field("patterns", &patterns.unwrap_or(0))
+            .finish()
+    }
 }
 
 impl Redactor {
@@ -48,6 +58,46 @@ impl Redactor {
     /// Patterns shorter than four bytes are left out. When the patterns cannot be compiled (there would have to be
     /// gigabytes of them) nothing is found; the caller bounds the number and length of secrets.
     pub fn new<P: AsRef<str>>(patterns: &[P]) -> Self {
+        Self {
+            known: Arc::new(RwLock::new(Arc::new(Search::new(patterns)))),
+        }
+    }
+
+    /// Finds these patterns from now on, in place of those before, and so do all clones. Whether they could be compiled; those
+    /// before are found still where they could not.
+    pub fn replace<P: AsRef<str>>(&self, patterns: &[P]) -> bool {
+        let next = Search::new(patterns);
+        let compiled = next.search.is_some() || patterns.is_empty();
+        if compiled {
+            *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        }
+        compiled
+    }
+
+    fn current(&self) -> Arc<Search> {
+        Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The text with every secret replaced; borrowed when there is none.
+    pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.current().text(text)
+    }
+
+    /// The value with every secret replaced in strings, member names and numbers.
+    pub fn value(&self, value: Value) -> Value {
+        self.current().value(value)
+    }
+}
+
+/// What is known at one time.
+#[derive(Default)]
+struct Search {
+    search: Option<AhoCorasick>,
+    shortest: usize,
+}
+
+impl Search {
+    fn new<P: AsRef<str>>(patterns: &[P]) -> Self {
         let mut kept: Vec<&str> = patterns
             .iter()
             .map(AsRef::as_ref)
@@ -63,14 +113,12 @@ impl Redactor {
                     .build(&kept)
                     .ok()
             })
-            .flatten()
-            .map(Arc::new);
+            .flatten();
         Self { search, shortest }
     }
 
-    /// The text with every secret replaced; borrowed when there is none.
-    pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let Some(search) = self.search.as_deref() else {
+    fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let Some(search) = self.search.as_ref() else {
             return Cow::Borrowed(text);
         };
         if text.len() < self.shortest {
@@ -92,8 +140,7 @@ impl Redactor {
         }
     }
 
-    /// The value with every secret replaced in strings, member names and numbers.
-    pub fn value(&self, value: Value) -> Value {
+    fn value(&self, value: Value) -> Value {
         if self.search.is_none() || !self.occurs(&value) {
             return value;
         }

@@ -10,15 +10,20 @@ use axum::http::header::AUTHORIZATION;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Client;
 use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::StartError;
 use super::access::dial::Guard;
+use super::access::refusal;
 use super::access::{Auth, Caller, Network, Rates};
 use super::answer::Answer;
 use super::clock::Clock;
 use super::config::{Config, Limits, offered_extensions, offered_profiles};
+use super::console::Console;
 use super::credentials::Credentials;
+use super::driver::Drives;
 use super::error::ErrorObject;
 use super::files::Files;
 use super::idempotency::Idempotency;
@@ -28,7 +33,9 @@ use super::plugins::Plugins;
 use super::reads::Reads;
 use super::redact::{Redactor, Site};
 use super::registry::{self, Registry};
+use super::remembered::Remembered;
 use super::sandbox::{Sandboxes, intake};
+use super::secrets::Secrets;
 use super::telemetry::Telemetry;
 use super::workflows::Workflows;
 use crate::manifest::Manifest;
@@ -38,6 +45,9 @@ use crate::store::{Ledger, LedgerError, Memory};
 
 /// How often a failing ledger is told of.
 const COMPLAIN_EVERY_SECONDS: i64 = 5;
+
+/// How many lists of sessions are put together at the same time.
+const LISTINGS: usize = 2;
 
 /// One running interpreter.
 pub(super) struct Runtime {
@@ -64,8 +74,7 @@ pub(super) struct Runtime {
     reads: Reads,
     extensions: BTreeSet<Extension>,
     model: ModelConfig,
-    credentials: Credentials,
-    redactor: Redactor,
+    secrets: Secrets,
     tasks: TaskTracker,
     draining: AtomicBool,
     everybody: tokio::sync::Mutex<()>,
@@ -73,6 +82,13 @@ pub(super) struct Runtime {
     complained: AtomicI64,
     keep_transcripts: Duration,
     telemetry: Option<Arc<Telemetry>>,
+    stopping: CancellationToken,
+    streams: Arc<Semaphore>,
+    listings: Semaphore,
+    drives: Drives,
+    autorun: bool,
+    remembered: Option<Remembered>,
+    console: Option<Console>,
 }
 
 impl Runtime {
@@ -87,6 +103,10 @@ impl Runtime {
             let reason = "there is a log or a collector, which belongs to observability";
             return Err(StartError::Profiles(reason.to_owned()));
         }
+        let console = match config.console {
+            true => Some(Console::open(config.listen, config.auth.is_some())?),
+            false => None,
+        };
         let configured: Vec<Profile> = config.profiles.iter().copied().collect();
         let profiles = parts.profiles(&configured);
         let limits = config.limits;
@@ -97,6 +117,8 @@ impl Runtime {
             .flat_map(Auth::secrets)
             .chain(config.storage.secrets())
             .chain(config.telemetry.secrets())
+            .chain(config.rotation.secrets())
+            .chain(console.as_ref().and_then(Console::token))
             .map(str::to_owned)
             .collect();
         let mut secrets = config.secrets;
@@ -105,21 +127,17 @@ impl Runtime {
         variables.retain(|_, value| !own_secrets.contains(value));
         let credentials =
             Credentials::new(secrets, variables, &config.model.api_key).bind(config.bound_secrets);
-        let forms: Vec<String> = credentials
-            .secret_values()
-            .chain(std::iter::once(config.model.api_key.as_str()))
-            .chain(own_secrets.iter().map(String::as_str))
-            .flat_map(|secret| parts.secret_forms(secret))
-            .collect();
+        let key = std::iter::once(config.model.api_key.clone());
+        let own = own_secrets.into_iter().chain(key);
+        let secrets = Secrets::new(Arc::clone(&parts), credentials, own, &config.rotation);
         let allowed_networks: Arc<[Network]> = config.allowed_networks.into();
         let guard = Guard::new(Arc::clone(&parts), Arc::clone(&allowed_networks));
         let client = invoke::client(None)?;
-        let redactor = Redactor::new(&forms);
         let telemetry = match profiles.contains(&Profile::Observability) {
             true => Some(Arc::new(Telemetry::start(
                 &config.telemetry,
                 Arc::clone(&parts),
-                redactor.clone(),
+                secrets.redactor().clone(),
                 config.clock.clone(),
                 &client,
             )?)),
@@ -155,8 +173,7 @@ impl Runtime {
             reads: Reads::default(),
             extensions: config.extensions,
             model: config.model,
-            redactor,
-            credentials,
+            secrets,
             profiles,
             limits,
             parts,
@@ -167,6 +184,13 @@ impl Runtime {
             complained: AtomicI64::new(0),
             keep_transcripts: config.keep_transcripts,
             telemetry,
+            stopping: CancellationToken::new(),
+            streams: Arc::new(Semaphore::new(limits.streams)),
+            listings: Semaphore::new(LISTINGS),
+            drives: Drives::new(limits.drives),
+            autorun: config.autorun,
+            remembered: config.remember_preferences.then(Remembered::default),
+            console,
         };
         runtime.register_at_start(config.manifests)?;
         Ok(runtime)
@@ -294,12 +318,18 @@ impl Runtime {
         &self.model
     }
 
-    pub(super) fn credentials(&self) -> &Credentials {
-        &self.credentials
+    /// What requests are filled with now; asked for each request, since secrets get new values.
+    pub(super) fn credentials(&self) -> Arc<Credentials> {
+        self.secrets.credentials()
+    }
+
+    /// The secrets, for whoever brings new values.
+    pub(super) fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     pub(super) fn redactor(&self) -> &Redactor {
-        &self.redactor
+        self.secrets.redactor()
     }
 
     /// The telemetry, with the profile `observability`.
@@ -325,10 +355,11 @@ impl Runtime {
     /// # Errors
     /// `unauthenticated` where auth is configured and the token is not valid.
     pub(super) fn caller(&self, headers: &HeaderMap) -> Result<Caller, ErrorObject> {
-        let Some(auth) = &self.auth else {
-            return Ok(self.anonymous.clone());
-        };
         let access = self.parts.access();
+        let door = self.console.as_ref().filter(|console| console.has_token());
+        if self.auth.is_none() && door.is_none() {
+            return Ok(self.anonymous.clone());
+        }
         let mut given = headers.get_all(AUTHORIZATION).iter();
         let header = match (given.next(), given.next()) {
             (Some(only), None) => only.to_str().ok(),
@@ -336,6 +367,12 @@ impl Runtime {
             _ => None,
         };
         let token = header.and_then(|header| access.bearer(header));
+        let Some(auth) = &self.auth else {
+            return match (door, token) {
+                (Some(door), Some(token)) if door.is_token(token) => Ok(self.anonymous.clone()),
+                _ => Err(refusal::unauthenticated()),
+            };
+        };
         access
             .authenticate(auth, token, self.now())
             .map_err(|defect| access.unauthenticated(token, defect))
@@ -412,15 +449,51 @@ impl Runtime {
 
     pub(super) fn start_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
+        self.stopping.cancel();
+    }
+
+    /// Cancelled when the runtime begins to drain, for whoever waits for something else.
+    pub(super) fn stopping(&self) -> &CancellationToken {
+        &self.stopping
+    }
+
+    /// Places for those who are told of the progress of sessions.
+    pub(super) fn streams(&self) -> &Arc<Semaphore> {
+        &self.streams
+    }
+
+    /// Places for those who list sessions: each may read much for it.
+    pub(super) fn listings(&self) -> &Semaphore {
+        &self.listings
+    }
+
+    /// What is driven in the background.
+    pub(super) fn drives(&self) -> &Drives {
+        &self.drives
+    }
+
+    /// Whether every active session is driven in the background.
+    pub(super) fn autorun(&self) -> bool {
+        self.autorun
+    }
+
+    /// Preferences that closed sessions have left, where they are carried on; with a ledger they are there.
+    pub(super) fn remembered(&self) -> Option<&Remembered> {
+        self.remembered.as_ref()
+    }
+
+    /// The console, where it is served.
+    pub(super) fn console(&self) -> Option<&Console> {
+        self.console.as_ref()
     }
 
     /// An answer as it may leave: redacted, then looked at for the last time.
     pub(super) fn finish(&self, route: &str, answer: Answer) -> Answer {
-        let clean = |text: &str| self.parts.redact_text(Site::Answer, &self.redactor, text);
+        let clean = |text: &str| self.parts.redact_text(Site::Answer, self.redactor(), text);
         let headers = answer.headers.into_iter();
         let headers = headers.map(|(name, value)| (name, clean(&value))).collect();
         let body = Arc::unwrap_or_clone(answer.body);
-        let body = Arc::new(self.parts.redact_value(Site::Answer, &self.redactor, body));
+        let body = Arc::new(self.parts.redact_value(Site::Answer, self.redactor(), body));
         self.parts.finish_answer(
             route,
             Answer {

@@ -1,4 +1,5 @@
-//! Where an operator keeps the values of secrets: the environment, mounted files, a table; a vault would be one more.
+//! Where an operator keeps the values of secrets: the environment, mounted files, a table. A vault is asked over the
+//! network and is [`super::secrets::vault`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,8 +7,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-/// The longest secret that is read from a file, in bytes.
-const LONGEST_SECRET: u64 = 64 * 1024;
+/// The longest secret that is read from a file or a vault, in bytes.
+pub(super) const LONGEST_SECRET: u64 = 64 * 1024;
 
 /// Somewhere that secrets are kept under names.
 pub trait SecretSource {
@@ -112,15 +113,20 @@ pub fn read_file(path: &Path) -> Result<String, SourceError> {
     if bytes.len() as u64 > LONGEST_SECRET {
         return Err(SourceError::TooLong(path.to_owned()));
     }
-    let mut text =
+    let text =
         String::from_utf8(bytes).map_err(|_| SourceError::NotText(path.display().to_string()))?;
+    Ok(without_line_break(text))
+}
+
+/// A text without the line break that editors and shells leave at its end.
+pub(super) fn without_line_break(mut text: String) -> String {
     if text.ends_with('\n') {
         text.pop();
         if text.ends_with('\r') {
             text.pop();
         }
     }
-    Ok(text)
+    text
 }
 
 #[cfg(test)]

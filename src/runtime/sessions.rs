@@ -18,7 +18,7 @@ use super::registry;
 use super::runtime::Runtime;
 use super::session::entry::{CallKey, Entry};
 use super::session::{self, Effect, Execution, Flight, Input, Opening, Session};
-use super::telemetry::Mark;
+use super::telemetry::{self, Mark};
 use crate::requirement::Profile;
 use crate::store::{Closed, Full, Slot};
 
@@ -55,12 +55,13 @@ impl Runtime {
         self.tidy(now);
         let Wanted {
             goal,
-            observation,
+            mut observation,
             max_steps,
             flags,
             seed,
             ..
         } = wanted;
+        self.recall_preferences(&caller.subject, &mut observation).await?;
         let opening = Opening {
             id: parts.session_id(),
             manifest,
@@ -79,7 +80,7 @@ impl Runtime {
         let session = Session::open(parts, now, opening);
         let answer = parts.created_answer(&session);
         let id = session.id().to_owned();
-        let slot = Arc::new(Slot::new(session, &caller.subject, now));
+        let slot = Arc::new(Slot::new(session, &caller.subject, now, now));
         if let Some(row) = row
             && let Some(first) = self.keep_beginning(&slot, row, now, key, &answer).await?
         {
@@ -97,13 +98,31 @@ impl Runtime {
     pub(super) async fn read(&self, caller: &Caller, id: &str) -> Result<Answer, ErrorObject> {
         let slot = self.open_slot(caller, id).await?;
         let slot = self.fresh(slot).await?.ok_or_else(session::not_found)?;
+        Ok(Answer::ok(self.session_body(&slot)))
+    }
+
+    /// What a client reads of a session.
+    pub(super) fn session_body(&self, slot: &Slot) -> Value {
         let session = slot.session();
         let mut body = self.parts().session_answer(&session);
-        if let (Some(pending), Value::Object(members)) = (session.pending(self.parts()), &mut body)
-        {
-            members.insert("pending".to_owned(), pending);
+        if let Value::Object(members) = &mut body {
+            for (name, value) in [
+                ("goal", session.goal().clone()),
+                ("max_steps", session.max_steps().into()),
+                ("created_at", session.started_at().into()),
+                (
+                    "initial_observation",
+                    Value::clone(session.initial_observation()),
+                ),
+                ("running", self.drives().has(session.id()).into()),
+            ] {
+                members.insert(name.to_owned(), value);
+            }
+            if let Some(pending) = session.pending(self.parts()) {
+                members.insert("pending".to_owned(), pending);
+            }
         }
-        Ok(Answer::ok(body))
+        body
     }
 
     /// `GET /sessions/{id}/transcript`.
@@ -139,6 +158,7 @@ impl Runtime {
         input: Input,
         key: Option<&CallKey>,
     ) -> Result<Answer, ErrorObject> {
+        let mut others_answer = false;
         loop {
             let slot = self.open_slot(caller, id).await?;
             if !self.parts().serialise_steps() {
@@ -149,11 +169,17 @@ impl Runtime {
                 false => None,
             };
             let _turn = slot.turn().lock().await;
-            let _claim = match self.claim(&slot).await? {
+            let claim = match self.claim(&slot).await? {
                 Claimed::Held(claim) => claim,
-                Claimed::Gone => continue,
+                Claimed::Gone => {
+                    others_answer = true;
+                    continue;
+                }
             };
-            if let Some(answer) = self.kept_answer(key).await? {
+            // The key was looked up when the call came in, so that only others can have answered since.
+            if (others_answer || claim.others_answer())
+                && let Some(answer) = self.kept_answer(key).await?
+            {
                 return Ok(answer);
             }
             if matches!(input, Input::Step(_)) && self.store().full() {
@@ -189,6 +215,7 @@ impl Runtime {
         id: &str,
         key: Option<&CallKey>,
     ) -> Result<Answer, ErrorObject> {
+        let mut others_answer = false;
         loop {
             if let Some(closed) = self.closed(caller, id).await? {
                 let again = self.parts().second_close(id, &closed.transcript);
@@ -202,11 +229,17 @@ impl Runtime {
                 self.sandboxes().end(id);
             }
             let _turn = slot.turn().lock().await;
-            let _claim = match self.claim(&slot).await? {
+            let claim = match self.claim(&slot).await? {
                 Claimed::Held(claim) => claim,
-                Claimed::Gone => continue,
+                Claimed::Gone => {
+                    others_answer = true;
+                    continue;
+                }
             };
-            if let Some(answer) = self.kept_answer(key).await? {
+            // The key was looked up when the call came in, so that only others can have answered since.
+            if (others_answer || claim.others_answer())
+                && let Some(answer) = self.kept_answer(key).await?
+            {
                 return Ok(answer);
             }
             return self.drive(&slot, Input::Close, key).await;
@@ -257,13 +290,24 @@ impl Runtime {
         key: Option<&CallKey>,
     ) -> Result<Answer, ErrorObject> {
         let mut input = Some(first);
-        let mut archived = None;
+        let mut archived: Option<Arc<Value>> = None;
+        let before = self.telemetry().map(|_| {
+            telemetry::goes_on_with(slot.id());
+            Mark::of(&slot.session())
+        });
         while let Some(taken) = input.take() {
             let effects = self.take(slot, taken, key);
             for effect in effects {
                 match effect {
                     Effect::Reply(answer) => {
+                        if let Some(transcript) = &archived {
+                            self.remember_preferences(slot.owner(), transcript).await;
+                        }
                         self.keep_answered(slot, key, &answer, archived).await?;
+                        // Told of only now: what the ledger did not take is done anew, and told of then.
+                        if let (Some(telemetry), Some(before)) = (self.telemetry(), before) {
+                            telemetry.session_moved(&before, &slot.session());
+                        }
                         return Ok(answer);
                     }
                     Effect::Archive(_) if !self.parts().close_removes() => {}
@@ -275,7 +319,16 @@ impl Runtime {
                         });
                     }
                     Effect::Charge(rate, launch) => {
-                        let charged = self.charge(&rate);
+                        let access = self.parts().access();
+                        let key = access.rate_key(
+                            &rate.caller,
+                            &rate.manifest,
+                            &rate.version,
+                            &rate.action,
+                        );
+                        let charged = self.charge(key, &rate.limits).await;
+                        // The session in memory is ahead of the ledger, which it must never be.
+                        let charged = charged.inspect_err(|_| self.surrender(slot))?;
                         input = Some(Input::Charged(launch, charged));
                     }
                     Effect::Spare(rate, why) => self.spare(&rate, why),
@@ -296,11 +349,7 @@ impl Runtime {
         slot.touch(now);
         let row = self.row(&input, now, key);
         let mut session = slot.session();
-        let before = self.telemetry().map(|_| Mark::of(&session));
         let effects = session.step(self.parts(), now, input);
-        if let (Some(telemetry), Some(before)) = (self.telemetry(), before) {
-            telemetry.session_moved(&before, &session);
-        }
         slot.weigh(session.held_bytes());
         if let Some(row) = row {
             slot.trail().unwritten.push(row);
@@ -308,13 +357,6 @@ impl Runtime {
         drop(session);
         slot.announce();
         effects
-    }
-
-    /// Counts one more call of an action, or tells how many seconds to wait for that.
-    fn charge(&self, rate: &session::running::Rate) -> Result<(), u64> {
-        let access = self.parts().access();
-        let key = access.rate_key(&rate.caller, &rate.manifest, &rate.version, &rate.action);
-        self.rates().charge(access, key, &rate.limits, self.now())
     }
 
     /// A call that was not executed: it counts for nothing.
@@ -372,6 +414,7 @@ impl Runtime {
                     self.archive(&slot, transcript);
                 }
             }
+            slot.announce();
         }
     }
 

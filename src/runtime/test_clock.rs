@@ -67,6 +67,7 @@ pub async fn open(listen: SocketAddr, clock: Clock) -> Result<TestClock, StartEr
         CONNECTIONS,
         QUIET_TIME,
         stop.clone(),
+        None,
     ));
     Ok(TestClock { addr, stop })
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
 use super::access::Caller;
@@ -14,8 +15,11 @@ use super::error::{Code, ErrorObject};
 use super::held_bytes;
 use super::idempotency::{Admission, Idempotency, Keyed};
 use super::invoke;
+use super::keeping;
+use super::questions::{Decision, Hands, Journal, Reached};
 use super::registry;
 use super::runtime::Runtime;
+use super::session::entry::{CallKey, Who};
 use super::session::{Call, Execution};
 use super::telemetry;
 use crate::manifest::Manifest;
@@ -24,7 +28,7 @@ use crate::workflow::approvals::{self, Approvals, Claim, Kept, Known, Repeat, Re
 use crate::workflow::bound::Bound;
 use crate::workflow::check;
 use crate::workflow::parts::{Check, WorkflowParts};
-use crate::workflow::request::{self, Decision, ExecuteRequest};
+use crate::workflow::request::{self, ExecuteRequest};
 use crate::workflow::run::{
     Around, Decided, Effect, Input, Judged, Opening, Planning, Recollection, Terms, Workflow,
 };
@@ -35,6 +39,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(120);
 /// What outlives a call: questions, and results of nodes with a key.
 pub(super) struct Workflows {
     approvals: Approvals,
+    hands: Hands,
     nodes: Idempotency,
     under_way: UnderWay,
 }
@@ -43,6 +48,7 @@ impl Workflows {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             approvals: Approvals::new(limits.questions, limits.question_bytes),
+            hands: Hands::default(),
             nodes: Idempotency::new(limits.node_results, limits.node_result_bytes),
             under_way: UnderWay {
                 bytes: Arc::default(),
@@ -50,6 +56,54 @@ impl Workflows {
             },
         }
     }
+
+    /// The questions in memory.
+    pub(super) fn approvals(&self) -> &Approvals {
+        &self.approvals
+    }
+
+    /// The questions that somebody here goes on with.
+    pub(super) fn hands(&self) -> &Hands {
+        &self.hands
+    }
+
+    /// The results of nodes with a key, in memory.
+    pub(super) fn nodes(&self) -> &Idempotency {
+        &self.nodes
+    }
+
+    /// Counts a call that is about to begin.
+    ///
+    /// # Errors
+    /// `capacity_exceeded` when those under way take up all the room.
+    pub(super) fn take_load(&self, own: usize) -> Result<Load, ErrorObject> {
+        self.under_way.take(own)
+    }
+}
+
+/// The key of a call, by which a repeat of it is known in memory, and by which it is known in the ledger.
+type Keys = (Option<RepeatKey>, Option<CallKey>);
+
+/// What a call under way has with it.
+pub(super) struct Driven<'r> {
+    /// The key of the call, by which a repeat of it is known in memory.
+    pub(super) repeat: Option<RepeatKey>,
+    /// The same key, as the ledger knows it.
+    pub(super) key: Option<CallKey>,
+    /// The decision that it resumes.
+    pub(super) claim: Option<Claim>,
+    /// What the ledger is told of a resumed call.
+    pub(super) journal: Option<Journal<'r>>,
+    /// Its share of what the calls under way hold.
+    pub(super) load: Load,
+}
+
+/// What a call begins with here.
+pub(super) enum First {
+    /// An input.
+    Input(Input),
+    /// What it waited for when its process died.
+    Effect(Effect),
 }
 
 /// What the calls under way hold together; a call lasts as long as its services let it.
@@ -82,7 +136,7 @@ impl UnderWay {
 }
 
 /// One call's share, given back when it is dropped.
-struct Load {
+pub(super) struct Load {
     bytes: Arc<AtomicUsize>,
     own: usize,
     counted: usize,
@@ -109,13 +163,13 @@ impl Runtime {
         self.parts().workflow()
     }
 
-    fn around(&self) -> Around<'_> {
+    pub(super) fn around(&self, now: Timestamp) -> Around<'_> {
         Around {
             parts: self.parts(),
             plugins: &**self.plugins(),
             profiles: self.profiles(),
             redactor: self.redactor(),
-            now: self.now(),
+            now,
         }
     }
 
@@ -144,15 +198,16 @@ impl Runtime {
         let request = request::read_execute(self.rules(), &cleaned, self.profiles())?;
         // A call may last long; it keeps no more of its body than it needs.
         drop(cleaned);
-        if let Some(answer) = self.answered_before(repeat.as_ref())? {
+        let kept = repeat
+            .as_ref()
+            .map(|key| keeping::call_key(&key.scope, key.fingerprint.clone()));
+        let keys = (repeat, kept);
+        if let Some(answer) = self.answered_before(&keys).await? {
             return Ok(answer);
         }
         match request.approval.clone() {
-            None => self.start_workflow(caller, request, repeat).await,
-            Some(decision) => {
-                self.resume_workflow(caller, request, repeat, decision)
-                    .await
-            }
+            None => self.start_workflow(caller, request, keys).await,
+            Some(decision) => self.resume_workflow(caller, request, keys, decision).await,
         }
     }
 
@@ -178,12 +233,21 @@ impl Runtime {
     }
 
     /// The 202 of an identical call whose question is open: the nodes before it must not run twice.
-    fn answered_before(&self, repeat: Option<&RepeatKey>) -> Result<Option<Answer>, ErrorObject> {
-        let Some(key) = repeat else {
+    async fn answered_before(&self, keys: &Keys) -> Result<Option<Answer>, ErrorObject> {
+        let (Some(repeat), Some(key)) = keys else {
             return Ok(None);
         };
-        let approvals = &self.workflows().approvals;
-        match approvals.repeated(self.rules(), key, self.now()) {
+        let known = match self.ledger() {
+            Some(_) => match self.asked_before(key).await? {
+                Some((standing, answer)) => Known::Asked(standing, answer),
+                None => Known::No,
+            },
+            None => {
+                let approvals = &self.workflows().approvals;
+                approvals.repeated(self.rules(), repeat, self.now())
+            }
+        };
+        match known {
             Known::No => Ok(None),
             Known::Other => self.parts().idempotency_conflict().map_or(Ok(None), Err),
             Known::Asked(standing, answer) => match self.rules().repeat_of_question(standing) {
@@ -198,16 +262,22 @@ impl Runtime {
         &self,
         caller: Caller,
         mut request: ExecuteRequest,
-        repeat: Option<RepeatKey>,
+        (repeat, key): Keys,
     ) -> Result<Answer, ErrorObject> {
         let (manifest, nodes) = self.check_workflow(&caller, &mut request)?;
-        let load = self.workflows().under_way.take(
+        let load = self.workflows().take_load(
             approvals::weight_of(&nodes) + 2 * request.body.get("state").map_or(0, held_bytes),
         )?;
         let workflow = self.open_requested(caller, manifest, request);
-        Ok(self
-            .drive_workflow(workflow, Input::Begin(nodes), repeat, None, load)
-            .await)
+        let mut driven = Driven {
+            repeat,
+            key,
+            claim: None,
+            journal: None,
+            load,
+        };
+        let first = First::Input(Input::Begin(nodes));
+        self.drive_workflow(workflow, first, &mut driven).await
     }
 
     fn open_requested(
@@ -230,7 +300,8 @@ impl Runtime {
             prune: request.prune,
         };
         let state = Value::Object(request.state);
-        self.open_workflow(caller, manifest, request.single, terms, state)
+        let state = self.cleaned_state(state);
+        Workflow::open(self.opening(caller, manifest, request.single, terms, state))
     }
 
     /// Checks 4 to 6 of section 6.
@@ -280,13 +351,25 @@ impl Runtime {
         &self,
         caller: Caller,
         request: ExecuteRequest,
-        repeat: Option<RepeatKey>,
-        decision: Decision,
+        (repeat, key): Keys,
+        decision: request::Decision,
     ) -> Result<Answer, ErrorObject> {
         let rules = self.rules();
         let approvals = &self.workflows().approvals;
+        let reached = self.reach_question(&decision.id, &caller).await?;
+        if matches!(reached, Reached::Over) {
+            // It may have been this very call, sent again after its process died.
+            let answer = match self.kept_answer(key.as_ref()).await? {
+                Some(answer) => Some(answer),
+                None => self.answered_before(&(repeat, key)).await?,
+            };
+            return answer.ok_or_else(approvals::used);
+        }
         let sent = Kept::sent(rules, &request);
         let pause = approvals.find(rules, &decision.id, &caller, &sent, self.now())?;
+        if matches!(reached, Reached::Busy) {
+            return Err(approvals::used());
+        }
         if rules.checks_scopes_again() {
             let scopes_of = |nodes: &[Bound]| {
                 let intent = pause.terms.intent.as_deref();
@@ -301,54 +384,71 @@ impl Runtime {
         rules.check_state_size(&state)?;
         let load = self
             .workflows()
-            .under_way
-            .take(pause.weight() + 2 * held_bytes(&state))?;
+            .take_load(pause.weight() + 2 * held_bytes(&state))?;
         let claim = approvals.claim(rules, &decision.id, self.now())?;
-        let workflow = self.open_workflow(
+        let opening = self.opening(
             caller,
             Arc::clone(&pause.manifest),
             request.single,
             pause.terms.clone(),
-            state,
+            self.cleaned_state(state),
         );
         let sent_input = request.nodes.first().map(|node| {
             let input = node.action().input.clone();
             Value::Object(input.unwrap_or_default())
         });
-        let decided = Decided {
-            id: decision.id,
+        let journal = match reached {
+            Reached::Open(turn) => {
+                let row = Decision {
+                    at: self.now(),
+                    by: Who::from(&opening.caller),
+                    approve: decision.approve,
+                    sent_input: sent_input.clone(),
+                    run: opening.id.clone(),
+                    next: opening.approval_id.clone(),
+                    single: opening.single,
+                    state: opening.state.clone(),
+                    key: key.clone(),
+                };
+                let asker = approvals.asker(&decision.id).unwrap_or_default();
+                Some(Journal::begin(self, turn, asker, row))
+            }
+            Reached::Memory | Reached::Busy | Reached::Over => None,
+        };
+        let id = decision.id;
+        let decided = Input::Decided(Decided {
+            id: id.clone(),
             approve: decision.approve,
             pause,
             sent_input,
+        });
+        let mut driven = Driven {
+            repeat,
+            key,
+            claim: Some(claim),
+            journal,
+            load,
         };
-        let answer = self
-            .drive_workflow(
-                workflow,
-                Input::Decided(decided),
-                repeat,
-                Some(&claim),
-                load,
-            )
-            .await;
-        if !rules.reopens(answer.status) {
-            claim.use_up();
-        }
-        Ok(answer)
+        let driving = async {
+            let workflow = Workflow::open(opening);
+            let first = First::Input(decided);
+            let answer = self.drive_workflow(workflow, first, &mut driven).await?;
+            let (journal, claim) = (driven.journal.as_ref(), driven.claim.as_ref());
+            self.conclude(journal, claim, answer).await
+        };
+        // What the ledger did not take it may have taken nevertheless: it is asked anew.
+        driving.await.inspect_err(|_| approvals.let_go(&id))
     }
 
-    fn open_workflow(
+    fn opening(
         &self,
         caller: Caller,
         manifest: Arc<Manifest>,
         single: bool,
         terms: Terms,
-        state: Value,
-    ) -> Workflow {
-        let state = match self.rules().clean_state(self.redactor(), state) {
-            Value::Object(members) => members,
-            _ => serde_json::Map::new(),
-        };
-        Workflow::open(Opening {
+        state: Map<String, Value>,
+    ) -> Opening {
+        Opening {
             id: self.parts().session_id(),
             approval_id: self.rules().approval_id(),
             caller,
@@ -356,59 +456,92 @@ impl Runtime {
             single,
             terms,
             state,
-        })
+        }
+    }
+
+    fn cleaned_state(&self, state: Value) -> Map<String, Value> {
+        match self.rules().clean_state(self.redactor(), state) {
+            Value::Object(members) => members,
+            _ => Map::new(),
+        }
     }
 
     /// Performs effects until there is an answer.
-    async fn drive_workflow(
+    ///
+    /// # Errors
+    /// When the ledger could not keep what it has to keep before an effect, or the result of a node under its key.
+    pub(super) async fn drive_workflow(
         &self,
         mut workflow: Workflow,
-        first: Input,
-        repeat: Option<RepeatKey>,
-        claim: Option<&Claim>,
-        mut load: Load,
-    ) -> Answer {
-        let parts = self.parts();
-        let mut input = Some(first);
-        let mut executed = false;
-        let mut reached = 0;
+        first: First,
+        driven: &mut Driven<'_>,
+    ) -> Result<Answer, ErrorObject> {
+        // A call that goes on where another process left it has executed something, or was about to.
+        let mut executed = driven.journal.as_ref().is_some_and(Journal::acts);
+        let mut reached = workflow.results().len();
         if self.telemetry().is_some() {
             telemetry::node_begins();
         }
-        while let Some(taken) = input.take() {
-            let effects = workflow.step(&self.around(), taken);
-            load.grow_to(workflow.held());
+        let (mut input, mut waiting) = match first {
+            First::Input(input) => (Some(input), None),
+            First::Effect(effect) => (None, Some(effect)),
+        };
+        loop {
+            let effects = match (input.take(), waiting.take()) {
+                (None, None) => break,
+                (None, Some(effect)) => vec![effect],
+                (Some(taken), _) => {
+                    let now = self.now();
+                    if let Some(journal) = &mut driven.journal {
+                        journal.note(self, &taken, now);
+                    }
+                    workflow.step(&self.around(now), taken)
+                }
+            };
+            driven.load.grow_to(workflow.held());
             if let Some(telemetry) = self.telemetry() {
-                telemetry.nodes_reached(workflow.results(), &mut reached);
+                let declared = |label: &str| workflow.declared(label);
+                telemetry.nodes_reached(workflow.results(), &mut reached, declared);
                 for error in workflow.refused_plans() {
                     telemetry.plan_refused(None, error.code.name(), Some(&error.message));
                 }
             }
             for effect in effects {
                 match effect {
-                    Effect::Answer(answer) => return answer,
+                    Effect::Answer(answer) => return Ok(answer),
                     Effect::Hold(question) => {
-                        let answer = question.answer.clone();
-                        let approvals = &self.workflows().approvals;
-                        match approvals.hold(*question, repeat.clone(), self.now()) {
-                            Ok(()) => return answer,
-                            Err(error) => input = Some(Input::NotHeld(error)),
+                        if let Some(journal) = driven.journal.as_mut().filter(|j| j.acts()) {
+                            // So that whoever may have to end this call asks the same question, and does nothing again.
+                            journal.intend(self).await?;
+                        }
+                        let (repeat, key) = (driven.repeat.as_ref(), driven.key.as_ref());
+                        match self.hold_question(*question, repeat, key).await {
+                            Ok(answer) => return Ok(answer),
+                            Err(error) => input = Some(Input::NotKept(error)),
                         }
                     }
                     Effect::Recall { scope, fingerprint } => {
-                        input = Some(Input::Recalled(self.recall(scope, fingerprint).await));
+                        let recalled = self.recall_node(scope, fingerprint).await;
+                        let recalled = recalled.unwrap_or_else(Recollection::Refused);
+                        input = Some(Input::Recalled(recalled));
                     }
-                    Effect::Keep(ticket, record) => ticket.complete(parts, &Answer::ok(record)),
+                    Effect::Keep(ticket, record) => {
+                        let (scope, fingerprint) = ticket.place();
+                        let kept = self.keep_node(scope, fingerprint, &record).await;
+                        ticket.complete(self.parts(), &Answer::ok(record));
+                        kept?;
+                    }
                     Effect::Charge(key, limits) => {
-                        let rates = self.rates();
-                        let charged = rates.charge(parts.access(), key, &limits, self.now());
-                        input = Some(Input::Charged(charged));
+                        input = Some(match self.charge(key, &limits).await {
+                            Ok(charged) => Input::Charged(charged),
+                            // Whoever takes the call up counts anew.
+                            Err(error) if driven.journal.is_some() => return Err(error),
+                            Err(error) => Input::NotKept(error),
+                        });
                     }
                     Effect::ChargeInVain(key, limits) => {
                         // What it comes to concerns nobody: the call is not executed.
-                        let _ = self
-                            .rates()
-                            .charge(parts.access(), key, &limits, self.now());
+                        let _ = self.charge(key, &limits).await;
                     }
                     Effect::Rest => {
                         tokio::task::yield_now().await;
@@ -420,15 +553,18 @@ impl Runtime {
                             "the runtime shuts down, so this was not executed; go on with another",
                         );
                         if !executed {
-                            return Answer::error(parts, &error);
+                            return Ok(Answer::error(self.parts(), &error));
                         }
                         // What was executed before is not lost: the call ends here, and is answered in time.
                         input = Some(Input::Executed(Execution::refused(error)));
                     }
                     Effect::Execute(call) => {
+                        if let Some(journal) = &mut driven.journal {
+                            journal.intend(self).await?;
+                        }
                         executed = true;
                         // From here on the decision has acted, whatever becomes of this call.
-                        if let Some(claim) = claim {
+                        if let Some(claim) = &driven.claim {
                             claim.use_up();
                         }
                         input = Some(Input::Executed(self.execute_node(call).await));
@@ -450,7 +586,7 @@ impl Runtime {
             }
         }
         let defect = ErrorObject::new(Code::InternalError, "the call ended without an answer");
-        Answer::error(parts, &defect)
+        Ok(Answer::error(self.parts(), &defect))
     }
 
     async fn execute_node(&self, call: Call) -> Execution {
@@ -466,7 +602,37 @@ impl Runtime {
     }
 
     /// What is known under a node's key; waits for one that is running in another call.
-    async fn recall(&self, scope: String, fingerprint: String) -> Recollection {
+    ///
+    /// # Errors
+    /// Those of the ledger.
+    async fn recall_node(
+        &self,
+        scope: String,
+        fingerprint: String,
+    ) -> Result<Recollection, ErrorObject> {
+        let recalled = self.recall_node_here(scope, fingerprint).await;
+        let Recollection::Fresh(ticket) = recalled else {
+            return Ok(recalled);
+        };
+        let (scope, fingerprint) = ticket.place();
+        let Some(kept) = self.kept_node(scope).await? else {
+            return Ok(Recollection::Fresh(ticket));
+        };
+        if kept.fingerprint != fingerprint {
+            let conflict = self.rules().node_conflict();
+            return Ok(conflict.map_or(Recollection::Unkept, Recollection::Refused));
+        }
+        match serde_json::from_str::<Value>(&kept.text) {
+            Ok(record) if self.rules().recalls() => {
+                ticket.complete(self.parts(), &Answer::ok(record.clone()));
+                Ok(Recollection::Stored(record))
+            }
+            _ => Ok(Recollection::Unkept),
+        }
+    }
+
+    /// The same, as far as this process knows.
+    async fn recall_node_here(&self, scope: String, fingerprint: String) -> Recollection {
         let rules = self.rules();
         let look = async {
             loop {
@@ -517,14 +683,14 @@ impl Runtime {
         }
         let state = Value::Object(request.state);
         let asked = (request.goal.as_str(), &state);
-        let mut planning = Planning::new(&self.around(), &caller, &manifest, intent, asked, false);
+        let mut planning = Planning::new(&self.around(self.now()), &caller, &manifest, intent, asked, false);
         loop {
-            let messages = planning.messages(&self.around());
+            let messages = planning.messages(&self.around(self.now()));
             let reply = match invoke::ask(self, &messages).await {
                 Ok(reply) => reply,
                 Err(failure) => return Ok(rules.plan_unavailable(&failure)),
             };
-            let judged = planning.judge(&self.around(), &reply, &manifest, intent, |_| Ok(()));
+            let judged = planning.judge(&self.around(self.now()), &reply, &manifest, intent, |_| Ok(()));
             if let (Some(telemetry), Some(error)) = (self.telemetry(), planning.last_refusal()) {
                 telemetry.plan_refused(None, error.code.name(), Some(&error.message));
             }
@@ -534,10 +700,18 @@ impl Runtime {
                 Judged::Plan(nodes, bound) => {
                     if rules.plan_executes() {
                         let terms = Terms::default();
-                        let workflow = self.open_workflow(caller, manifest, false, terms, state);
-                        let first = Input::Begin(bound);
-                        let load = self.workflows().under_way.take(0)?;
-                        let _ = self.drive_workflow(workflow, first, None, None, load).await;
+                        let state = self.cleaned_state(state);
+                        let opening = self.opening(caller, manifest, false, terms, state);
+                        let mut driven = Driven {
+                            repeat: None,
+                            key: None,
+                            claim: None,
+                            journal: None,
+                            load: self.workflows().take_load(0)?,
+                        };
+                        let first = First::Input(Input::Begin(bound));
+                        let workflow = Workflow::open(opening);
+                        let _ = self.drive_workflow(workflow, first, &mut driven).await;
                     }
                     return Ok(rules.plan_answer(&nodes));
                 }

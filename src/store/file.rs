@@ -4,28 +4,30 @@
 //! to the disk is shared by all sessions that go on at that moment. After an error of the disk the file is opened anew; what
 //! had not been acknowledged may be there or not, and what had been is.
 
+mod opening;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use std::fmt;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use redb::{Database, DatabaseError, WriteTransaction};
 use tokio::sync::oneshot;
 
 use super::ledger::{
-    Addition, Archived, Beginning, Filed, Kept, KeptAnswer, Later, Ledger, LedgerError, Registered,
-    Retention,
+    Addition, Archived, Beginning, Count, Filed, Kept, KeptAnswer, Later, Ledger, LedgerError,
+    Place, Registered, Retention,
 };
+pub use opening::OpenError;
+use opening::{make_file, make_folder, wasteful};
 use tables::{Failure, View};
+use writer::{Shared, Told, Work, closed, current, forget, lost, write};
 
 /// The file's name in the folder of data.
 const NAME: &str = "sessions.redb";
@@ -33,89 +35,8 @@ const NAME: &str = "sessions.redb";
 /// How much work may wait; beyond that the disk is too slow for what is asked of it, and callers hear so.
 const MOST_WAITING: usize = 4096;
 
-/// How much work is made durable together.
-const MOST_TOGETHER: usize = 512;
-
 /// Memory for pages of the file.
 const CACHE: usize = 64 * 1024 * 1024;
-
-/// After this long without work the writer looks whether the file has to be opened anew, and so long at most it waits between
-/// two attempts.
-const LOOK: Duration = Duration::from_secs(1);
-
-/// How long the writer waits after the first attempt to open the file anew; twice as long after each further one.
-const PAUSE: Duration = Duration::from_millis(20);
-
-/// A file smaller than this is not made smaller when it is opened, in bytes.
-const SMALL: u64 = 64 * 1024 * 1024;
-
-/// With more than this in use, making the file smaller would take too long, in bytes.
-const TOO_MUCH_TO_MOVE: u64 = 1024 * 1024 * 1024;
-
-/// Why a file is not opened.
-#[derive(Debug)]
-pub enum OpenError {
-    /// The folder cannot be made or entered.
-    Folder(PathBuf, io::Error),
-    /// Another process has the file.
-    InUse(PathBuf),
-    /// The file is of a newer version.
-    Newer(PathBuf, u64),
-    /// The file cannot be read.
-    Unreadable(PathBuf, String),
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            OpenError::Folder(path, error) => {
-                write!(
-                    f,
-                    "{}: {error}; name a folder that can be written",
-                    path.display()
-                )
-            }
-            OpenError::InUse(path) => write!(
-                f,
-                "{}: another process has it open; end that one, or name another folder",
-                path.display()
-            ),
-            OpenError::Newer(path, form) => write!(
-                f,
-                "{}: its form {form} is newer than this version reads; use a newer version",
-                path.display()
-            ),
-            OpenError::Unreadable(path, reason) => {
-                write!(f, "{}: {reason}; restore it from a copy", path.display())
-            }
-        }
-    }
-}
-
-impl std::error::Error for OpenError {}
-
-/// Opens the storage, at the start and again after an error.
-type Opener = dyn Fn() -> Result<Database, DatabaseError> + Send + Sync;
-
-/// What the writer and the readers share; `None` while the file cannot be opened.
-type Shared = Arc<RwLock<Option<Arc<Database>>>>;
-
-/// A change within a transaction.
-type Change = dyn FnOnce(&WriteTransaction) -> Result<Told, Failure> + Send;
-
-/// A piece of work: what it changes, and whom it tells.
-struct Work {
-    change: Box<Change>,
-    done: oneshot::Sender<Result<Told, LedgerError>>,
-}
-
-/// What a piece of work came to.
-#[derive(Debug, Clone, Copy)]
-enum Told {
-    Done,
-    Filed(Filed),
-    Removed(bool),
-}
 
 /// The ledger in a file.
 pub struct File {
@@ -155,7 +76,7 @@ impl File {
         let open_it = || {
             open().map_err(|error| match error {
                 DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(path.clone()),
-                error => OpenError::Unreadable(path.clone(), error.to_string()),
+                error => OpenError::met(&path, error.into()),
             })
         };
         let mut database = open_it()?;
@@ -164,15 +85,13 @@ impl File {
             drop(database);
             database = open_it()?;
         }
-        let unreadable =
-            |error: redb::Error| OpenError::Unreadable(path.clone(), error.to_string());
         let prepared = (|| {
             let transaction = database.begin_write()?;
             let prepared = tables::prepare(&transaction)?;
             transaction.commit()?;
             Ok(prepared)
         })();
-        if let Err(newer) = prepared.map_err(unreadable)? {
+        if let Err(newer) = prepared.map_err(|error| OpenError::met(&path, error))? {
             return Err(OpenError::Newer(path, newer));
         }
         let database: Shared = Arc::new(RwLock::new(Some(Arc::new(database))));
@@ -255,177 +174,8 @@ impl Drop for File {
     }
 }
 
-/// Makes the folder; what is in it is the owner's alone.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-}
-
-/// Makes the file, if it is not there, for the owner alone, whoever may enter the folder.
-fn make_file(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut options = fs::OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    options.mode(0o600).open(path).map(drop)
-}
-
-/// Whether more than half of a file is room, and what is not can be moved in a moment.
-fn wasteful(database: &Database, path: &Path) -> Result<bool, redb::Error> {
-    let length = fs::metadata(path).map_or(0, |found| found.len());
-    if length < SMALL {
-        return Ok(false);
-    }
-    let transaction = database.begin_write()?;
-    let stats = transaction.stats()?;
-    let used = stats
-        .allocated_pages()
-        .saturating_mul(stats.page_size() as u64);
-    transaction.abort()?;
-    Ok(used < length / 2 && used < TOO_MUCH_TO_MOVE)
-}
-
 fn gone() -> LedgerError {
     LedgerError::Unavailable("the file is closed".to_owned())
-}
-
-fn closed() -> LedgerError {
-    LedgerError::Unavailable(closed_reason())
-}
-
-fn closed_reason() -> String {
-    "the file is opened anew after an error of the disk".to_owned()
-}
-
-fn current(shared: &Shared) -> Option<Arc<Database>> {
-    let held = shared.read().unwrap_or_else(PoisonError::into_inner);
-    held.clone()
-}
-
-/// Lets go of a database that met an error of the disk: it takes nothing more until it is opened anew.
-fn forget(shared: &Shared, met: &Arc<Database>) {
-    let mut held = shared.write().unwrap_or_else(PoisonError::into_inner);
-    if held.as_ref().is_some_and(|held| Arc::ptr_eq(held, met)) {
-        *held = None;
-    }
-}
-
-fn lost(error: &redb::Error) -> LedgerError {
-    if tables::is_damage(error) {
-        LedgerError::Damaged(error.to_string())
-    } else {
-        LedgerError::Unavailable(error.to_string())
-    }
-}
-
-/// The writer's life: take what waits, write it together, tell everybody.
-fn write(work: &Receiver<Work>, shared: &Shared, open: &Opener) {
-    let mut again = Again::default();
-    loop {
-        let first = match work.recv_timeout(LOOK) {
-            Ok(first) => first,
-            Err(RecvTimeoutError::Timeout) => {
-                // Those who only read are not to wait for somebody who writes. Whoever writes hears what is the matter.
-                let _ = again.database(shared, open);
-                continue;
-            }
-            Err(RecvTimeoutError::Disconnected) => return,
-        };
-        let mut together = vec![first];
-        while together.len() < MOST_TOGETHER
-            && let Ok(next) = work.try_recv()
-        {
-            together.push(next);
-        }
-        match again.database(shared, open) {
-            Ok(database) => write_together(&database, together, shared),
-            Err(told) => {
-                for work in together {
-                    let _ = work.done.send(Err(told.clone()));
-                }
-            }
-        }
-    }
-}
-
-/// Opens the file again after an error closed it, not too often: after an error all of it may have to be read.
-#[derive(Default)]
-struct Again {
-    next: Option<Instant>,
-    pause: Duration,
-    reason: String,
-}
-
-impl Again {
-    fn database(&mut self, shared: &Shared, open: &Opener) -> Result<Arc<Database>, LedgerError> {
-        if let Some(database) = current(shared) {
-            return Ok(database);
-        }
-        let now = Instant::now();
-        if self.next.is_some_and(|next| now < next) {
-            return Err(LedgerError::Unavailable(self.reason.clone()));
-        }
-        match open() {
-            Ok(database) => {
-                *self = Self::default();
-                let database = Arc::new(database);
-                *shared.write().unwrap_or_else(PoisonError::into_inner) =
-                    Some(Arc::clone(&database));
-                Ok(database)
-            }
-            Err(error) => {
-                self.reason = match error {
-                    // By this process: somebody still reads from before the error.
-                    DatabaseError::DatabaseAlreadyOpen => closed_reason(),
-                    error => error.to_string(),
-                };
-                self.pause = (self.pause * 2).clamp(PAUSE, LOOK);
-                self.next = Some(Instant::now() + self.pause);
-                Err(LedgerError::Unavailable(self.reason.clone()))
-            }
-        }
-    }
-}
-
-fn write_together(database: &Arc<Database>, together: Vec<Work>, shared: &Shared) {
-    let mut waiting = Vec::with_capacity(together.len());
-    let mut together = together.into_iter();
-    let written = (|| {
-        let transaction = database.begin_write()?;
-        for Work { change, done } in together.by_ref() {
-            match change(&transaction) {
-                Ok(told) => waiting.push((done, told)),
-                // Refused before anything was changed: the others are not concerned.
-                Err(Failure::Refused(error)) => {
-                    let _ = done.send(Err(error));
-                }
-                Err(Failure::Lost(error)) => {
-                    waiting.push((done, Told::Done));
-                    return Err(error);
-                }
-            }
-        }
-        transaction.commit()?;
-        Ok(())
-    })();
-    match written {
-        Ok(()) => {
-            for (done, told) in waiting {
-                let _ = done.send(Ok(told));
-            }
-        }
-        Err(error) => {
-            // The next work opens it anew, when the last reader has let go of it.
-            forget(shared, database);
-            let told = lost(&error);
-            let unasked = together.map(|work| work.done);
-            for done in waiting.into_iter().map(|(done, _)| done).chain(unasked) {
-                let _ = done.send(Err(told.clone()));
-            }
-        }
-    }
 }
 
 impl Ledger for File {
@@ -471,6 +221,19 @@ impl Ledger for File {
         self.do_it(move |transaction| tables::keep_answer(transaction, answer))
     }
 
+    fn count<'a>(&'a self, scope: &'a str) -> Later<'a, Option<String>> {
+        let scope = scope.to_owned();
+        self.read(move |view| view.count(&scope))
+    }
+
+    fn recount(&self, before: Option<String>, count: Count) -> Later<'_, ()> {
+        self.do_it(move |transaction| tables::recount(transaction, before.as_deref(), &count))
+    }
+
+    fn forget_counts(&self, before: Timestamp) -> Later<'_, ()> {
+        self.do_it(move |transaction| tables::forget_counts(transaction, before))
+    }
+
     fn manifests_revision(&self) -> Later<'_, u64> {
         self.read(|view| view.revision())
     }
@@ -507,6 +270,16 @@ impl Ledger for File {
     fn document<'a>(&'a self, digest: &'a str) -> Later<'a, Option<String>> {
         let digest = digest.to_owned();
         self.read(move |view| view.document(&digest))
+    }
+
+    fn owned<'a>(
+        &'a self,
+        owner: &'a str,
+        after: Option<Place>,
+        most: usize,
+    ) -> Later<'a, Vec<Place>> {
+        let owner = owner.to_owned();
+        self.read(move |view| view.owned(&owner, after.as_ref(), most))
     }
 
     fn idle(&self, before: Timestamp, most: usize) -> Later<'_, Vec<String>> {

@@ -110,6 +110,15 @@ pub struct Archived {
     pub transcript: String,
 }
 
+/// Where an open session stands among those of its owner: the newest first, and of one moment the greatest id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// When the session was opened, to the microsecond.
+    pub opened: Timestamp,
+    /// Its id.
+    pub id: String,
+}
+
 /// What became of a manifest that is to be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filed {
@@ -132,6 +141,17 @@ pub struct Registered {
     pub digest: String,
     /// The document.
     pub document: String,
+}
+
+/// A count that processes share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Count {
+    /// Digest of what is counted.
+    pub scope: String,
+    /// The count, as the runtime wrote it.
+    pub text: String,
+    /// After this nobody needs it.
+    pub until: Timestamp,
 }
 
 /// How long what is over is kept.
@@ -180,6 +200,15 @@ pub trait Ledger: fmt::Debug + Send + Sync + 'static {
     /// Keeps an answer alone. [`LedgerError::Conflict`] when the scope has one.
     fn keep_answer(&self, answer: KeptAnswer) -> Later<'_, ()>;
 
+    /// The text of the count kept under a scope.
+    fn count<'a>(&'a self, scope: &'a str) -> Later<'a, Option<String>>;
+
+    /// Keeps a count in the place of the one whose text this is, or of none. [`LedgerError::Conflict`] where another one is there.
+    fn recount(&self, before: Option<String>, count: Count) -> Later<'_, ()>;
+
+    /// Lets go of counts that nobody needs since before.
+    fn forget_counts(&self, before: Timestamp) -> Later<'_, ()>;
+
     /// A number that grows whenever a manifest is registered or deleted.
     fn manifests_revision(&self) -> Later<'_, u64>;
 
@@ -194,6 +223,14 @@ pub trait Ledger: fmt::Debug + Send + Sync + 'static {
 
     /// The document of this digest, registered or still needed by a session.
     fn document<'a>(&'a self, digest: &'a str) -> Later<'a, Option<String>>;
+
+    /// Up to so many open sessions that this subject opened, in order, after this place or from the first.
+    fn owned<'a>(
+        &'a self,
+        owner: &'a str,
+        after: Option<Place>,
+        most: usize,
+    ) -> Later<'a, Vec<Place>>;
 
     /// Up to so many sessions that were not called since.
     fn idle(&self, before: Timestamp, most: usize) -> Later<'_, Vec<String>>;

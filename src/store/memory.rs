@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
+use super::ledger::Place;
 use super::{Closed, Full, Slot};
 use crate::runtime::held_bytes;
 
@@ -148,6 +149,25 @@ impl Memory {
             .transcripts
             .get(id)
             .map(|(closed, _)| closed.clone())
+    }
+
+    /// Up to so many open sessions that this subject opened, the newest first, after this place or from the first.
+    pub fn owned(&self, owner: &str, after: Option<&Place>, most: usize) -> Vec<Place> {
+        let shelves = self.shelves();
+        let own = shelves.sessions.values();
+        let own = own.filter(|slot| **slot.owner() == *owner);
+        let own = own.map(|slot| (slot.opened().as_microsecond(), slot.id()));
+        let after = after.map(|place| (place.opened.as_microsecond(), place.id.as_str()));
+        let mut own: Vec<_> = own
+            .filter(|place| after.is_none_or(|after| *place < after))
+            .collect();
+        own.sort_unstable_by(|one, other| other.cmp(one));
+        own.truncate(most);
+        let place = |(opened, id): (i64, &str)| Place {
+            opened: Timestamp::from_microsecond(opened).unwrap_or(Timestamp::MIN),
+            id: id.to_owned(),
+        };
+        own.into_iter().map(place).collect()
     }
 
     /// The sessions that were not called since `before`.

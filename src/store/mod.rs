@@ -18,6 +18,7 @@ use tokio::sync::Mutex as TurnLock;
 use tokio::sync::watch;
 
 use crate::runtime::Session;
+use crate::runtime::session::status::Status;
 use crate::runtime::session::replay::Tail;
 
 pub use file::{File, OpenError};
@@ -53,6 +54,27 @@ pub struct Slot {
     trail: Mutex<Trail>,
     gone: AtomicBool,
     changes: watch::Sender<u64>,
+    opened: Timestamp,
+    kept: Mutex<Told>,
+}
+
+/// What clients may be told of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// So many changes of its record.
+    pub changes: usize,
+    /// That it has this status.
+    pub status: Status,
+}
+
+impl Told {
+    /// All that the session is.
+    pub fn all(session: &Session) -> Self {
+        Self {
+            changes: session.record().changes.len(),
+            status: session.status(),
+        }
+    }
 }
 
 /// How a session stands to its rows in the ledger; without a ledger nothing of it is used.
@@ -64,16 +86,20 @@ pub struct Trail {
     pub unwritten: Vec<String>,
     /// What the rows of others left it waiting for.
     pub tail: Tail,
+    /// Whether a call was ended here that another process had begun: an answer may be kept then that nobody here gave.
+    pub taken_up: bool,
 }
 
 impl Slot {
-    /// A slot for a new session that this subject opened.
-    pub fn new(session: Session, owner: &str, now: Timestamp) -> Self {
+    /// A slot for a session that this subject opened then, and that was called last now.
+    pub fn new(session: Session, owner: &str, opened: Timestamp, now: Timestamp) -> Self {
         Self {
             id: session.id().to_owned(),
             owner: owner.into(),
             turn: TurnLock::new(()),
             held: AtomicUsize::new(session.held_bytes()),
+            kept: Mutex::new(Told::all(&session)),
+            opened,
             session: Mutex::new(session),
             touched: AtomicI64::new(now.as_millisecond()),
             noted: AtomicI64::new(now.as_millisecond()),
@@ -91,6 +117,21 @@ impl Slot {
     /// The subject that opened the session.
     pub fn owner(&self) -> &Arc<str> {
         &self.owner
+    }
+
+    /// When the session was opened.
+    pub fn opened(&self) -> Timestamp {
+        self.opened
+    }
+
+    /// What the ledger keeps of the session, and so what clients may be told where there is one.
+    pub fn kept(&self) -> Told {
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what the ledger keeps by now.
+    pub fn note_kept(&self, told: Told) {
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = told;
     }
 
     /// Held by whoever takes a turn, across everything that belongs to it; fair.

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use jiff::Timestamp;
 
 use super::ledger::{
-    Addition, Archived, Beginning, Filed, Kept, KeptAnswer, Later, Ledger, LedgerError, Registered,
-    Retention,
+    Addition, Archived, Beginning, Count, Filed, Kept, KeptAnswer, Later, Ledger, LedgerError, Place,
+    Registered, Retention,
 };
 
 /// Everything in maps; clones see the same.
@@ -24,9 +24,12 @@ struct State {
     answers: BTreeMap<String, KeptAnswer>,
     manifests: Vec<Registered>,
     documents: BTreeMap<String, String>,
+    counts: BTreeMap<String, (String, Timestamp)>,
     revision: u64,
     /// The handle that may write; those before it belong to processes that are dead.
     generation: u64,
+    /// How often an answer was asked for.
+    looked_up: usize,
     /// How many more writes are taken before the ledger is gone; `None`: all.
     writes_left: Option<u64>,
 }
@@ -34,6 +37,7 @@ struct State {
 #[derive(Debug)]
 struct Held {
     kept: Kept,
+    opened: i64,
     in_flight: bool,
 }
 
@@ -55,6 +59,11 @@ impl Plain {
     /// Takes so many more writes, and then none until this is called again.
     pub(crate) fn fail_after(&self, writes: Option<u64>) {
         self.state().writes_left = writes;
+    }
+
+    /// How often an answer was asked for.
+    pub(crate) fn looked_up(&self) -> usize {
+        self.state().looked_up
     }
 
     /// All texts that are kept.
@@ -131,10 +140,12 @@ impl Ledger for Plain {
                     digest: beginning.digest,
                     rows: vec![(1, beginning.row)],
                 };
-                let in_flight = false;
-                state
-                    .sessions
-                    .insert(beginning.id, Held { kept, in_flight });
+                let held = Held {
+                    kept,
+                    opened: beginning.at.as_microsecond(),
+                    in_flight: false,
+                };
+                state.sessions.insert(beginning.id, held);
             });
         now(begun)
     }
@@ -201,7 +212,9 @@ impl Ledger for Plain {
     }
 
     fn answer<'a>(&'a self, scope: &'a str) -> Later<'a, Option<KeptAnswer>> {
-        now(Ok(self.state().answers.get(scope).cloned()))
+        let mut state = self.state();
+        state.looked_up += 1;
+        now(Ok(state.answers.get(scope).cloned()))
     }
 
     fn keep_answer(&self, answer: KeptAnswer) -> Later<'_, ()> {
@@ -211,6 +224,32 @@ impl Ledger for Plain {
             .and_then(|()| state.free(Some(&answer)))
             .map(|()| state.keep(Some(answer)));
         now(kept)
+    }
+
+    fn count<'a>(&'a self, scope: &'a str) -> Later<'a, Option<String>> {
+        now(Ok(self
+            .state()
+            .counts
+            .get(scope)
+            .map(|(text, _)| text.clone())))
+    }
+
+    fn recount(&self, before: Option<String>, count: Count) -> Later<'_, ()> {
+        let mut state = self.state();
+        let counted = state.write(self.generation).and_then(|()| {
+            let known = state.counts.get(&count.scope).map(|(text, _)| text);
+            if known != before.as_ref() {
+                return Err(LedgerError::Conflict);
+            }
+            state.counts.insert(count.scope, (count.text, count.until));
+            Ok(())
+        });
+        now(counted)
+    }
+
+    fn forget_counts(&self, before: Timestamp) -> Later<'_, ()> {
+        self.state().counts.retain(|_, (_, until)| *until >= before);
+        now(Ok(()))
     }
 
     fn manifests_revision(&self) -> Later<'_, u64> {
@@ -264,6 +303,29 @@ impl Ledger for Plain {
 
     fn document<'a>(&'a self, digest: &'a str) -> Later<'a, Option<String>> {
         now(Ok(self.state().documents.get(digest).cloned()))
+    }
+
+    fn owned<'a>(
+        &'a self,
+        owner: &'a str,
+        after: Option<Place>,
+        most: usize,
+    ) -> Later<'a, Vec<Place>> {
+        let state = self.state();
+        let mut own: Vec<Place> = state
+            .sessions
+            .iter()
+            .filter(|(_, held)| held.kept.owner == owner)
+            .map(|(id, held)| Place {
+                opened: Timestamp::from_microsecond(held.opened).expect("a time"),
+                id: id.clone(),
+            })
+            .collect();
+        let key = |place: &Place| (place.opened, place.id.clone());
+        own.sort_by_key(|place| std::cmp::Reverse(key(place)));
+        own.retain(|place| after.as_ref().is_none_or(|after| key(place) < key(after)));
+        own.truncate(most);
+        now(Ok(own))
     }
 
     fn idle(&self, before: Timestamp, most: usize) -> Later<'_, Vec<String>> {

@@ -26,8 +26,8 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 
 use super::ledger::{
-    Addition, Archived, Beginning, Filed, Kept, KeptAnswer, Later, Ledger, LedgerError, Registered,
-    Retention,
+    Addition, Archived, Beginning, Count, Filed, Kept, KeptAnswer, Later, Ledger, LedgerError, Place,
+    Registered, Retention,
 };
 use leases::Leases;
 use link::{Lane, Lanes, PATIENCE, Parameters, Target, failed, slow};
@@ -310,6 +310,33 @@ impl Ledger for Postgres {
         self.do_it(Change::Answer(answer))
     }
 
+    fn count<'a>(&'a self, scope: &'a str) -> Later<'a, Option<String>> {
+        Box::pin(async move {
+            let found = self
+                .one(
+                    "SELECT body FROM oap.counts WHERE scope = $1",
+                    &[(&scope, Type::TEXT)],
+                )
+                .await?;
+            found.map(|row| text(&row, 0)).transpose()
+        })
+    }
+
+    fn recount(&self, before: Option<String>, count: Count) -> Later<'_, ()> {
+        self.do_it(Change::Count(before, Box::new(count)))
+    }
+
+    fn forget_counts(&self, before: Timestamp) -> Later<'_, ()> {
+        Box::pin(async move {
+            self.one(
+                "DELETE FROM oap.counts WHERE ends < $1",
+                &[(&microseconds(before), Type::INT8)],
+            )
+            .await
+            .map(drop)
+        })
+    }
+
     fn manifests_revision(&self) -> Later<'_, u64> {
         Box::pin(async move {
             let sql = "SELECT number FROM oap.counters WHERE name = 'revision'";
@@ -364,6 +391,43 @@ impl Ledger for Postgres {
                 )
                 .await?;
             found.map(|row| text(&row, 0)).transpose()
+        })
+    }
+
+    fn owned<'a>(
+        &'a self,
+        owner: &'a str,
+        after: Option<Place>,
+        most: usize,
+    ) -> Later<'a, Vec<Place>> {
+        Box::pin(async move {
+            let (opened, id) = match &after {
+                Some(place) => (microseconds(place.opened), place.id.as_str()),
+                // After every session that there may be.
+                None => (i64::MAX, ""),
+            };
+            // Ids are compared by their characters, whatever the database sorts by.
+            let found = self
+                .lanes
+                .query(
+                    "SELECT opened, id FROM oap.sessions
+                     WHERE owner = $1 AND (opened, id COLLATE \"C\") < ($2, $3)
+                     ORDER BY opened DESC, id COLLATE \"C\" DESC LIMIT $4",
+                    &[
+                        (&owner.as_bytes(), Type::BYTEA),
+                        (&opened, Type::INT8),
+                        (&id, Type::TEXT),
+                        (&bounded(most), Type::INT8),
+                    ],
+                )
+                .await?;
+            let places = found.iter().map(|row| {
+                Ok(Place {
+                    opened: time(row, 0)?,
+                    id: column(row, 1)?,
+                })
+            });
+            places.collect()
         })
     }
 

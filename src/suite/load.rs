@@ -28,6 +28,8 @@ pub struct LoadError {
     pub line: usize,
     /// What to do about it.
     pub message: String,
+    /// Where in the case, as JSON Pointer; the case itself where nothing else can be said.
+    pub pointer: String,
 }
 
 impl fmt::Display for LoadError {
@@ -67,6 +69,7 @@ pub fn directory(folder: &Path, registry: &Registry) -> Result<Vec<Case>, Vec<Lo
             file: folder.display().to_string(),
             line: 1,
             message,
+            pointer: String::new(),
         }]
     })?;
     paths.sort();
@@ -82,6 +85,7 @@ pub fn directory(folder: &Path, registry: &Registry) -> Result<Vec<Case>, Vec<Lo
             file: folder.display().to_string(),
             line: 1,
             message: "holds no .yaml file; name a folder with cases".to_owned(),
+            pointer: String::new(),
         }]);
     }
     assemble(files, registry)
@@ -147,6 +151,7 @@ fn assemble(
                     file: file.clone(),
                     line: 1,
                     message,
+                    pointer: String::new(),
                 }]
             })
             .and_then(|text| read(&file, &text, registry));
@@ -162,6 +167,7 @@ fn assemble(
                         "{} is already the id of {}; ids are unique",
                         case.id, other.file
                     ),
+                    pointer: "/id".to_owned(),
                 });
             } else {
                 cases.insert(case.id.clone(), case);
@@ -181,14 +187,16 @@ fn assemble(
 /// # Errors
 /// Everything that is wrong with them.
 pub fn read(file: &str, text: &str, registry: &Registry) -> Result<Vec<Case>, Vec<LoadError>> {
-    let one = |line: usize, message: String| {
+    let one = |line: usize, pointer: String, message: String| {
         vec![LoadError {
             file: file.to_owned(),
             line,
             message,
+            pointer,
         }]
     };
-    let document = yaml::read(text).map_err(|error| one(error.line, error.message))?;
+    let document =
+        yaml::read(text).map_err(|error| one(error.line, String::new(), error.message))?;
     if let Some(schema) = schema::named("case") {
         let violations = schema.violations(&document.value);
         if !violations.is_empty() {
@@ -198,12 +206,13 @@ pub fn read(file: &str, text: &str, registry: &Registry) -> Result<Vec<Case>, Ve
                     file: file.to_owned(),
                     line: document.line(&violation.pointer),
                     message: format!("{}: {}", place(&violation.pointer), violation.message),
+                    pointer: violation.pointer,
                 })
                 .collect());
         }
     }
     let variants = variants(&document.value)
-        .map_err(|(pointer, message)| one(document.line(&pointer), message))?;
+        .map_err(|(pointer, message)| one(document.line(&pointer), pointer, message))?;
     let mut cases = Vec::new();
     let mut review = Review {
         file,
@@ -211,8 +220,10 @@ pub fn read(file: &str, text: &str, registry: &Registry) -> Result<Vec<Case>, Ve
         errors: Vec::new(),
     };
     for variant in variants {
-        let mut case: Case = serde_json::from_value(variant.document)
-            .map_err(|error| one(1, format!("{error}; see conformance/README.md")))?;
+        let mut case: Case = serde_json::from_value(variant.document).map_err(|error| {
+            let message = format!("{error}; see conformance/README.md");
+            one(1, String::new(), message)
+        })?;
         case.language = variant.language;
         case.file = file.to_owned();
         case.source = text.to_owned();

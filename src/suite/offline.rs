@@ -5,10 +5,12 @@
 
 mod allowed;
 mod answers;
+mod asking;
 mod cases;
 mod course;
 mod effects;
 mod errors;
+mod fallbacks;
 mod findings;
 mod head;
 mod ledger;

@@ -22,7 +22,7 @@ use crate::runtime::held_bytes;
 pub const LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
 /// How long it is remembered after that, so that a late decision learns that it is late.
-const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
+pub const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
 
 /// The scope that lets a subject decide what another asked.
 const DECIDE: &str = "approval:decide";
@@ -86,10 +86,18 @@ pub fn rejected() -> ErrorObject {
     )
 }
 
-fn used() -> ErrorObject {
+/// The question has taken its decision.
+pub fn used() -> ErrorObject {
     ErrorObject::new(
         Code::ApprovalUsed,
         "the approval has been decided already; ask again for a new one",
+    )
+}
+
+fn full() -> ErrorObject {
+    ErrorObject::new(
+        Code::CapacityExceeded,
+        "no further question can be kept; decide some of those that wait",
     )
 }
 
@@ -106,7 +114,7 @@ pub struct Kept {
     /// The state, as it left.
     pub state: String,
     /// The members of the request that stay as they are, those that were given.
-    pub members: BTreeMap<&'static str, String>,
+    pub members: BTreeMap<String, String>,
 }
 
 impl Kept {
@@ -142,7 +150,7 @@ impl Kept {
         };
         whole
             .map(|(member, ..)| member)
-            .or_else(|| one().map(|(member, _)| *member))
+            .or_else(|| one().map(|(member, _)| member.as_str()))
     }
 }
 
@@ -150,7 +158,7 @@ impl Kept {
 pub fn kept_members(
     parts: &dyn WorkflowParts,
     request: &ExecuteRequest,
-) -> BTreeMap<&'static str, String> {
+) -> BTreeMap<String, String> {
     let mut scopes = request.required_scopes.clone();
     scopes.sort_unstable();
     let given = [
@@ -165,7 +173,7 @@ pub fn kept_members(
     ];
     let given = given.into_iter();
     given
-        .filter_map(|(name, value)| Some((name, parts.kept_digest(&value?))))
+        .filter_map(|(name, value)| Some((name.to_owned(), parts.kept_digest(&value?))))
         .collect()
 }
 
@@ -279,35 +287,88 @@ impl Approvals {
             + 1024;
         let mut book = lock(&self.book);
         book.forget(now);
-        let room = |book: &Book| {
-            book.order.len() < self.most && book.bytes.saturating_add(weight) <= self.most_bytes
-        };
-        if !room(&book) {
-            book.let_go(now, weight, self.most, self.most_bytes);
-        }
-        if !room(&book) || self.has_its_share(&book, &question.asker, weight, now) {
-            return Err(ErrorObject::new(
-                Code::CapacityExceeded,
-                "no further question can be kept; decide some of those that wait",
-            ));
+        if !self.makes_room(&mut book, weight, now)
+            || self.has_its_share(&book, &question.asker, weight, now)
+        {
+            return Err(full());
         }
         let repeat = repeat.map(|key| {
             book.keys.insert(key.scope.clone(), question.id.clone());
             (key, question.answer)
         });
-        book.bytes += weight;
-        book.order.push_back(question.id.clone());
-        let held = Held {
-            asker: question.asker,
-            expires_at: question.expires_at,
-            kept: question.kept,
-            taken: Taken::No,
-            pause: Arc::new(question.pause),
-            repeat,
-            weight,
-        };
-        book.held.insert(question.id, held);
+        book.put(
+            question.id,
+            Held {
+                asker: question.asker,
+                expires_at: question.expires_at,
+                kept: question.kept,
+                taken: Taken::No,
+                pause: Arc::new(question.pause),
+                repeat,
+                weight,
+            },
+        );
         Ok(())
+    }
+
+    /// Takes a question in that is kept elsewhere, and was asked before this store was made or by another process.
+    ///
+    /// # Errors
+    /// `capacity_exceeded` when open questions take up all the room.
+    pub fn adopt(&self, question: Question, now: Timestamp) -> Result<(), ErrorObject> {
+        let weight = question.pause.weight() + 1024;
+        let mut book = lock(&self.book);
+        book.forget(now);
+        if book.held.contains_key(&question.id) {
+            return Ok(());
+        }
+        if !self.makes_room(&mut book, weight, now) {
+            return Err(full());
+        }
+        book.put(
+            question.id,
+            Held {
+                asker: question.asker,
+                expires_at: question.expires_at,
+                kept: question.kept,
+                taken: Taken::No,
+                pause: Arc::new(question.pause),
+                repeat: None,
+                weight,
+            },
+        );
+        Ok(())
+    }
+
+    /// Whether a caller may decide a question; `None` when it is not here.
+    pub fn may_decide(&self, parts: &dyn WorkflowParts, id: &str, caller: &Caller) -> Option<bool> {
+        let book = lock(&self.book);
+        let held = book.held.get(id)?;
+        Some(parts.may_decide(&held.asker, caller))
+    }
+
+    /// Who asked a question, if it is here.
+    pub fn asker(&self, id: &str) -> Option<String> {
+        let book = lock(&self.book);
+        book.held.get(id).map(|held| held.asker.clone())
+    }
+
+    /// Lets a question go that is kept elsewhere: what is known of it here may not be what is kept.
+    pub fn let_go(&self, id: &str) {
+        let mut book = lock(&self.book);
+        book.remove(id);
+        book.order.retain(|known| known != id);
+    }
+
+    /// Whether a question of this weight has room, perhaps after what can be spared was let go.
+    fn makes_room(&self, book: &mut Book, weight: usize, now: Timestamp) -> bool {
+        let room = |book: &Book| {
+            book.order.len() < self.most && book.bytes.saturating_add(weight) <= self.most_bytes
+        };
+        if !room(book) {
+            book.let_go(now, weight, self.most, self.most_bytes);
+        }
+        room(book)
     }
 
     /// Whether an asker's open questions take up half of the room: the other half is for everybody else.
@@ -420,6 +481,12 @@ impl Drop for Claim {
 }
 
 impl Book {
+    fn put(&mut self, id: String, held: Held) {
+        self.bytes += held.weight;
+        self.order.push_back(id.clone());
+        self.held.insert(id, held);
+    }
+
     /// Forgets what nobody can ask about any more.
     fn forget(&mut self, now: Timestamp) {
         let oldest = now.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN);

@@ -2,7 +2,7 @@
 //!
 //! A runtime makes the same checks when the nodes arrive ([`request`](super::request), [`check`]). Here they are
 //! made for each node on its own, so that all that is wrong is told at once, and inputs are looked at as far as they are written
-//! out: what a template or `state.lastResult` will bring is not judged.
+//! out. What templates, conditionals and `state.lastResult` will bring is judged as far as the state is known.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,11 +11,15 @@ use serde_json::{Map, Value, json};
 
 use super::bound::{Bound, BoundAction, Catalogue};
 use super::check;
+pub use super::foresee::Start;
+use super::foresee::{Ahead, Places};
 use super::node::Node;
 use super::parts::WorkflowParts;
+use super::written;
 use crate::diagnostic::Violation;
 use crate::expression::Templates;
 use crate::json::push;
+use crate::lint::near::nearest;
 use crate::manifest::vocabulary::Vocabulary;
 use crate::manifest::{self, Action, Intent, Manifest};
 use crate::runtime::error::ErrorObject;
@@ -39,6 +43,8 @@ const MEMBERWISE: [&str; 9] = [
 pub struct Compiled {
     /// What would be refused, or would fail for certain; pointers lead into the document as given.
     pub violations: Vec<Violation>,
+    /// What is likely to fail, or has no effect.
+    pub warnings: Vec<Violation>,
     /// Every scope that the call needs.
     pub scopes: BTreeSet<String>,
     /// What each node is about, in order.
@@ -60,7 +66,7 @@ pub struct CompiledNode {
     pub fallback: Option<String>,
 }
 
-/// Holds nodes against a manifest.
+/// Holds nodes against a manifest; `start` is the state that they begin with.
 pub fn compile(
     parts: &dyn WorkflowParts,
     nodes: &[Node],
@@ -68,6 +74,7 @@ pub fn compile(
     intent: Option<&str>,
     request_scopes: &[String],
     plugins: &dyn Catalogue,
+    start: Start<'_>,
 ) -> Compiled {
     let mut compiled = Compiled::default();
     let known: Option<&Intent> = intent.and_then(|name| manifest.intent(name));
@@ -79,11 +86,14 @@ pub fn compile(
         return compiled;
     }
     let mut all = Vec::new();
+    let mut ahead = Ahead::new(start);
     for node in nodes {
         match check::bind(parts, vec![node.clone()], manifest, intent, plugins) {
             Ok(bound) => {
                 for bound in bound {
                     compiled.look_at(node, &bound);
+                    compiled.foresee(node, &bound, &ahead);
+                    ahead.pass(bound.action());
                     all.push(bound);
                 }
             }
@@ -103,7 +113,7 @@ impl Compiled {
         let source = &node.action().source;
         let given = action.input.clone().unwrap_or_default();
         let found = judge(&action.action, &given);
-        let input = input_place(source, place);
+        let input = member_place(source, place, "input");
         self.violations.extend(at(found.violations, &input, None));
         if let Some(fallback) = &action.fallback {
             self.look_at_fallback(fallback, &given, place, &input);
@@ -118,6 +128,46 @@ impl Compiled {
                 .as_ref()
                 .map(|fallback| fallback.label.clone()),
         });
+    }
+
+    /// What will become of the node, by what is known of the state; nothing is told twice.
+    fn foresee(&mut self, node: &Node, bound: &Bound, ahead: &Ahead<'_>) {
+        let action = node.action();
+        let place = |name: &str| member_place(&action.source, &action.place, name);
+        let (input, conditional) = (place("input"), place("conditional"));
+        let question = match (node, bound) {
+            (Node::Approval(approval), Bound::Approval { prompt, .. }) => Some((
+                member_place(&approval.source, &approval.place, "prompt"),
+                prompt,
+            )),
+            _ => None,
+        };
+        let found = ahead.look(
+            bound.action(),
+            &Places {
+                node: &action.place,
+                input: &input,
+                conditional: action.conditional.as_ref().map(|_| conditional.as_str()),
+                prompt: question
+                    .as_ref()
+                    .map(|(place, prompt)| (place.as_str(), *prompt)),
+            },
+        );
+        let told = |known: &[Violation], one: &Violation| {
+            known
+                .iter()
+                .any(|known| known.pointer == one.pointer && known.rule == one.rule)
+        };
+        for error in found.errors {
+            if !told(&self.violations, &error) {
+                self.violations.push(error);
+            }
+        }
+        for warning in found.warnings {
+            if !told(&self.violations, &warning) && !told(&self.warnings, &warning) {
+                self.warnings.push(warning);
+            }
+        }
     }
 
     /// A fallback gets an input of its own, or that of the action in whose place it runs.
@@ -191,8 +241,25 @@ fn judge(action: &Action, input: &Map<String, Value>) -> Judged {
     // References to what was left out make it unusable; then nothing is said.
     let memberwise = memberwise.and_then(|schema| schema::compile(&schema).ok());
     let violations = memberwise.map(|schema| schema.violations(&Value::Object(literal)));
+    let mut violations = violations.unwrap_or_default();
+    for violation in written::members(&action.input_schema, input) {
+        let mut known = violations.iter();
+        // Of a name that may not be there the keyword is told at the object.
+        let around = violation
+            .pointer
+            .rsplit_once('/')
+            .map_or("", |(around, _)| around);
+        let is_told = known.any(|known| {
+            known.rule == violation.rule
+                && (known.pointer == violation.pointer
+                    || known.rule == "additionalProperties" && known.pointer == around)
+        });
+        if !is_told {
+            violations.push(violation);
+        }
+    }
     Judged {
-        violations: violations.unwrap_or_default(),
+        violations,
         missing,
     }
 }
@@ -210,12 +277,12 @@ fn at(violations: Vec<Violation>, place: &str, fallback: Option<&str>) -> Vec<Vi
     placed.collect()
 }
 
-/// Where a node's input stands, whatever it is called there; the node where it has none.
-fn input_place(node: &Value, place: &str) -> String {
+/// Where a member of a node stands, whatever it is called there; the node where it has none.
+fn member_place(node: &Value, place: &str, member: &str) -> String {
     let root = Vocabulary::default();
     let (vocabulary, _) = root.within(node.get("@context"));
     let mut names = node.as_object().into_iter().flat_map(Map::keys);
-    match names.find(|name| vocabulary.member(name) == "input") {
+    match names.find(|name| vocabulary.member(name) == member) {
         Some(name) => push(place, name),
         None => place.to_owned(),
     }
@@ -235,6 +302,63 @@ fn told(error: &ErrorObject, place: &str) -> Vec<Violation> {
         }
     }
     violations
+}
+
+/// Members of nodes that look like keywords of JSON-LD and are none, and members of `accessControl` that have no meaning.
+pub fn unknown_members(document: &Value) -> Vec<Violation> {
+    let nodes = document.get("open_action").unwrap_or(document);
+    let place = match document.get("open_action") {
+        Some(_) => "/open_action",
+        None => "",
+    };
+    let mut found = Vec::new();
+    match nodes {
+        Value::Array(nodes) => {
+            for (index, node) in nodes.iter().enumerate() {
+                unknown_in(node, &push(place, &index.to_string()), &mut found);
+            }
+        }
+        node => unknown_in(node, place, &mut found),
+    }
+    found
+}
+
+/// As deep as the document.
+fn unknown_in(node: &Value, place: &str, found: &mut Vec<Violation>) {
+    const KEYWORDS: [&str; 3] = ["@type", "@context", "@id"];
+    const OF_ACCESS: [&str; 3] = ["requiredScopes", "rateLimit", "verification"];
+    let told = |name: &str, known: &[&str]| match nearest(name, known.iter().copied()) {
+        Some(meant) => format!("`{name}` has no effect; did you mean `{meant}`?"),
+        None => format!("`{name}` has no effect; leave it out"),
+    };
+    for (name, value) in node.as_object().into_iter().flatten() {
+        let below = push(place, name);
+        match (name.as_str(), value) {
+            ("accessControl", Value::Object(access)) => {
+                let names = access.keys().map(String::as_str);
+                let known = |name: &&str| {
+                    OF_ACCESS.contains(name)
+                        || name.starts_with("x-")
+                        || name.starts_with('@')
+                        || name.contains(':')
+                };
+                for name in names.filter(|name| !known(name)) {
+                    let message = told(name, &OF_ACCESS);
+                    found.push(Violation::new(
+                        push(&below, name),
+                        "unknown_member",
+                        message,
+                    ));
+                }
+            }
+            ("action" | "fallbackAction", inner) => unknown_in(inner, &below, found),
+            (name, _) if name.starts_with('@') && !KEYWORDS.contains(&name) => {
+                let message = told(name, &KEYWORDS);
+                found.push(Violation::new(below, "unknown_member", message));
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Takes every plugin for one that is installed and accepts anything, where nobody says which there are.
@@ -279,7 +403,16 @@ mod tests {
 
     fn compiled(nodes: Value, intent: Option<&str>) -> Compiled {
         let nodes = request::read_nodes(&Reference, &nodes, &Profile::ALL).expect("nodes");
-        compile(&Reference, &nodes, &manifest(), intent, &[], &AnyPlugin)
+        let start = Start::Unknown;
+        compile(
+            &Reference,
+            &nodes,
+            &manifest(),
+            intent,
+            &[],
+            &AnyPlugin,
+            start,
+        )
     }
 
     fn node(name: &str, input: Value) -> Value {
@@ -390,6 +523,219 @@ mod tests {
         assert_eq!(
             places(&compiled(nodes, None)),
             [("/0/oa:input/minutes", "minimum")]
+        );
+    }
+
+    /// Two actions of which the second needs what the first may give: `find` with `slots` and nothing else, `open` that does
+    /// not say what it gives.
+    fn foreseen(state: Option<Value>, nodes: Value) -> (Vec<String>, Vec<String>) {
+        let document = json!({"name": "m", "version": "1.0.0", "actions": [
+            {"name": "find", "type": "plugin", "input_schema": true, "output_schema":
+                {"type": "object", "additionalProperties": false, "properties": {"slots": {"type": "array"}}}},
+            {"name": "vague", "type": "plugin", "input_schema": true, "output_schema":
+                {"type": "object", "properties": {"room": true}}},
+            {"name": "open", "type": "plugin", "input_schema": true, "output_schema": true},
+            {"name": "book", "type": "plugin", "output_schema": true, "input_schema":
+                {"type": "object", "required": ["title"], "properties": {"title": {"type": "string"}, "n": {"type": "integer"}}}},
+        ]});
+        let manifest = manifest::load(&document).unwrap_or_else(|found| panic!("{found:?}"));
+        let nodes = request::read_nodes(&Reference, &nodes, &Profile::ALL).expect("nodes");
+        let start = match &state {
+            Some(state) => Start::Given(state),
+            None => Start::Unknown,
+        };
+        let compiled = compile(&Reference, &nodes, &manifest, None, &[], &AnyPlugin, start);
+        let told = |found: &[Violation]| {
+            let each = found.iter();
+            each.map(|found| format!("{} {}", found.pointer, found.rule))
+                .collect()
+        };
+        (told(&compiled.violations), told(&compiled.warnings))
+    }
+
+    #[test]
+    fn what_nothing_can_provide_is_foreseen() {
+        let empty = || Some(json!({}));
+        let book = |title: &str| node("book", json!({"title": title}));
+        let none: Vec<String> = Vec::new();
+        for (state, nodes, errors, warnings) in [
+            (
+                empty(),
+                json!([book("{{ state.user }}")]),
+                vec!["/0/input/title template_error"],
+                vec![],
+            ),
+            (None, json!([book("{{ state.user }}")]), vec![], vec![]),
+            (
+                Some(json!({"user": "a"})),
+                json!([book("{{ state.user }}")]),
+                vec![],
+                vec![],
+            ),
+            (
+                Some(json!({"user": 1})),
+                json!([book("{{ state.user }}")]),
+                vec!["/0/input/title type"],
+                vec![],
+            ),
+            (
+                empty(),
+                json!([book("{{ state.user | default('a') }}")]),
+                vec![],
+                vec![],
+            ),
+            (
+                empty(),
+                json!([book("{{ input.nope }}")]),
+                vec!["/0/input/title template_error"],
+                vec![],
+            ),
+            // A required member that nobody gives.
+            (
+                empty(),
+                json!([node("book", json!({}))]),
+                vec!["/0/input required"],
+                vec![],
+            ),
+            (
+                Some(json!({"lastResult": {"title": "a"}})),
+                json!([node("book", json!({}))]),
+                vec![],
+                vec![],
+            ),
+            (
+                empty(),
+                json!([node("find", json!({})), node("book", json!({}))]),
+                vec!["/1/input required"],
+                vec![],
+            ),
+            (
+                empty(),
+                json!([node("open", json!({})), node("book", json!({}))]),
+                vec![],
+                vec![],
+            ),
+            (
+                empty(),
+                json!([node("vague", json!({})), node("book", json!({}))]),
+                vec![],
+                vec!["/1/input required"],
+            ),
+            // What earlier outputs can have, and what they cannot.
+            (
+                empty(),
+                json!([
+                    node("find", json!({})),
+                    book("{{ state.lastResult.slots[0] }}")
+                ]),
+                vec![],
+                vec![],
+            ),
+            (
+                empty(),
+                json!([
+                    node("find", json!({})),
+                    book("{{ state.lastResult.slot[0] }}")
+                ]),
+                vec!["/1/input/title template_error"],
+                vec![],
+            ),
+            (
+                empty(),
+                json!([
+                    node("vague", json!({})),
+                    book("{{ state.lastResult.slot }}")
+                ]),
+                vec![],
+                vec!["/1/input/title template_error"],
+            ),
+            (
+                empty(),
+                json!([
+                    node("find", json!({})),
+                    book("{{ state.results.fnd.slots }}")
+                ]),
+                vec!["/1/input/title template_error"],
+                vec![],
+            ),
+            (
+                empty(),
+                json!([
+                    node("find", json!({})),
+                    book("{{ state.results.find.slots }}")
+                ]),
+                vec![],
+                vec![],
+            ),
+        ] {
+            let told = foreseen(state.clone(), nodes.clone());
+            let wanted = (errors, warnings);
+            let told = (
+                Vec::from_iter(told.0.iter().map(String::as_str)),
+                Vec::from_iter(told.1.iter().map(String::as_str)),
+            );
+            assert_eq!(told, wanted, "{state:?} {nodes}");
+        }
+        assert_eq!(
+            foreseen(None, json!([node("book", json!({}))])),
+            (none.clone(), none)
+        );
+    }
+
+    #[test]
+    fn what_the_rules_of_expressions_refuse_is_foreseen() {
+        let guarded = |conditional: &str| json!([{"@type": "OpenAction:Action", "name": "open", "conditional": conditional}]);
+        for (nodes, error, warning) in [
+            (guarded("1 < 'a'"), "/0/conditional conditional_error", ""),
+            (
+                guarded("1 < 'a' or state.x"),
+                "/0/conditional conditional_error",
+                "",
+            ),
+            (
+                guarded("state.x and 1 < 'a'"),
+                "",
+                "/0/conditional conditional_error",
+            ),
+            (guarded("state.x and 1 < 2"), "", ""),
+            (
+                guarded("(state.x + (1 / 0)) > 1"),
+                "/0/conditional conditional_error",
+                "",
+            ),
+            (
+                json!([node("open", json!({"a": "{{ 'a' - 1 }}"}))]),
+                "/0/input/a template_error",
+                "",
+            ),
+            (
+                json!([{"@type": "OpenAction:HumanApproval", "prompt": "{{ input.a }} {{ 1 / 0 }}",
+                    "action": node("open", json!({"a": 1}))}]),
+                "/0/prompt template_error",
+                "",
+            ),
+            // Whether it runs at all is not known.
+            (
+                json!([{"@type": "OpenAction:Action", "name": "open", "conditional": "state.x", "input": {"a": "{{ 1 < 'a' }}"}}]),
+                "",
+                "/0/input/a template_error",
+            ),
+        ] {
+            let (errors, warnings) = foreseen(None, nodes.clone());
+            assert_eq!(
+                (errors.join(" "), warnings.join(" ")),
+                (error.to_owned(), warning.to_owned()),
+                "{nodes}"
+            );
+        }
+        // Nothing runs, and nothing fails.
+        let state = || Some(json!({"on": false}));
+        let never = json!([{"@type": "OpenAction:Action", "name": "open", "conditional": "state.on", "input": {"a": "{{ 1 < 'a' }}"}}]);
+        assert_eq!(foreseen(state(), never), (vec![], vec![]));
+        let nowhere = guarded("state.of");
+        assert_eq!(
+            foreseen(state(), nowhere),
+            (vec![], vec!["/0/conditional never_true".to_owned()])
         );
     }
 }

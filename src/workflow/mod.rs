@@ -9,6 +9,7 @@ pub mod bound;
 pub mod check;
 pub mod compile;
 pub mod fallback;
+mod foresee;
 pub mod history;
 pub mod input;
 pub mod node;
@@ -20,6 +21,7 @@ pub mod run;
 pub mod schema;
 pub mod state;
 pub mod translate;
+mod written;
 
 #[cfg(test)]
 mod tests;

@@ -160,6 +160,15 @@ pub(super) fn mutants() -> Vec<Mutant> {
             },
         ),
         swap_telemetry!(
+            "denied-calls-are-no-security",
+            "OBV-006",
+            "writes no line for a network call that sandboxed code was denied",
+            fn logs(&self, facts: &Facts<'_>) -> bool {
+                let denied = facts.error_code == Some(Code::SandboxNetworkDenied.name());
+                facts.event != Event::Security || !denied
+            },
+        ),
+        swap_telemetry!(
             "refused-text-in-full",
             "OBV-007",
             "repeats what it refused, however long it is",

@@ -120,5 +120,22 @@ pub(super) fn mutants() -> Vec<Mutant> {
                 labels
             },
         ),
+        swap_telemetry!(
+            "client-names-in-labels",
+            "OBV-021",
+            "labels the results of an action with what a client called it",
+            fn labels(
+                &self,
+                _metric: Metric,
+                mut labels: Vec<Label>,
+                within: &Within<'_>,
+            ) -> Vec<Label> {
+                if let Some(label) = within.label {
+                    labels.retain(|(name, _)| *name != "action");
+                    labels.push(("action", label.to_owned()));
+                }
+                labels
+            },
+        ),
     ]
 }

@@ -110,6 +110,140 @@ fn a_plan_is_held_against_a_manifest() {
     }
 }
 
+#[test]
+fn what_will_fail_is_told_before_it_runs() {
+    let nodes = "fixtures/manifests/valid/nodes.json";
+    let node = |members: &str| format!("{{\"@type\": \"OpenAction:Action\", {members}}}");
+    let request = |state: &str, nodes: &str| {
+        format!("{{\"user_id\": \"u\"{state}, \"open_action\": [{nodes}]}}")
+    };
+    let mail = |to: &str| {
+        node(&format!(
+            "\"name\": \"send_mail\", \"input\": {{\"to\": \"{to}\", \"body\": \"b\"}}"
+        ))
+    };
+    let look = node("\"name\": \"look_up\"");
+    for (text, wanted, rule, place) in [
+        // Nothing gives it: the state is empty by declaration, and no node comes before.
+        (
+            request("", &mail("{{ state.user }}")),
+            1,
+            "template_error",
+            "/open_action/0/input/to",
+        ),
+        (
+            request(", \"state\": {\"user\": \"a\"}", &mail("{{ state.user }}")),
+            0,
+            "",
+            "",
+        ),
+        (mail("{{ state.user }}"), 0, "", ""),
+        (
+            request(
+                "",
+                &node("\"name\": \"send_mail\", \"input\": {\"to\": \"a\"}"),
+            ),
+            1,
+            "required",
+            "/open_action/0/input",
+        ),
+        (
+            request(
+                "",
+                &format!("{look}, {}", mail("{{ state.lastResult.user }}")),
+            ),
+            0,
+            "",
+            "",
+        ),
+        (
+            request(
+                "",
+                &format!("{}, {}", mail("a"), mail("{{ state.lastResult.user }}")),
+            ),
+            0,
+            "template_error",
+            "/open_action/1/input/to",
+        ),
+        (
+            node("\"name\": \"look_up\", \"conditional\": \"1 < 'a'\""),
+            1,
+            "conditional_error",
+            "/conditional",
+        ),
+        (
+            node("\"name\": \"look_up\", \"conditional\": \"state.a and 1 < 'a'\""),
+            0,
+            "conditional_error",
+            "/conditional",
+        ),
+        (
+            node(
+                "\"name\": \"book_room\", \"input\": {\"title\": [\"{{ state.a }}\"], \"minutes\": 1, \"room\": null}",
+            ),
+            1,
+            "type",
+            "/input/title",
+        ),
+        (
+            node("\"name\": \"look_up\", \"conditonal\": \"state.a\""),
+            0,
+            "unknown_member",
+            "/conditonal",
+        ),
+        (
+            node("\"name\": \"look_up\", \"@tpye\": \"x\""),
+            0,
+            "unknown_member",
+            "/@tpye",
+        ),
+        (
+            node("\"name\": \"look_up\", \"accessControl\": {\"verifcation\": \"approval\"}"),
+            0,
+            "unknown_member",
+            "/accessControl/verifcation",
+        ),
+    ] {
+        let arguments = ["compile", "-", "--manifest", nodes, "--format", "json"];
+        let output = fed(&arguments, text.as_bytes());
+        assert_eq!(code(&output), wanted, "{text}: {}", told(&output));
+        let found = &documents(&output)[0];
+        let told = match wanted {
+            1 => &found["violations"],
+            _ => &found["warnings"],
+        };
+        let (Some(one), false) = (told.get(0), rule.is_empty()) else {
+            assert!(told.is_null() && rule.is_empty(), "{text}: {found}");
+            continue;
+        };
+        assert_eq!(
+            (&one["rule"], &one["pointer"]),
+            (&json!(rule), &json!(place)),
+            "{text}: {found}"
+        );
+    }
+}
+
+#[test]
+fn a_flag_that_no_action_has_is_told() {
+    let flags = "fixtures/manifests/valid/flags.json";
+    let manifest = read(&repository(flags));
+    let known = manifest["actions"].as_array().and_then(|actions| {
+        actions
+            .iter()
+            .find_map(|action| action["feature_flag"].as_str())
+    });
+    let compile = |flag: &str| {
+        let arguments = ["compile", "-", "--manifest", flags, "--flag", flag];
+        fed(&arguments, br#"{"finished": true}"#)
+    };
+    let output = compile(known.expect("a flag"));
+    assert_eq!(code(&output), 0, "{}", told(&output));
+    let output = compile("nowhere");
+    assert_eq!(code(&output), 2);
+    assert!(told(&output).contains("`nowhere`"), "{}", told(&output));
+}
+
 // === convert ===
 
 #[test]

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::fmt::replace;
 use super::given::{BOUNDS, Judged, Shown, named_twice, sources, tell};
+use super::written;
 use crate::cli::failure::Failure;
 use crate::cli::output::show;
 use crate::diagnostic::Violation;
@@ -114,12 +114,8 @@ impl BundleCommand {
     }
 }
 
-/// Writes a new file, or puts one in the place of an old one.
+/// Writes a document into the file that a command line names; a link is not followed.
 pub(super) fn write(path: &std::path::Path, text: &str) -> Result<(), Failure> {
-    let written = if path.is_file() {
-        replace(path, text)
-    } else {
-        std::fs::write(path, text)
-    };
-    written.map_err(|error| Failure::usage(format!("cannot write {}: {error}", path.display())))
+    written::to(path, text)
+        .map_err(|error| Failure::usage(format!("cannot write {}: {error}", path.display())))
 }

@@ -12,6 +12,7 @@ use crate::cli::failure::{Failure, plural};
 use crate::cli::output::show;
 use crate::diagnostic::Violation;
 use crate::document::{Document, Limits, format};
+use crate::lint::{self, DocumentKind, Preset, Selection};
 use crate::manifest::{self, Manifest, layout};
 use crate::requirement::Profile;
 use crate::runtime::PluginFolder;
@@ -19,17 +20,19 @@ use crate::runtime::parts::Reference;
 use crate::runtime::plan::{self, Wish};
 use crate::runtime::plugins::Plugins;
 use crate::workflow::bound::Catalogue;
-use crate::workflow::compile::{AnyPlugin, Compiled, compile};
+use crate::workflow::compile::{AnyPlugin, Compiled, Start, compile, unknown_members};
 use crate::workflow::node::Node;
 use crate::workflow::{request, schema};
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 it can run as far as can be known, 1 it would be refused or would fail, 2 it cannot be read.
+Exit codes: 0 it can run as far as can be known, 1 it would be refused or would fail for certain, 2 it cannot be read. \
+What is only likely to fail, or has no effect, is a warning.
 
 PLAN is a node or an array of nodes, a body of POST /execute, or what a model answers in a session. Nodes go by whatever \
 names their contexts allow, in JSON or YAML; printed is the form that runtimes read: bare names, abbreviated types. \
-With --manifest actions, intents and inputs are held against it, and the scopes that the call needs are told; of an input \
-only what is written out is judged, and not what templates or state.lastResult will bring.
+With --manifest actions, intents and inputs are held against it, and the scopes that the call needs are told. A body of \
+POST /execute says which state it begins with, which is empty when it has none: then templates, conditionals and required \
+members are also held against what that state and the outputs before them can give. Of nodes alone only what is written out is judged.
 
 The answer of --format json is described by spec/schemas/documents.json.
 
@@ -77,6 +80,7 @@ struct Done {
     kind: &'static str,
     value: Value,
     violations: Vec<Violation>,
+    warnings: Vec<Violation>,
     compiled: Option<Compiled>,
 }
 
@@ -113,11 +117,15 @@ impl Compile {
             Ok(document) => document,
             Err(unread) => return (Judged::unread(source, unread), String::new()),
         };
-        let done = compiled(&document, contract);
+        let mut done = compiled(&document, contract);
+        done.warnings.extend(without_effect(&document));
+        done.warnings.truncate(manifest::MAX_VIOLATIONS);
         let mut violations = named_twice(&document);
         violations.extend(done.violations);
         violations.truncate(manifest::MAX_VIOLATIONS);
-        let judged = Judged::new(source, &document, violations).with("kind", done.kind);
+        let judged = Judged::new(source, &document, violations)
+            .warned(&document, &done.warnings)
+            .with("kind", done.kind);
         if !judged.is_valid() {
             return (judged, String::new());
         }
@@ -147,6 +155,24 @@ impl Compile {
             .filter(|name| manifest.intent(name).is_none())
         {
             let message = format!("{} declares no intent `{name}`", path.display());
+            return Err(Failure::usage(message));
+        }
+        let declared: BTreeSet<&str> = manifest
+            .actions
+            .iter()
+            .filter_map(|action| action.feature_flag.as_deref())
+            .collect();
+        if let Some(flag) = self
+            .flags
+            .iter()
+            .find(|flag| !declared.contains(flag.as_str()))
+        {
+            let known = match declared.len() {
+                0 => "it has no action behind a flag".to_owned(),
+                _ => format!("its flags are {}", Vec::from_iter(declared).join(", ")),
+            };
+            let path = path.display();
+            let message = format!("no action of {path} is behind the flag `{flag}`; {known}");
             return Err(Failure::usage(message));
         }
         let plugins: Box<dyn Catalogue> = match &self.plugins {
@@ -187,6 +213,17 @@ fn read_manifest(path: &Path) -> Result<Manifest, Failure> {
     manifest::load(document.value()).map_err(|found| wrong(Judged::new(source, &document, found)))
 }
 
+/// Members that a runtime reads over: a misspelt safeguard guards nothing.
+fn without_effect(document: &Document) -> Vec<Violation> {
+    let rule = "unknown_node_member";
+    let selection = Selection::preset(Preset::Spec).only([rule.to_owned()]);
+    let found = lint::check(document, DocumentKind::Plan, &selection).findings;
+    let told = found
+        .into_iter()
+        .map(|found| Violation::new(found.pointer, "unknown_member", found.message));
+    told.chain(unknown_members(document.value())).collect()
+}
+
 /// Reads a plan for what it looks like, and holds it against the contract.
 fn compiled(document: &Document, contract: Option<&Contract>) -> Done {
     let value = document.value();
@@ -205,6 +242,7 @@ fn of_request(value: &Value, contract: Option<&Contract>) -> Done {
         kind: "execute-request",
         value: without_contexts(schema::of_request(&Reference, value).value),
         violations: Vec::new(),
+        warnings: Vec::new(),
         compiled: None,
     };
     match request::read_execute(&Reference, value, &Profile::ALL) {
@@ -223,7 +261,13 @@ fn of_request(value: &Value, contract: Option<&Contract>) -> Done {
                 }
                 let intent = contract.intent.clone().or(request.intent);
                 let scopes = &request.required_scopes;
-                done.hold(&request.nodes, contract, intent.as_deref(), scopes);
+                let state = Value::Object(request.state);
+                // After a question the action of the first node runs with the input that it had then.
+                let start = match request.approval {
+                    Some(_) => Start::Unknown,
+                    None => Start::Given(&state),
+                };
+                done.hold(&request.nodes, contract, intent.as_deref(), scopes, start);
             }
         }
     }
@@ -235,6 +279,7 @@ fn of_nodes(value: &Value, contract: Option<&Contract>) -> Done {
         kind: if value.is_array() { "nodes" } else { "node" },
         value: Value::Null,
         violations: Vec::new(),
+        warnings: Vec::new(),
         compiled: None,
     };
     let count = value.as_array().map_or(1, Vec::len);
@@ -249,7 +294,8 @@ fn of_nodes(value: &Value, contract: Option<&Contract>) -> Done {
         Err(error) => done.violations = told(&error),
         Ok(nodes) => {
             if let Some(contract) = contract {
-                done.hold(&nodes, contract, contract.intent.as_deref(), &[]);
+                let intent = contract.intent.as_deref();
+                done.hold(&nodes, contract, intent, &[], Start::Unknown);
             }
         }
     }
@@ -263,6 +309,7 @@ impl Done {
         contract: &Contract,
         intent: Option<&str>,
         scopes: &[String],
+        start: Start<'_>,
     ) {
         let mut compiled = compile(
             &Reference,
@@ -271,8 +318,10 @@ impl Done {
             intent,
             scopes,
             contract.plugins.as_ref(),
+            start,
         );
         self.violations.append(&mut compiled.violations);
+        self.warnings.append(&mut compiled.warnings);
         self.compiled = Some(compiled);
     }
 }
@@ -283,6 +332,7 @@ fn of_plan(value: &Value, contract: Option<&Contract>) -> Done {
         kind: "plan",
         value: value.clone(),
         violations: Vec::new(),
+        warnings: Vec::new(),
         compiled: None,
     };
     let wish = match plan::plan_of(value.clone()) {

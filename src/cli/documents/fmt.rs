@@ -1,11 +1,11 @@
 //! `oap-conform fmt`: documents in good order, saying the same as before.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use super::given::{BOUNDS, Judged, Shown, Source, named_twice, sources, tell, worst};
+use super::written;
 use crate::cli::failure::Failure;
 use crate::cli::output::show;
 use crate::diagnostic::Violation;
@@ -20,7 +20,8 @@ JSON is written anew: members of manifests and nodes in the order of the specifi
 spaces a level, arrays and objects on one line where that has at most 100 characters. Inside schemas, inputs and headers the \
 author's order stays. Numbers, names and texts stay as they are written. \
 YAML keeps its lines and comments: only white space at line ends, repeated empty lines and Windows line ends go. \
-What the document says is compared before anything is written; a document that would change is refused.
+What the document says is compared before anything is written; a document that would change is refused. With --write a link \
+to a file of the same folder stays one; a link that leads out of its folder is refused.
 
 The answer of --format json is described by spec/schemas/documents.json.
 
@@ -76,7 +77,7 @@ impl Fmt {
             show(&text);
             return fine("put in order").with("changed", true);
         };
-        match replace(path, &text) {
+        match written::over(path, &text) {
             Ok(()) => fine("put in order").with("changed", true),
             Err(error) => {
                 let message = format!("cannot write the file: {error}");
@@ -138,26 +139,4 @@ fn ordered(source: &Source) -> Result<(Document, String), Box<Judged>> {
     let message = "this would say something else in another layout, so it is left as it is";
     let violation = Violation::new("", "unsafe_layout", message);
     Err(Box::new(Judged::new(source, &document, vec![violation])))
-}
-
-/// Writes a file beside the old one and puts it in its place, so that nobody ever sees half of it.
-pub(super) fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    // A link stays a link.
-    let path = path.canonicalize()?;
-    let about = std::fs::metadata(&path)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.{}.new", std::process::id()));
-    let write = || {
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&beside)?;
-        file.set_permissions(about.permissions())?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&beside, &path)
-    };
-    write().inspect_err(|_| {
-        let _ = std::fs::remove_file(&beside);
-    })
 }

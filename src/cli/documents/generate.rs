@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::written;
 use crate::cli::failure::Failure;
 use crate::document::Format;
 use crate::manifest::generate::{self, MOST_ACTIONS, MOST_BYTES, Order};
@@ -155,7 +156,7 @@ impl Manifests {
         for number in 1..=self.count.unwrap_or(1) {
             let path = folder.join(format!("manifest-{number:04}.{ending}"));
             let seed = self.seed.wrapping_add(u64::from(number - 1));
-            std::fs::write(&path, made(seed)).map_err(|error| cannot(&path, error))?;
+            written::to(&path, &made(seed)).map_err(|error| cannot(&path, error))?;
         }
         Ok(0)
     }

@@ -19,6 +19,7 @@ mod explain;
 mod files;
 mod json;
 mod junit;
+mod loaded;
 mod look;
 mod mend;
 mod report;

@@ -16,7 +16,7 @@ use crate::suite::verdict::{ExitCode, Verdict};
 const AFTER_HELP: &str = "\
 A transcript is judged by its manifest: the one of its digest, or else of its name and version, that
 is named, lies beside it as NAME.manifest.json, or is among the fixtures of this program. Without it
-nothing is replayed or checked against schemas.
+nothing is replayed or checked against schemas, and the report says that it passed in part.
 
   oap-conform verify transcripts/ --against manifests/
   my-runtime export --all | oap-conform verify - --manifest meetbot.json --report sarif=oap.sarif
@@ -139,6 +139,18 @@ fn told(report: &Report) -> String {
     } else {
         format!("{broken} of {read} break a requirement")
     };
+    // A reason that one has which was judged is that its manifest is not known.
+    let is_judged = |verdict| matches!(verdict, Verdict::Pass | Verdict::Warn | Verdict::Fail);
+    let unheld = report
+        .cases
+        .iter()
+        .filter(|case| is_judged(case.verdict) && case.reason.is_some());
+    let unheld = unheld.count();
+    if unheld > 0 {
+        told.push_str(&format!(
+            "; {unheld} of them judged without a manifest, so only in part: pass --manifest FILE or --against DIR"
+        ));
+    }
     if unread > 0 {
         told.push_str(&format!("; {unread} could not be read"));
     }

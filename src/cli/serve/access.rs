@@ -65,7 +65,7 @@ impl AccessOptions {
         for (name, host) in &self.bind_secret {
             if !granted.contains_key(name) {
                 return Err(Failure::usage(format!(
-                    "--bind-secret {name}: no such secret is granted; name it with --secret or --secret-file"
+                    "--bind-secret {name}: no such secret is granted; name it with --secret, --secret-file or --secret-vault"
                 )));
             }
             bound.entry(name.clone()).or_default().push(host.clone());

@@ -1,5 +1,7 @@
 //! What edits make of a value: what the changed text must say.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 use super::{Edit, EditError};
@@ -11,20 +13,23 @@ pub(super) fn edited(value: &Value, edits: &[Edit]) -> Result<Value, EditError> 
     // From the end to the beginning, so that removed elements and renamed members do not mislead what comes before them; what lies
     // within a place that changes its name is done before that place.
     let mut order: Vec<&Edit> = edits.iter().collect();
-    order.sort_by(|a, b| later_first(value, a.pointer(), b.pointer()));
+    let mut known = Known::new();
+    order
+        .sort_by_cached_key(|edit| std::cmp::Reverse(positions(value, edit.pointer(), &mut known)));
     for edit in order {
         one(&mut wanted, edit)?;
     }
     Ok(wanted)
 }
 
-fn later_first(value: &Value, a: &str, b: &str) -> std::cmp::Ordering {
-    let (a, b) = (positions(value, a), positions(value, b));
-    b.cmp(&a)
-}
+/// The positions of the members of objects that have many, by the object's address.
+type Known<'v> = HashMap<*const Map<String, Value>, HashMap<&'v str, usize>>;
+
+/// Most members that are looked through one by one.
+const FEW: usize = 16;
 
 /// The place of a pointer as a path of positions; those below a place come behind it.
-fn positions(value: &Value, pointer: &str) -> Vec<usize> {
+fn positions<'v>(value: &'v Value, pointer: &str, known: &mut Known<'v>) -> Vec<usize> {
     let mut now = Some(value);
     let mut path = Vec::new();
     for token in pointer.split('/').skip(1) {
@@ -34,13 +39,18 @@ fn positions(value: &Value, pointer: &str) -> Vec<usize> {
                 let index = token.parse::<usize>().unwrap_or(usize::MAX);
                 (index, elements.get(index))
             }
-            Some(Value::Object(members)) => (
-                members
-                    .keys()
-                    .position(|name| *name == token)
-                    .unwrap_or(usize::MAX),
-                members.get(&token),
-            ),
+            Some(Value::Object(members)) => {
+                let position = if members.len() <= FEW {
+                    members.keys().position(|name| *name == token)
+                } else {
+                    let names = known.entry(std::ptr::from_ref(members)).or_insert_with(|| {
+                        let names = members.keys().map(String::as_str).enumerate();
+                        names.map(|(position, name)| (name, position)).collect()
+                    });
+                    names.get(token.as_str()).copied()
+                };
+                (position.unwrap_or(usize::MAX), members.get(&token))
+            }
             _ => (usize::MAX, None),
         };
         path.push(position);
@@ -78,11 +88,10 @@ fn one(value: &mut Value, edit: &Edit) -> Result<(), EditError> {
                 Some(Value::Object(members))
                     if members.contains_key(&old) && !members.contains_key(name) =>
                 {
-                    let renamed: Map<String, Value> = std::mem::take(members)
-                        .into_iter()
-                        .map(|(key, member)| (if key == old { name.clone() } else { key }, member))
-                        .collect();
-                    *members = renamed;
+                    // The order of members says nothing, and to keep it would cost a look at each.
+                    if let Some(member) = members.swap_remove(&old) {
+                        members.insert(name.clone(), member);
+                    }
                 }
                 _ => return Err(nowhere()),
             }
@@ -91,7 +100,7 @@ fn one(value: &mut Value, edit: &Edit) -> Result<(), EditError> {
             let (parent, last) = json::pop(pointer).ok_or_else(nowhere)?;
             match value.pointer_mut(parent) {
                 Some(Value::Object(members)) => {
-                    members.shift_remove(&last).ok_or_else(nowhere)?;
+                    members.swap_remove(&last).ok_or_else(nowhere)?;
                 }
                 Some(Value::Array(elements)) => {
                     let index = last.parse::<usize>().ok();

@@ -21,6 +21,14 @@ pub(super) const RULES: &[Rule] = &[
          spec/schemas/case.json, which editors can check while you type.",
     ),
     GROUP.refused(
+        "case_not_loadable",
+        VERDICT,
+        Check::Told,
+        "the suite does not take a case",
+        "A matcher that does not compile, a name that no step has bound, a manifest or a mutant that there is not, or a file that is \
+         called otherwise than its case: a schema cannot see these, and the suite refuses the whole run, or proves nothing.",
+    ),
+    GROUP.refused(
         "unknown_case_member",
         VERDICT,
         Check::Other(document::unknown_members),

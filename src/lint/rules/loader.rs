@@ -9,9 +9,10 @@ mod text;
 mod tests;
 
 use crate::diagnostic::Violation;
-use crate::lint::rule::{Change, Group, Rule};
+use crate::lint::rule::{Group, Rule};
 use crate::lint::subject::{DocumentKind, Subject};
 
+pub(super) use fixes::Advice;
 pub(super) use keywords::RULES as KEYWORDS;
 pub(super) use model::RULES as MODEL;
 pub(super) use text::RULES as TEXT;
@@ -39,9 +40,9 @@ pub(super) fn report(subject: &Subject<'_>) -> Vec<Violation> {
     reported
 }
 
-/// How what the loader reports can be mended, with pointers into the document as given.
-pub(super) fn fix_for(rule: &Rule, violation: &Violation, subject: &Subject<'_>) -> Option<Change> {
-    fixes::fix_for(rule, violation, subject)
+/// What is said of what the loader reports, and how it can be mended, with pointers into the document as given.
+pub(super) fn advice(rule: &Rule, violation: &Violation, subject: &Subject<'_>) -> Advice {
+    fixes::advice(rule, violation, subject)
 }
 
 /// Whether a rule is broken by a member's name, and not by its value.

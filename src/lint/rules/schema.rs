@@ -4,6 +4,7 @@ mod dialects;
 mod keywords;
 mod members;
 mod patterns;
+mod ranges;
 mod satisfiable;
 #[cfg(test)]
 mod tests;
@@ -26,8 +27,8 @@ pub(super) const RULES: &[Rule] = &[
         ASSERTED,
         Check::Manifest(satisfiable::bounds_cross),
         "bounds leave no value between them",
-        "A lower bound above the upper one, or more members demanded than allowed, admits nothing, so every call or every output is refused. \
-         Often the two were exchanged.",
+        "A lower bound above the upper one, in one schema or in two of `allOf`, a range without a multiple of `multipleOf`, or more members \
+         demanded than allowed admits nothing, so every call or every output is refused. Often two bounds were exchanged.",
     ),
     GROUP.broken(
         "enum_never_matches",

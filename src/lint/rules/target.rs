@@ -22,6 +22,22 @@ pub(super) const RULES: &[Rule] = &[
          spec/schemas/target.json, which editors can check while you type.",
     ),
     GROUP.refused(
+        "target_not_loadable",
+        DESCRIBED,
+        Check::Told,
+        "the members of a target's definition do not fit together",
+        "A definition without an address or a program, one with both ways to start, or a variable with a name that is none, has the right \
+         shape and is refused all the same, before anything is started.",
+    ),
+    GROUP.refused(
+        "malformed_toml",
+        DESCRIBED,
+        Check::Loader,
+        "the text is not TOML",
+        "Nothing can be read from a definition that is not TOML: texts stand in quotes, tables in brackets, and each member has one line. The \
+         place is where the text stops being TOML; the slip is there or right before it.",
+    ),
+    GROUP.refused(
         "unknown_target_member",
         DESCRIBED,
         Check::Other(definition::unknown_members),

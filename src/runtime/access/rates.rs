@@ -1,10 +1,14 @@
 //! How often a subject may call an action: sliding windows (`spec/access.md`, section 4).
 
+mod kept;
+
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{Mutex as TurnLock, MutexGuard as Turn};
 
 use super::AccessParts;
 use crate::manifest::RateLimit;
@@ -26,6 +30,9 @@ const FEW_PARTS: usize = 32;
 
 /// What is said to wait where there is no room for a further key; windows that end make room.
 const FULL_SECONDS: u64 = 60;
+
+/// How many keys can be counted in a ledger at the same time.
+const TURNS: usize = 64;
 
 /// The longest that a call can matter: the longest unit there is.
 const LONGEST: SignedDuration = SignedDuration::from_hours(24);
@@ -206,6 +213,9 @@ impl Window {
 pub struct Rates {
     book: Mutex<Book>,
     most: usize,
+    /// Where the counts are kept in a ledger: keys that share a turn wait for each other.
+    turns: [TurnLock<()>; TURNS],
+    hasher: RandomState,
 }
 
 #[derive(Debug, Default)]
@@ -221,7 +231,16 @@ impl Rates {
         Self {
             book: Mutex::default(),
             most,
+            turns: [const { TurnLock::const_new(()) }; TURNS],
+            hasher: RandomState::new(),
         }
+    }
+
+    /// Held by who counts a call of this key elsewhere than here.
+    pub async fn turn(&self, key: &RateKey) -> Option<Turn<'_, ()>> {
+        let place = self.hasher.hash_one(key) % TURNS as u64;
+        let turn = self.turns.get(usize::try_from(place).unwrap_or(0))?;
+        Some(turn.lock().await)
     }
 
     /// Charges a call that is about to be executed, if every limit admits it; none of `limits`: it always is.

@@ -21,7 +21,22 @@ use tokio_util::task::TaskTracker;
 /// How long to wait when the system has no further file for a connection.
 const NO_FILE_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until `stop`, then until the calls in flight have their answers.
+/// How many connections are refused at the same time.
+const MOST_REFUSED: usize = 64;
+
+/// How long a connection that is refused may take.
+const REFUSAL: Duration = Duration::from_secs(2);
+
+/// What becomes of connections that come after `stop`.
+pub(in crate::runtime) struct Late {
+    /// What they are answered.
+    pub(in crate::runtime) refusal: Router,
+    /// From when on nobody is answered any more.
+    pub(in crate::runtime) end: CancellationToken,
+}
+
+/// Serves until `stop`, then until the calls in flight have their answers. Connections that come meanwhile are refused by `late`,
+/// so that whoever balances load sees a clear answer; without it nobody listens any more.
 ///
 /// Whoever comes when `most` connections are open waits in the system's queue. `patience` bounds how long a connection
 /// may be idle, its headers may take to arrive, and a client may leave a piece of an answer untaken.
@@ -31,6 +46,7 @@ pub(in crate::runtime) async fn serve(
     most: usize,
     patience: Duration,
     stop: CancellationToken,
+    late: Option<Late>,
 ) {
     let places = Arc::new(Semaphore::new(most));
     let open = TaskTracker::new();
@@ -63,9 +79,39 @@ pub(in crate::runtime) async fn serve(
             let _ = connection.await;
         });
     }
+    if let Some(late) = late {
+        refuse(&listener, &late, &open).await;
+    }
     drop(listener);
     open.close();
     open.wait().await;
+}
+
+/// Refuses all connections until nobody is to be answered any more.
+async fn refuse(listener: &TcpListener, late: &Late, open: &TaskTracker) {
+    let places = Arc::new(Semaphore::new(MOST_REFUSED));
+    loop {
+        let accepted = tokio::select! {
+            () = late.end.cancelled() => return,
+            accepted = accept(listener, &places) => accepted,
+        };
+        let Ok((stream, place)) = accepted else {
+            sleep(NO_FILE_PAUSE).await;
+            continue;
+        };
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(REFUSAL)
+            .keep_alive(false)
+            .serve_connection(
+                TokioIo::new(Patient::new(stream, REFUSAL)),
+                TowerToHyperService::new(late.refusal.clone()),
+            );
+        open.spawn(async move {
+            let _place = place;
+            let _ = connection.await;
+        });
+    }
 }
 
 async fn accept(
@@ -177,7 +223,7 @@ mod tests {
             .route("/", get(async || "here"))
             .route("/large", get(async || "x".repeat(64 << 20)));
         let stop = CancellationToken::new();
-        let server = tokio::spawn(serve(listener, router, most, PATIENCE, stop.clone()));
+        let server = tokio::spawn(serve(listener, router, most, PATIENCE, stop.clone(), None));
         (address, stop, server)
     }
 

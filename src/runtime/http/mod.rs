@@ -1,17 +1,21 @@
 //! The HTTP door: routes, and what every call goes through (`spec/errors.md` sections 2 and 3, `spec/idempotency.md`).
 
 pub(super) mod body;
+mod console;
 mod documents;
 pub(super) mod door;
+mod events;
 mod sessions;
 mod workflows;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::{Map, Value};
@@ -27,6 +31,9 @@ use super::runtime::Runtime;
 use super::session::entry::CallKey;
 use super::telemetry::{self, Scope};
 use crate::requirement::Profile;
+
+/// How long the body of a call that is refused anyway may take to arrive.
+const LATE_BODY: Duration = Duration::from_secs(1);
 
 /// All routes; whatever is not among them is answered with an error object too.
 pub(super) fn router(runtime: Arc<Runtime>) -> Router {
@@ -44,10 +51,12 @@ pub(super) fn router(runtime: Arc<Runtime>) -> Router {
     // What belongs to a profile that is not declared does not exist.
     if runtime.profiles().contains(&Profile::Session) {
         router = router
-            .route("/sessions", post(sessions::open))
+            .route("/sessions", get(sessions::list).post(sessions::open))
             .route("/sessions/{id}", get(sessions::read))
             .route("/sessions/{id}/step", post(sessions::step))
             .route("/sessions/{id}/close", post(sessions::close))
+            .route("/sessions/{id}/run", post(sessions::run))
+            .route("/sessions/{id}/events", get(events::events))
             .route("/sessions/{id}/transcript", get(sessions::transcript));
     }
     let asks = [Profile::Session, Profile::Human];
@@ -65,10 +74,40 @@ pub(super) fn router(runtime: Arc<Runtime>) -> Router {
             .route("/execute", post(workflows::execute))
             .route("/plan", post(workflows::plan));
     }
-    router
+    if runtime.console().is_some() {
+        router = router
+            .route("/console", get(console::page))
+            .route("/console/", get(console::page))
+            .route("/console/{*path}", get(console::file));
+    }
+    router = router
         .fallback(no_such_path)
-        .method_not_allowed_fallback(no_such_method)
-        .with_state(runtime)
+        .method_not_allowed_fallback(no_such_method);
+    if runtime.console().is_some() {
+        let own_origin = from_fn_with_state(Arc::clone(&runtime), console::own_origin);
+        router = router.layer(own_origin);
+    }
+    router.with_state(runtime)
+}
+
+/// What whoever comes while the runtime drains is answered, whatever it asks.
+pub(super) fn refusal(runtime: Arc<Runtime>) -> Router {
+    Router::new().fallback(refuse_late).with_state(runtime)
+}
+
+async fn refuse_late(State(runtime): State<Arc<Runtime>>, request: Request) -> Response {
+    // A body that nobody reads would break the connection before its client has the answer.
+    body::discard(LATE_BODY, request.into_body()).await;
+    let mut response = refuse(&runtime, "*", &shuts_down());
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// The refusal while the runtime drains; another, or the next one at this address, may be there at once.
+fn shuts_down() -> ErrorObject {
+    let message = "the runtime shuts down; try another";
+    ErrorObject::new(Code::CapacityExceeded, message).with("retry_after", 1)
 }
 
 async fn no_such_path(State(runtime): State<Arc<Runtime>>) -> Response {
@@ -225,10 +264,7 @@ where
     let inside = Arc::clone(runtime);
     let task = runtime.tasks().spawn(async move {
         let outcome = if inside.draining() {
-            Err(ErrorObject::new(
-                Code::CapacityExceeded,
-                "the runtime shuts down; try another",
-            ))
+            Err(shuts_down())
         } else {
             telemetry::within(scope.clone(), run(Arc::clone(&inside))).await
         };

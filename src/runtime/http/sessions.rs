@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::Value;
@@ -33,8 +33,27 @@ pub(super) async fn open(State(runtime): Shared, request: Request) -> Response {
         request,
         shape,
         async |runtime: Arc<Runtime>, caller: Caller, body, key: Option<CallKey>| {
-            runtime.open(&caller, &body, key.as_ref()).await
+            let answer = runtime.open(&caller, &body, key.as_ref()).await?;
+            if let Some(id) = answer.body.get("session_id").and_then(Value::as_str) {
+                runtime.go_on(&caller, id, &answer);
+            }
+            Ok(answer)
         },
+    )
+    .await
+}
+
+pub(super) async fn list(
+    State(runtime): Shared,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let query = query.unwrap_or_default();
+    plain(
+        runtime,
+        headers,
+        "GET /sessions",
+        async move |runtime: Arc<Runtime>, caller: Caller| runtime.list(&caller, &query).await,
     )
     .await
 }
@@ -81,6 +100,18 @@ pub(super) async fn step(State(runtime): Shared, id: Segment, request: Request) 
     .await
 }
 
+pub(super) async fn run(State(runtime): Shared, id: Segment, request: Request) -> Response {
+    let id = segment(id);
+    let shape = Shape::session("POST /sessions/{id}/run", true);
+    keyed(
+        runtime,
+        request,
+        shape,
+        async move |runtime: Arc<Runtime>, caller: Caller, _, _| runtime.run(&caller, &id).await,
+    )
+    .await
+}
+
 pub(super) async fn close(State(runtime): Shared, id: Segment, request: Request) -> Response {
     let id = segment(id);
     let shape = Shape::session("POST /sessions/{id}/close", true);
@@ -107,18 +138,14 @@ pub(super) async fn answer(
         request,
         shape,
         async move |runtime: Arc<Runtime>, caller: Caller, body, key: Option<CallKey>| {
-            runtime
-                .advance(
-                    &caller,
-                    &id,
-                    Input::Answered {
-                        caller: caller.clone(),
-                        id: intervention,
-                        body,
-                    },
-                    key.as_ref(),
-                )
-                .await
+            let input = Input::Answered {
+                caller: caller.clone(),
+                id: intervention,
+                body,
+            };
+            let answer = runtime.advance(&caller, &id, input, key.as_ref()).await?;
+            runtime.go_on(&caller, &id, &answer);
+            Ok(answer)
         },
     )
     .await

@@ -36,7 +36,7 @@ pub(super) async fn invoke(runtime: &Runtime, call: &Call, api: &InvokeApi) -> E
     let rules = parts.reads();
     // Without arguments: they are compared as values, since their order changes the text of a body and of a query.
     let nothing = Value::Object(Map::new());
-    let request = match request::render(parts, api, &nothing, runtime.credentials(), None) {
+    let request = match request::render(parts, api, &nothing, &runtime.credentials(), None) {
         Ok(request) => request,
         Err(error) => return Execution::refused(error),
     };

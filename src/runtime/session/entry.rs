@@ -325,6 +325,30 @@ impl Entry {
         }
     }
 
+    /// The execution of a row that is one's, and whole.
+    pub fn execution(self) -> Option<Execution> {
+        let Entry::Executed {
+            output,
+            error,
+            side_effects,
+            logs,
+            ..
+        } = self
+        else {
+            return None;
+        };
+        let outcome = match (output, error) {
+            (Some(output), None) => Ok(output.value),
+            (None, Some(failure)) => Err(failure.into()),
+            _ => return None,
+        };
+        Some(Execution {
+            outcome,
+            side_effects,
+            logs,
+        })
+    }
+
     /// When it came.
     pub fn at(&self) -> Timestamp {
         match self {
@@ -369,15 +393,8 @@ mod tests {
                 serde_json::from_str::<Entry>(&text).expect("a row is read"),
                 entry
             );
-            let Entry::Executed { output, error, .. } = entry else {
-                panic!("another row")
-            };
-            let back = match (output, error) {
-                (Some(output), None) => Ok(output.value),
-                (None, Some(failure)) => Err(ErrorObject::from(failure)),
-                other => panic!("{other:?}"),
-            };
-            assert_eq!(back, execution.outcome);
+            let back = entry.execution().expect("an execution");
+            assert_eq!(back.outcome, execution.outcome);
         }
     }
 

@@ -217,11 +217,7 @@ impl Session {
             logs: landing.logs.clone(),
             observation: Arc::clone(&self.observation),
         };
-        self.record.add_step(step);
-        if let Some(turn) = landing
-            .turn
-            .and_then(|index| self.record.turns.get_mut(index))
-        {
+        if let Some(turn) = landing.turn.and_then(|index| self.record.turn(index)) {
             turn.step_number = Some(number);
         }
         if let Some(asked) = landing
@@ -233,10 +229,12 @@ impl Session {
         }
         if let Some(note) = landing
             .note
-            .and_then(|index| self.record.side_effects.get_mut(index))
+            .and_then(|index| self.record.side_effect(index))
         {
             note.step_number = Some(number);
         }
+        // Last, as it is what the others led to.
+        self.record.add_step(step);
     }
 }
 

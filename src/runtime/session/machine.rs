@@ -241,12 +241,13 @@ impl Session {
             }
             Question::InvalidPlan { .. } => Event::PlanRefusedThrice,
         };
-        self.record.interventions.push(Intervention {
+        self.record.add_intervention(Intervention {
             id: id.clone(),
             kind: kind.kind(),
             prompt: prompt.clone(),
             asked_at: parts.format_time(now),
             answered_at: None,
+            answered_by: None,
             output: None,
             outcome: None,
             step_number: None,

@@ -356,6 +356,31 @@ impl Session {
         &self.record
     }
 
+    /// Who opened it.
+    pub fn opener(&self) -> &Caller {
+        &self.opener
+    }
+
+    /// The goal, as the client gave it.
+    pub fn goal(&self) -> &Value {
+        &self.goal
+    }
+
+    /// The most steps.
+    pub fn max_steps(&self) -> u64 {
+        self.max_steps
+    }
+
+    /// When it was opened, as the transcript has it.
+    pub fn started_at(&self) -> &str {
+        &self.started_at
+    }
+
+    /// The observation that it began with.
+    pub fn initial_observation(&self) -> &Arc<Value> {
+        &self.initial_observation
+    }
+
     /// Steps counted so far.
     pub fn steps_done(&self) -> u64 {
         self.steps_done

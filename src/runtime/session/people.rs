@@ -205,11 +205,11 @@ impl Session {
                 .check_approver(parts.access(), caller, &needed)?;
         }
         if matches!(reply, Reply::Reject) {
-            self.settle_question(parts, now, id, None, "rejected");
+            self.settle_question(parts, now, caller, id, None, "rejected");
         }
         match (pending.kind, reply) {
             (Question::Declared(landing), Reply::Output(output)) => {
-                self.take_output(parts, now, id, landing, output)
+                self.take_output(parts, now, caller, id, landing, output)
             }
             (Question::Declared(landing), Reply::Reject | Reply::Approve) => {
                 Ok(self.after_question(parts, now, id, landing, parts.rejection()))
@@ -242,7 +242,7 @@ impl Session {
     ) -> Vec<Effect> {
         let how = if approved { "approved" } else { "rejected" };
         if approved {
-            self.settle_question(parts, now, id, None, how);
+            self.settle_question(parts, now, caller, id, None, how);
         }
         let step_number = Some(self.steps_done + 1);
         self.note_person(parts, now, step_number, &landing.label, how);
@@ -263,6 +263,7 @@ impl Session {
         &mut self,
         parts: &dyn Parts,
         now: Timestamp,
+        caller: &Caller,
         id: &str,
         landing: Landing,
         output: Value,
@@ -282,7 +283,7 @@ impl Session {
         if !violations.is_empty() {
             return Err(invalid_answer(&violations));
         }
-        self.settle_question(parts, now, id, Some(output.clone()), "answered");
+        self.settle_question(parts, now, caller, id, Some(output.clone()), "answered");
         Ok(self.after_question(parts, now, id, landing, Ok(output)))
     }
 
@@ -326,7 +327,7 @@ impl Session {
         let output = parts.redact_value(Site::HumanAnswer, &self.redactor, output);
         match parts.read_rescue(&output)? {
             Rescue::Retry => {
-                self.settle_question(parts, now, id, Some(output.clone()), "answered");
+                self.settle_question(parts, now, caller, id, Some(output.clone()), "answered");
                 self.note_person(parts, now, None, "invalid_plan", "answered");
                 self.pending = None;
                 self.change(parts, Event::RetryChosen);
@@ -336,7 +337,7 @@ impl Session {
                 let accepted = plan::plan_of(plan)
                     .and_then(|plan| self.check(parts, plan, now, caller, Author::Person))
                     .map_err(|error| invalid_rescue(&error))?;
-                self.settle_question(parts, now, id, Some(output.clone()), "answered");
+                self.settle_question(parts, now, caller, id, Some(output.clone()), "answered");
                 let note = self.record.side_effects.len();
                 self.note_person(parts, now, None, "invalid_plan", "answered");
                 let accepted = accepted.map(|landing| Landing {
@@ -353,6 +354,7 @@ impl Session {
         &mut self,
         parts: &dyn Parts,
         now: Timestamp,
+        caller: &Caller,
         id: &str,
         output: Option<Value>,
         outcome: &'static str,
@@ -361,6 +363,7 @@ impl Session {
         self.record.weight += output.as_ref().map_or(0, held_bytes);
         if let Some(asked) = self.record.intervention(id) {
             asked.answered_at = Some(at);
+            asked.answered_by = Some(caller.subject.clone());
             asked.output = output;
             asked.outcome = Some(outcome);
         }
@@ -375,14 +378,14 @@ impl Session {
         target: &str,
         how: &str,
     ) {
-        self.record.side_effects.push(SideEffect {
+        self.record.add_side_effects([SideEffect {
             step_number,
             kind: "person",
             method: "ASK".to_owned(),
             target: target.to_owned(),
             status: Value::from(how),
             at: parts.format_time(now),
-        });
+        }]);
     }
 
     /// Whoever asked is gone.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::entry::{CallKey, Entry};
-use super::{Effect, Execution, Input, Session};
+use super::{Effect, Input, Session};
 use crate::runtime::parts::Parts;
 
 /// What a session waits for after its last row.
@@ -96,26 +96,8 @@ impl Tail {
             (Some(Effect::Charge(_, launch)), Entry::Charged { wait, .. }) => {
                 Ok(Input::Charged(launch, wait.map_or(Ok(()), Err)))
             }
-            (
-                Some(Effect::Execute(flight)),
-                Entry::Executed {
-                    output,
-                    error,
-                    side_effects,
-                    logs,
-                    ..
-                },
-            ) => {
-                let outcome = match (output, error) {
-                    (Some(output), None) => Ok(output.value),
-                    (None, Some(failure)) => Err(failure.into()),
-                    _ => return Err(Misfit),
-                };
-                let execution = Execution {
-                    outcome,
-                    side_effects,
-                    logs,
-                };
+            (Some(Effect::Execute(flight)), brought) => {
+                let execution = brought.execution().ok_or(Misfit)?;
                 Ok(Input::Executed(flight, execution))
             }
             _ => Err(Misfit),

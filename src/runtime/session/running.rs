@@ -384,7 +384,7 @@ impl Session {
         flight: Flight,
         execution: Execution,
     ) -> Vec<Effect> {
-        self.record.side_effects.extend(execution.side_effects);
+        self.record.add_side_effects(execution.side_effects);
         let Flight { mut landing, .. } = flight;
         landing.add_logs(parts, execution.logs);
         match self.outcome_of(parts, &landing, execution.outcome) {

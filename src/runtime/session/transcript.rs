@@ -66,6 +66,8 @@ pub struct Intervention {
     pub asked_at: String,
     /// When the answer was taken.
     pub answered_at: Option<String>,
+    /// The subject that answered.
+    pub answered_by: Option<String>,
     /// What was answered.
     pub output: Option<Value>,
     /// `answered`, `approved`, `rejected` or `cancelled`; `None` while it waits.
@@ -121,6 +123,19 @@ impl<'de> Deserialize<'de> for SideEffect {
     }
 }
 
+/// An entry of the record, by its index among those of its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// An exchange with the model.
+    Turn(usize),
+    /// An effect on the world outside.
+    SideEffect(usize),
+    /// A question to a person.
+    Intervention(usize),
+    /// A counted step.
+    Step(usize),
+}
+
 /// All that a session remembers of its past.
 #[derive(Debug, Clone, Default)]
 pub struct Record {
@@ -134,6 +149,8 @@ pub struct Record {
     pub side_effects: Vec<SideEffect>,
     /// Texts of the contracts, by digest.
     pub contracts: BTreeMap<String, Arc<str>>,
+    /// Each entry that was added or changed, in order: a change's number, from 1, is the same wherever the session is made again.
+    pub changes: Vec<Change>,
     /// Roughly the bytes that all this holds.
     pub weight: usize,
 }
@@ -152,8 +169,10 @@ impl Record {
         self.weight += own.map(|message| message.content.len()).sum::<usize>();
         self.weight += turn.reply.as_ref().map_or(0, String::len) + 256;
         self.weight += turn.refused.as_ref().map_or(0, held_bytes);
+        let index = self.turns.len();
         self.turns.push(turn);
-        self.turns.len() - 1
+        self.changes.push(Change::Turn(index));
+        index
     }
 
     /// Remembers the text of a contract, once. The first weighs nothing: the session has it anyway.
@@ -175,14 +194,46 @@ impl Record {
             .sum::<usize>()
             + step.logs.as_ref().map_or(0, String::len)
             + 256;
+        self.changes.push(Change::Step(self.steps.len()));
         self.steps.push(step);
     }
 
-    /// The question of this id.
+    /// Remembers a question.
+    pub fn add_intervention(&mut self, asked: Intervention) {
+        self.changes
+            .push(Change::Intervention(self.interventions.len()));
+        self.interventions.push(asked);
+    }
+
+    /// Remembers effects.
+    pub fn add_side_effects(&mut self, effects: impl IntoIterator<Item = SideEffect>) {
+        for effect in effects {
+            self.changes
+                .push(Change::SideEffect(self.side_effects.len()));
+            self.side_effects.push(effect);
+        }
+    }
+
+    /// The question of this id, to be changed.
     pub fn intervention(&mut self, id: &str) -> Option<&mut Intervention> {
-        self.interventions
-            .iter_mut()
-            .find(|intervention| intervention.id == id)
+        let asked = self.interventions.iter();
+        let index = asked.enumerate().find(|(_, asked)| asked.id == id)?.0;
+        self.changes.push(Change::Intervention(index));
+        self.interventions.get_mut(index)
+    }
+
+    /// The exchange of this index, to be changed.
+    pub fn turn(&mut self, index: usize) -> Option<&mut Turn> {
+        let turn = self.turns.get_mut(index)?;
+        self.changes.push(Change::Turn(index));
+        Some(turn)
+    }
+
+    /// The effect of this index, to be changed.
+    pub fn side_effect(&mut self, index: usize) -> Option<&mut SideEffect> {
+        let effect = self.side_effects.get_mut(index)?;
+        self.changes.push(Change::SideEffect(index));
+        Some(effect)
     }
 }
 
@@ -222,7 +273,8 @@ pub fn turns(turns: &[Turn]) -> Vec<Value> {
         .collect()
 }
 
-fn turn_value(turn: &Turn, number: u64) -> Value {
+/// One turn of a transcript, of this number.
+pub fn turn_value(turn: &Turn, number: u64) -> Value {
     let messages: Vec<Value> = turn
         .messages
         .iter()
@@ -270,6 +322,11 @@ pub fn interventions(interventions: &[Intervention]) -> Vec<Value> {
                 "id": asked.id, "kind": asked.kind, "prompt": asked.prompt, "asked_at": asked.asked_at,
                 "answered_at": asked.answered_at,
             });
+            set(
+                &mut value,
+                "answered_by",
+                asked.answered_by.clone().map(Value::from),
+            );
             set(&mut value, "output", asked.output.clone());
             set(&mut value, "outcome", asked.outcome.map(Value::from));
             set(&mut value, "step_number", asked.step_number.map(Value::from));

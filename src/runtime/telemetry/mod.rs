@@ -26,7 +26,7 @@ use reqwest::{Client, Url};
 use serde_json::Value;
 use tokio::time::timeout;
 
-pub(super) use observe::{Mark, node_begins};
+pub(super) use observe::{Mark, goes_on_with, node_begins};
 pub use parts::{Peer, Signal, TelemetryParts, Within};
 pub(super) use scope::{Begun, Scope, current, within};
 pub use settings::{LogSink, TelemetrySettings};

@@ -99,7 +99,7 @@ impl Telemetry {
                 result: Some(&step.result),
                 ..Facts::of(Event::Step, "")
             });
-            self.ran(Some(session.id()), step.step_number, &step.result);
+            self.ran(Some(session.id()), step.step_number, &step.result, |_| None);
         }
         if !before.over && is_over(session.status()) {
             let labels = vec![("manifest", session.manifest().name.clone())];
@@ -121,8 +121,14 @@ impl Telemetry {
         }
     }
 
-    /// Tells of the nodes of a workflow that were reached since `seen` of them were.
-    pub fn nodes_reached(&self, results: &[Value], seen: &mut usize) {
+    /// Tells of the nodes of a workflow that were reached since `seen` of them were; `declared` has the names of actions that a
+    /// client called otherwise.
+    pub fn nodes_reached<'w>(
+        &self,
+        results: &[Value],
+        seen: &mut usize,
+        declared: impl Fn(&str) -> Option<&'w str>,
+    ) {
         let scope = scope::current();
         for (position, result) in results.iter().enumerate().skip(*seen) {
             let position = u64::try_from(position).unwrap_or(u64::MAX);
@@ -139,7 +145,7 @@ impl Telemetry {
                 result: Some(result),
                 ..Facts::of(Event::Node, "")
             });
-            self.ran(None, position, result);
+            self.ran(None, position, result, &declared);
             node_begins();
         }
         *seen = results.len();
@@ -194,7 +200,13 @@ impl Telemetry {
     }
 
     /// What a result, with all attempts, means besides its line.
-    fn ran(&self, session_id: Option<&str>, number: u64, result: &Value) {
+    fn ran<'w>(
+        &self,
+        session_id: Option<&str>,
+        number: u64,
+        result: &Value,
+        declared: impl Fn(&str) -> Option<&'w str>,
+    ) {
         let logged = scope::current().is_some_and(|scope| scope.was_denied());
         for attempt in attempts(result) {
             let ran = Ran::of(attempt);
@@ -211,13 +223,16 @@ impl Telemetry {
                     ..Facts::of(Event::Security, "")
                 });
             }
+            // A client may call an action what it likes, and as often otherwise (4.4).
+            let name = declared(ran.action);
             let labels: Vec<Label> = vec![
-                ("action", ran.action.to_owned()),
+                ("action", name.unwrap_or(ran.action).to_owned()),
                 ("success", ran.success.to_string()),
                 ("error_code", ran.error_code.unwrap_or_default().to_owned()),
             ];
             let within = Within {
                 session_id,
+                label: name.map(|_| ran.action),
                 ..Within::default()
             };
             self.count(Metric::ActionResults, labels, &within, 1);
@@ -236,6 +251,13 @@ impl Telemetry {
         };
         let seconds = self.rules().seconds(begun.elapsed());
         self.observe(Metric::UpstreamDuration, labels, &within, seconds);
+    }
+}
+
+/// The call that is under way goes on with this session.
+pub fn goes_on_with(session_id: &str) {
+    if let Some(scope) = scope::current() {
+        scope.in_session(session_id);
     }
 }
 

@@ -47,6 +47,8 @@ pub struct Within<'a> {
     pub url: Option<&'a Url>,
     /// The text that was refused, if one was.
     pub refused: Option<&'a str>,
+    /// What a client called the action, where it has another name.
+    pub label: Option<&'a str>,
 }
 
 /// The replaceable decisions about telemetry; each default calls a pure function of this room.

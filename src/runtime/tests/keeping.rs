@@ -198,9 +198,14 @@ async fn nothing_is_done_that_cannot_be_kept_first() {
         (503, &json!("capacity_exceeded"))
     );
     assert_eq!(stand.seen("/echo"), 0);
-    let (status, _) = stand.post("/sessions", &json!({"goal": {"description": "d"},
-        "observation": {"timestamp": "2026-01-01T00:00:00Z", "user_context": {"user_id": "U", "preferences": {}}, "environment": {}}})).await;
-    assert_eq!(status, 503);
+    let opening = json!({"goal": {"description": "d"},
+        "observation": {"timestamp": "2026-01-01T00:00:00Z", "user_context": {"user_id": "U", "preferences": {}}, "environment": {}}});
+    let sessions = format!("http://{}/sessions", stand.runtime.addr);
+    let refused = stand.client.post(sessions).body(opening.to_string());
+    let refused = refused.header("content-type", "application/json").send();
+    let refused = refused.await.expect("an answer");
+    assert_eq!(refused.status(), 503);
+    assert_eq!(refused.headers()["retry-after"], "1");
     ledger.fail_after(None);
     assert_eq!(read(&stand, &id).await["steps_done"], 0);
 }

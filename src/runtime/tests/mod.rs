@@ -1,12 +1,15 @@
 //! The whole runtime over loopback, against a model and a service of a few lines.
 
 mod access;
+mod charging;
 mod files;
 mod keeping;
+mod progress;
 mod reads;
 mod replicas;
 mod requests;
 mod sandbox;
+mod secrets;
 mod sessions;
 mod steps;
 mod stopping;
@@ -43,6 +46,8 @@ struct World {
     seen: Mutex<Vec<(String, Value)>>,
     /// The path, `traceparent` and `tracestate` of each request.
     contexts: Mutex<Vec<[String; 3]>>,
+    /// The authorization of each request.
+    authorizations: Mutex<Vec<String>>,
     /// Holds each call of a service until a permit is added; absent permits mean no call waits.
     gate: Option<Semaphore>,
 }
@@ -56,6 +61,11 @@ async fn outside(State(world): State<Arc<World>>, request: Request) -> Response 
         .and_then(|v| v.to_str().ok())
         .unwrap_or("")
         .to_owned();
+    world
+        .authorizations
+        .lock()
+        .expect("authorizations")
+        .push(authorization.clone());
     let header = |name: &str| {
         let value = head.headers.get(name).and_then(|value| value.to_str().ok());
         value.unwrap_or_default().to_owned()
@@ -183,6 +193,7 @@ impl Stand {
             listen: "127.0.0.1:0".parse().expect("an address"),
             manifests: vec![crate::manifest::load(&manifest).expect("valid")],
             secrets: BTreeMap::from([("TOKEN".to_owned(), TOKEN.to_owned())]),
+            rotation: crate::runtime::Rotation::default(),
             variables: BTreeMap::new(),
             model: ModelConfig {
                 wire: Wire::OpenAi,
@@ -201,6 +212,9 @@ impl Stand {
             ledger: None,
             keep_transcripts: crate::runtime::KEEP_TRANSCRIPTS,
             telemetry: crate::runtime::TelemetrySettings::default(),
+            autorun: false,
+            remember_preferences: false,
+            console: false,
             auth: None,
             anonymous_scopes: BTreeSet::new(),
             bound_secrets: BTreeMap::new(),

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::{Stand, World, act};
+use super::workflows::questions::decide;
+use super::{Stand, World, act, workflows};
 use crate::runtime::{Reference, Running, start};
 use crate::store::{Postgres, PostgresServer as Server};
 
@@ -162,4 +163,95 @@ async fn who_reads_beside_a_waiting_step_sees_what_others_did() {
     std::mem::swap(&mut stand.runtime, &mut other);
     assert_eq!(stand.send("GET", &path, None, None).await.0, 404);
     drop(turn);
+}
+
+#[tokio::test]
+async fn a_question_asked_here_is_decided_there_and_once() {
+    let Some(server) = Server::start().await else {
+        return;
+    };
+    let (first, _) = replica(&server, None).await;
+    let ledger = Arc::clone(&first);
+    let world = World {
+        gate: Some(Semaphore::new(0)),
+        ..World::default()
+    };
+    let mut stand = Stand::configured(world, |config| {
+        workflows::configure(config);
+        config.ledger = Some(ledger);
+    })
+    .await;
+    let (_second, running) = replica(&server, Some(&stand)).await;
+    let mut other = running.expect("a replica");
+    let ask = async |stand: &Stand| {
+        let nodes = json!([
+            workflows::asking(workflows::node("give", json!({"input": {"to": "a"}}))),
+            workflows::node("give", json!({"input": {"n": 2}})),
+        ]);
+        let (status, asked) = stand
+            .post("/execute", &workflows::request(nodes, json!({})))
+            .await;
+        assert_eq!(status, 202, "{asked}");
+        decide(&asked, "approve")
+    };
+    let post = |addr, key: Option<&'static str>, decided: &Value| {
+        let call = stand.client.post(format!("http://{addr}/execute"));
+        let call = call
+            .header("content-type", "application/json")
+            .body(decided.to_string());
+        let call = match key {
+            Some(key) => call.header("idempotency-key", key),
+            None => call,
+        };
+        async move {
+            let answer = call.send().await.expect("an answer");
+            let status = answer.status().as_u16();
+            let body = answer.text().await.expect("a body");
+            let body: Value = serde_json::from_str(&body).expect("JSON");
+            (status, body)
+        }
+    };
+    let gate = stand.world.gate.as_ref().expect("a gate");
+    // Both are asked to decide at once: one acts.
+    let decided = ask(&stand).await;
+    gate.add_permits(2);
+    let (here, there) = tokio::join!(
+        post(other.addr, None, &decided),
+        post(stand.runtime.addr, None, &decided)
+    );
+    let mut statuses = [here.0, there.0];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409], "{here:?} {there:?}");
+    for (status, body) in [here, there] {
+        if status == 409 {
+            assert_eq!(body["errorCode"], "approval_used");
+        }
+    }
+    assert_eq!(stand.seen("/mirror"), 2);
+    // One dies in the midst of a decision, after the first step: the other ends it.
+    let decided = ask(&stand).await;
+    gate.add_permits(1);
+    let call = tokio::spawn(post(stand.runtime.addr, Some("d"), &decided));
+    while stand.seen("/mirror") < 4 {
+        tokio::task::yield_now().await;
+    }
+    first.die();
+    gate.add_permits(9);
+    let (status, died) = call.await.expect("ended");
+    assert_eq!(status, 503, "{died}");
+    let (status, body) = post(other.addr, Some("d"), &decided).await;
+    assert_eq!(
+        (status, &body["status"]),
+        (200, &json!("completed")),
+        "{body}"
+    );
+    assert_eq!(body["results"].as_array().map(Vec::len), Some(2));
+    // The first step once, the second, whose end nobody knew, again.
+    assert_eq!(stand.seen("/mirror"), 5);
+    std::mem::swap(&mut stand.runtime, &mut other);
+    let (status, used) = stand.post("/execute", &decided).await;
+    assert_eq!(
+        (status, &used["errorCode"]),
+        (409, &json!("approval_used"))
+    );
 }

@@ -15,7 +15,7 @@ async fn bad_requests_get_their_codes_and_harm_nothing() {
     for (method, path, body, expected) in [
         ("GET", "/nothing", None, (404, "not_found")),
         ("GET", "/sessions/x/step/", None, (404, "not_found")),
-        ("GET", "/sessions", None, (405, "method_not_allowed")),
+        ("PUT", "/sessions", None, (405, "method_not_allowed")),
         (
             "PUT",
             "/sessions/x/step",
@@ -96,11 +96,11 @@ async fn bad_requests_get_their_codes_and_harm_nothing() {
     );
     let answer = stand
         .client
-        .get(format!("http://{}/sessions", stand.runtime.addr))
+        .put(format!("http://{}/sessions", stand.runtime.addr))
         .send()
         .await
         .expect("an answer");
-    assert_eq!(answer.headers()["allow"], "POST");
+    assert_eq!(answer.headers()["allow"], "GET,HEAD,POST");
     let answer = stand
         .client
         .post(format!("http://{}/sessions", stand.runtime.addr))
@@ -209,6 +209,7 @@ async fn a_busy_port_is_a_start_error() {
         listen: stand.runtime.addr,
         manifests: Vec::new(),
         secrets: BTreeMap::new(),
+        rotation: crate::runtime::Rotation::default(),
         variables: BTreeMap::new(),
         model: ModelConfig {
             wire: Wire::OpenAi,
@@ -227,6 +228,9 @@ async fn a_busy_port_is_a_start_error() {
         ledger: None,
         keep_transcripts: crate::runtime::KEEP_TRANSCRIPTS,
         telemetry: crate::runtime::TelemetrySettings::default(),
+        autorun: false,
+        remember_preferences: false,
+        console: false,
         auth: None,
         anonymous_scopes: BTreeSet::new(),
         bound_secrets: BTreeMap::new(),

@@ -1,5 +1,7 @@
 //! Workflows over loopback.
 
+pub(super) mod questions;
+
 use super::*;
 use crate::runtime::clock::Clock;
 
@@ -25,7 +27,7 @@ fn manifest(base: &str) -> Value {
     ]})
 }
 
-fn configure(config: &mut Config) {
+pub(super) fn configure(config: &mut Config) {
     let base = config.model.base_url.trim_end_matches("/v1").to_owned();
     config.manifests = vec![crate::manifest::load(&manifest(&base)).expect("valid")];
 }
@@ -34,7 +36,7 @@ async fn stand() -> Stand {
     Stand::configured(World::default(), configure).await
 }
 
-fn node(name: &str, patch: Value) -> Value {
+pub(super) fn node(name: &str, patch: Value) -> Value {
     let mut node = json!({"@type": "OpenAction:Action", "name": name});
     for (member, value) in patch.as_object().expect("a patch") {
         node[member] = value.clone();
@@ -42,11 +44,11 @@ fn node(name: &str, patch: Value) -> Value {
     node
 }
 
-fn asking(node: Value) -> Value {
+pub(super) fn asking(node: Value) -> Value {
     json!({"@type": "OpenAction:HumanApproval", "prompt": "Send to {{ input.to }}?", "action": node})
 }
 
-fn request(nodes: Value, patch: Value) -> Value {
+pub(super) fn request(nodes: Value, patch: Value) -> Value {
     let mut body = json!({"open_action": nodes, "user_id": "U"});
     for (member, value) in patch.as_object().expect("a patch") {
         body[member] = value.clone();

@@ -5,16 +5,19 @@ use redb::{ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransacti
 use serde::{Deserialize, Serialize};
 
 use crate::store::ledger::{
-    Addition, Archived, Beginning, Filed, Kept, KeptAnswer, LedgerError, Registered, Retention,
+    Addition, Archived, Beginning, Count, Filed, Kept, KeptAnswer, LedgerError, Place, Registered,
+    Retention,
 };
 
 /// The form of the tables.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 const SESSIONS: TableDefinition<'_, &str, &str> = TableDefinition::new("sessions");
 const ROWS: TableDefinition<'_, (&str, u64), &str> = TableDefinition::new("rows");
 const IN_FLIGHT: TableDefinition<'_, &str, ()> = TableDefinition::new("in_flight");
+/// Owner, microsecond of the opening and id of each open session.
+const OWNED: TableDefinition<'_, (&str, i64, &str), ()> = TableDefinition::new("owned");
 const ANSWERS: TableDefinition<'_, &str, &str> = TableDefinition::new("answers");
 const ANSWERS_BY_TIME: TableDefinition<'_, (i64, &str), ()> =
     TableDefinition::new("answers_by_time");
@@ -23,6 +26,7 @@ const TRANSCRIPTS_BY_TIME: TableDefinition<'_, (i64, &str), ()> =
     TableDefinition::new("transcripts_by_time");
 const MANIFESTS: TableDefinition<'_, u64, &str> = TableDefinition::new("manifests");
 const DOCUMENTS: TableDefinition<'_, &str, &str> = TableDefinition::new("documents");
+const COUNTS: TableDefinition<'_, &str, (i64, &str)> = TableDefinition::new("counts");
 
 /// The largest text of one row, document or transcript, in bytes; the bounds of the runtime are below it.
 const LARGEST_TEXT: usize = 256 * 1024 * 1024;
@@ -30,6 +34,17 @@ const LARGEST_TEXT: usize = 256 * 1024 * 1024;
 /// A session without its rows.
 #[derive(Debug, Serialize, Deserialize)]
 struct Session {
+    owner: String,
+    touched: Timestamp,
+    digest: String,
+    last: u64,
+    /// Microsecond of the opening.
+    opened: i64,
+}
+
+/// A session as form 1 had it.
+#[derive(Debug, Deserialize)]
+struct SessionOfForm1 {
     owner: String,
     touched: Timestamp,
     digest: String,
@@ -101,12 +116,17 @@ pub(super) fn prepare(transaction: &WriteTransaction) -> Result<Result<(), u64>,
     let format = meta.get("format")?.map(|format| format.value());
     match format {
         Some(newer) if newer > FORMAT => return Ok(Err(newer)),
+        Some(1) => {
+            of_form_1(transaction)?;
+            meta.insert("format", FORMAT)?;
+        }
         Some(_) => {}
         None => {
             meta.insert("format", FORMAT)?;
         }
     }
     transaction.open_table(SESSIONS)?;
+    transaction.open_table(OWNED)?;
     transaction.open_table(ROWS)?;
     transaction.open_table(IN_FLIGHT)?;
     transaction.open_table(ANSWERS)?;
@@ -115,7 +135,36 @@ pub(super) fn prepare(transaction: &WriteTransaction) -> Result<Result<(), u64>,
     transaction.open_table(TRANSCRIPTS_BY_TIME)?;
     transaction.open_table(MANIFESTS)?;
     transaction.open_table(DOCUMENTS)?;
+    transaction.open_table(COUNTS)?;
     Ok(Ok(()))
+}
+
+/// Notes when sessions of form 1 were opened, for which only their last call is known. One that cannot be read is left as it is.
+fn of_form_1(transaction: &WriteTransaction) -> Result<(), redb::Error> {
+    let mut sessions = transaction.open_table(SESSIONS)?;
+    let mut owned = transaction.open_table(OWNED)?;
+    let mut found = Vec::new();
+    for session in sessions.iter()? {
+        let (id, session) = session?;
+        if let Ok(session) = serde_json::from_str::<SessionOfForm1>(session.value()) {
+            found.push((id.value().to_owned(), session));
+        }
+    }
+    for (id, session) in found {
+        let opened = session.touched.as_microsecond();
+        owned.insert((session.owner.as_str(), opened, id.as_str()), ())?;
+        let session = Session {
+            owner: session.owner,
+            touched: session.touched,
+            digest: session.digest,
+            last: session.last,
+            opened,
+        };
+        if let Ok(session) = serde_json::to_string(&session) {
+            sessions.insert(id.as_str(), session.as_str())?;
+        }
+    }
+    Ok(())
 }
 
 fn count(transaction: &WriteTransaction, name: &str) -> Result<u64, redb::Error> {
@@ -168,13 +217,18 @@ pub(super) fn begin(transaction: &WriteTransaction, beginning: Beginning) -> Don
     if sessions.get(id)?.is_some() {
         return conflict();
     }
+    let opened = beginning.at.as_microsecond();
     let session = text(&Session {
-        owner: beginning.owner,
+        owner: beginning.owner.clone(),
         touched: beginning.at,
         digest: beginning.digest.clone(),
         last: 1,
+        opened,
     })?;
     sessions.insert(id, session.as_str())?;
+    transaction
+        .open_table(OWNED)?
+        .insert((beginning.owner.as_str(), opened, id), ())?;
     transaction
         .open_table(ROWS)?
         .insert((id, 1), beginning.row.as_str())?;
@@ -209,6 +263,9 @@ pub(super) fn add(transaction: &WriteTransaction, addition: Addition) -> Done<()
     if let Some(transcript) = &addition.transcript {
         rows.retain_in((id, 0)..=(id, u64::MAX), |_, _| false)?;
         sessions.remove(id)?;
+        transaction
+            .open_table(OWNED)?
+            .remove((session.owner.as_str(), session.opened, id))?;
         transaction.open_table(IN_FLIGHT)?.remove(id)?;
         let mut transcripts = transaction.open_table(TRANSCRIPTS)?;
         transcripts.insert(id, (session.owner.as_str(), transcript.as_str()))?;
@@ -246,6 +303,33 @@ pub(super) fn touch(transaction: &WriteTransaction, id: &str, at: Timestamp) -> 
 pub(super) fn keep_answer(transaction: &WriteTransaction, answer: KeptAnswer) -> Done<()> {
     check_answer(transaction, Some(&answer))?;
     put_answer(transaction, Some(answer))
+}
+
+pub(super) fn recount(
+    transaction: &WriteTransaction,
+    before: Option<&str>,
+    count: &Count,
+) -> Done<()> {
+    small(&count.text)?;
+    let mut counts = transaction.open_table(COUNTS)?;
+    let same = {
+        let known = counts.get(count.scope.as_str())?;
+        known.as_ref().map(|known| known.value().1) == before
+    };
+    if !same {
+        return conflict();
+    }
+    let until = count.until.as_millisecond();
+    counts.insert(count.scope.as_str(), (until, count.text.as_str()))?;
+    Ok(())
+}
+
+pub(super) fn forget_counts(transaction: &WriteTransaction, before: Timestamp) -> Done<()> {
+    let before = before.as_millisecond();
+    transaction
+        .open_table(COUNTS)?
+        .retain(|_, (until, _)| until >= before)?;
+    Ok(())
 }
 
 pub(super) fn file_manifest(
@@ -397,6 +481,12 @@ impl View<'_> {
         }))
     }
 
+    pub(super) fn count(&self, scope: &str) -> Done<Option<String>> {
+        let counts = self.0.open_table(COUNTS)?;
+        let found = counts.get(scope)?;
+        Ok(found.map(|found| found.value().1.to_owned()))
+    }
+
     pub(super) fn revision(&self) -> Done<u64> {
         let meta = self.0.open_table(META)?;
         Ok(meta.get("revision")?.map_or(0, |number| number.value()))
@@ -424,6 +514,33 @@ impl View<'_> {
         let documents = self.0.open_table(DOCUMENTS)?;
         let found = documents.get(digest)?;
         Ok(found.map(|document| document.value().to_owned()))
+    }
+
+    pub(super) fn owned(
+        &self,
+        owner: &str,
+        after: Option<&Place>,
+        most: usize,
+    ) -> Done<Vec<Place>> {
+        let owned = self.0.open_table(OWNED)?;
+        let first = (owner, i64::MIN, "");
+        let range = match after {
+            Some(place) => {
+                owned.range(first..(owner, place.opened.as_microsecond(), place.id.as_str()))?
+            }
+            // No session was opened as late.
+            None => owned.range(first..(owner, i64::MAX, ""))?,
+        };
+        let mut found = Vec::new();
+        for entry in range.rev().take(most) {
+            let (key, ()) = entry.map(|(key, _)| (key, ()))?;
+            let (_, opened, id) = key.value();
+            found.push(Place {
+                opened: Timestamp::from_microsecond(opened).map_err(damaged)?,
+                id: id.to_owned(),
+            });
+        }
+        Ok(found)
     }
 
     pub(super) fn idle(&self, before: Timestamp, most: usize) -> Done<Vec<String>> {

@@ -3,6 +3,8 @@
 mod disk;
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
@@ -88,6 +90,60 @@ fn a_newer_form_is_refused() {
     drop(database);
     let error = try_on(&disk).expect_err("refused");
     assert!(matches!(error, OpenError::Newer(_, 7)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_file_of_form_1_is_read_and_lists_its_sessions() {
+    let disk = Disk::default();
+    let ledger = on(&disk);
+    ledger.begin(beginning("s")).await.expect("begun");
+    let kept = ledger.load("s", 0).await.expect("read").expect("open");
+    drop(ledger);
+    let database = Database::builder().create_with_backend(disk.clone());
+    let database = database.expect("opens");
+    let transaction = database.begin_write().expect("begun");
+    let meta = redb::TableDefinition::<&str, u64>::new("meta");
+    let mut table = transaction.open_table(meta).expect("there");
+    table.insert("format", 1).expect("written");
+    drop(table);
+    let sessions = redb::TableDefinition::<&str, &str>::new("sessions");
+    let mut table = transaction.open_table(sessions).expect("there");
+    let text = redb::ReadableTable::get(&table, "s");
+    let text = text.expect("read").expect("there");
+    let mut session: serde_json::Value = serde_json::from_str(text.value()).expect("JSON");
+    drop(text);
+    let members = session.as_object_mut().expect("an object");
+    members.remove("opened").expect("there");
+    table
+        .insert("s", session.to_string().as_str())
+        .expect("written");
+    table.insert("torn", "{").expect("written");
+    drop(table);
+    let owned = redb::TableDefinition::<(&str, i64, &str), ()>::new("owned");
+    transaction.delete_table(owned).expect("deleted");
+    transaction.commit().expect("kept");
+    drop(database);
+    let ledger = on(&disk);
+    assert_eq!(ledger.load("s", 0).await, Ok(Some(kept.clone())));
+    let owned = ledger.owned(&kept.owner, None, 10).await.expect("read");
+    let owned: Vec<_> = owned
+        .iter()
+        .map(|place| (place.id.as_str(), place.opened))
+        .collect();
+    assert_eq!(owned, [("s", kept.touched)]);
+    drop(ledger);
+    // The second time it is of the new form already.
+    assert_eq!(on(&disk).load("s", 0).await, Ok(Some(kept)));
+}
+
+#[test]
+fn no_room_to_open_it_is_no_damage() {
+    let disk = Disk::default();
+    disk.fail(Some((Fault::Write, 0)));
+    let error = try_on(&disk).expect_err("full");
+    assert!(matches!(error, OpenError::NoRoom(..)), "{error:?}");
+    disk.fail(None);
+    on(&disk);
 }
 
 #[tokio::test]

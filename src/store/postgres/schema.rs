@@ -9,9 +9,15 @@ use super::ConnectError;
 use super::link::{Link, failed};
 
 /// The form of the tables that this version reads and writes.
-const FORM: i64 = 1;
+const FORM: i64 = 2;
 
 const MAKE: &str = include_str!("schema.sql");
+
+/// Makes form 2 of form 1. A replica that knows form 1 alone goes on with it, and is refused when it starts anew.
+const TO_FORM_2: &str = include_str!("schema_2.sql");
+
+/// The counts, which form 2 has besides.
+const COUNTS: &str = include_str!("counts.sql");
 
 /// Replicas that start at once wait for each other with this lock.
 const LOCK: &str =
@@ -47,12 +53,20 @@ async fn make(link: &Link) -> Result<i64, Error> {
     let form = if known.try_get(1)? {
         let form =
             client.query_typed_opt("SELECT number FROM oap.counters WHERE name = 'form'", &[]);
-        form.await?.map_or(Ok(FORM), |row| row.try_get(0))?
+        let form = form.await?.map_or(Ok(FORM), |row| row.try_get(0))?;
+        if form == 1 {
+            client.batch_execute(TO_FORM_2).await?;
+            client.batch_execute(COUNTS).await?;
+            FORM
+        } else {
+            form
+        }
     } else {
         if !known.try_get::<_, bool>(0)? {
             client.batch_execute("CREATE SCHEMA oap").await?;
         }
         client.batch_execute(MAKE).await?;
+        client.batch_execute(COUNTS).await?;
         FORM
     };
     client.batch_execute("COMMIT").await?;

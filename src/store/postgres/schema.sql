@@ -1,4 +1,4 @@
--- Form 1 of what the ledger keeps. Texts are kept as bytes, so that no encoding of a database changes or refuses one; read them
+-- Form 2 of what the ledger keeps. Texts are kept as bytes, so that no encoding of a database changes or refuses one; read them
 -- with convert_from(body, 'UTF8'). Times are microseconds since 1970, as the replicas gave them; leases alone go by the clock
 -- of the database.
 
@@ -24,6 +24,7 @@ CREATE TABLE oap.sessions (
     id text PRIMARY KEY,
     owner bytea NOT NULL,
     touched bigint NOT NULL,
+    opened bigint NOT NULL,
     digest text NOT NULL REFERENCES oap.documents,
     last bigint NOT NULL,
     in_flight boolean NOT NULL,
@@ -33,6 +34,7 @@ CREATE TABLE oap.sessions (
 ) WITH (fillfactor = 70);
 
 CREATE INDEX sessions_touched ON oap.sessions (touched);
+CREATE INDEX sessions_owned ON oap.sessions (owner, opened, id COLLATE "C");
 CREATE INDEX sessions_in_flight ON oap.sessions (id) WHERE in_flight;
 CREATE INDEX sessions_digest ON oap.sessions (digest);
 
@@ -61,7 +63,7 @@ CREATE TABLE oap.answers (
 
 CREATE INDEX answers_at ON oap.answers (at);
 
-INSERT INTO oap.counters VALUES ('form', 1), ('revision', 0);
+INSERT INTO oap.counters VALUES ('form', 2), ('revision', 0);
 
 -- Each function below says no by what it returns and has changed nothing then, so that the others in its transaction are not
 -- concerned.
@@ -94,8 +96,8 @@ CREATE FUNCTION oap.begin_session(
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM oap.keep_document(p_digest, p_document);
-    INSERT INTO oap.sessions (id, owner, touched, digest, last, in_flight)
-        VALUES (p_id, p_owner, p_at, p_digest, 1, false) ON CONFLICT DO NOTHING;
+    INSERT INTO oap.sessions (id, owner, touched, opened, digest, last, in_flight)
+        VALUES (p_id, p_owner, p_at, p_at, p_digest, 1, false) ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
         RETURN false;
     END IF;

@@ -219,10 +219,22 @@ async fn newer_and_wrong(server: &Server) {
     let url = server.url();
     let link = Target::read(&url).expect("a URL").connect(true).await;
     let link = link.expect("connects");
-    let newer = "UPDATE oap.counters SET number = 2 WHERE name = 'form'";
+    // What form 1 had not is made up for.
+    let form_1 = "UPDATE oap.counters SET number = 1 WHERE name = 'form';
+        ALTER TABLE oap.sessions DROP COLUMN opened;
+        DROP TABLE oap.counts; DROP FUNCTION oap.recount";
+    link.client.batch_execute(form_1).await.expect("changed");
+    let ledger = Postgres::connect(&url, LEASE).await.expect("opens");
+    let known = ledger.load("u", 0).await.expect("read").expect("open");
+    let owned = ledger.owned(&known.owner, None, 10).await.expect("read");
+    let of_u = owned.iter().find(|place| place.id == "u");
+    assert_eq!(of_u.map(|place| place.opened), Some(known.touched));
+    ledger.begin(beginning("v")).await.expect("begun");
+    drop(ledger);
+    let newer = "UPDATE oap.counters SET number = 3 WHERE name = 'form'";
     link.client.batch_execute(newer).await.expect("changed");
     let error = Postgres::connect(&url, LEASE).await.expect_err("newer");
-    assert_eq!(error, ConnectError::Newer(2));
+    assert_eq!(error, ConnectError::Newer(3));
     for wrong in [
         "nonsense",
         "postgres://u:w0rd@h:port/d",

@@ -13,7 +13,9 @@ use tokio_postgres::Error;
 use tokio_postgres::types::Type;
 
 use super::link::{Lane, Link, PATIENCE, failed, is_lost, slow};
-use crate::store::ledger::{Addition, Beginning, Filed, KeptAnswer, LedgerError, Registered};
+use crate::store::ledger::{
+    Addition, Beginning, Count, Filed, KeptAnswer, LedgerError, Registered,
+};
 
 /// How much work may wait; beyond that the database is too slow for what is asked of it, and callers hear so.
 pub(super) const MOST_WAITING: usize = 4096;
@@ -32,6 +34,8 @@ pub(super) enum Change {
     Add(Box<Addition>, i64),
     Touch(String, Timestamp),
     Answer(KeptAnswer),
+    /// A count, in the place of the one with this text.
+    Count(Option<String>, Box<Count>),
     File(Box<Registered>, Option<KeptAnswer>),
     Remove(String, String),
 }
@@ -83,6 +87,7 @@ impl Change {
             Change::Add(addition, _) => &addition.id,
             Change::Touch(id, _) => id,
             Change::Answer(answer) => &answer.scope,
+            Change::Count(_, count) => &count.scope,
             Change::File(..) | Change::Remove(..) => "",
         }
     }
@@ -99,6 +104,7 @@ impl Change {
             }
             Change::Touch(..) | Change::Remove(..) => 0,
             Change::Answer(kept) => kept.text.len(),
+            Change::Count(_, count) => count.text.len(),
             Change::File(manifest, kept) => manifest.document.len().max(answer(kept)),
         };
         largest > LARGEST_TEXT
@@ -185,6 +191,20 @@ impl Change {
                             (&fingerprint, Type::TEXT),
                             (&at, Type::INT8),
                             (&body, Type::BYTEA),
+                        ],
+                    )
+                    .await?;
+                row.try_get(0).map(taken)
+            }
+            Change::Count(before, count) => {
+                let row = client
+                    .query_typed_one(
+                        "SELECT oap.recount($1, $2, $3, $4)",
+                        &[
+                            (&count.scope, Type::TEXT),
+                            (&before.as_deref().map(str::as_bytes), Type::BYTEA),
+                            (&count.text.as_bytes(), Type::BYTEA),
+                            (&microseconds(count.until), Type::INT8),
                         ],
                     )
                     .await?;

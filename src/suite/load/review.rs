@@ -30,6 +30,7 @@ impl Review<'_> {
             file: self.file.to_owned(),
             line: self.document.line(pointer),
             message: format!("{}: {message}", place(pointer)),
+            pointer: pointer.to_owned(),
         });
     }
 

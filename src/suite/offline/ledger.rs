@@ -48,6 +48,8 @@ pub(super) struct Entry {
     /// How often it was proposed.
     pub proposals: u32,
     pub plan: Proposed,
+    /// The plan of a person that asked the question of the step, unless a turn did: the place of its question, and its mark.
+    pub of_a_person: Option<(u64, Mark)>,
     /// The turn that asked the model for it.
     pub asked: Option<Asked>,
     pub questions: Vec<Question>,
@@ -107,23 +109,21 @@ impl Names {
 pub(super) struct Step {
     /// Its place, counted from 0.
     pub index: u64,
-    plan: Mark,
+    pub plan: Mark,
     /// The action that was planned.
     pub planned: Arc<str>,
     /// The action of its result.
     pub action: Arc<str>,
     /// Whether its result is a success.
     pub success: bool,
-    /// Whether it brought an output.
-    pub brought: bool,
+    /// What came of it.
+    pub end: Attempt,
     /// Whether it was skipped.
     pub skipped: bool,
     /// Whether a fallback ran.
     pub fell_back: bool,
-    /// The code of its error.
-    pub code: Option<Arc<str>>,
-    /// The status of a service that its error names.
-    pub upstream: Option<u64>,
+    /// What came of the action and of its fallback, where both ran.
+    pub attempts: Option<Box<[Attempt; 2]>>,
     output: Mark,
     /// Whether its output is `null`.
     pub is_null: bool,
@@ -132,6 +132,17 @@ pub(super) struct Step {
     pub ended: Option<Timestamp>,
     /// What an effect on a file must name: that of the planned action, and of the one that ran.
     pub files: [Option<Mark>; 2],
+}
+
+/// What came of an execution.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    /// Whether it brought an output.
+    pub brought: bool,
+    /// The code of its error.
+    pub code: Option<Arc<str>>,
+    /// The status of a service that its error names.
+    pub upstream: Option<u64>,
 }
 
 /// What is kept of a question.
@@ -265,6 +276,20 @@ impl Ledger {
         }
     }
 
+    /// The question of a step follows a plan of a person that has no step of its own.
+    pub fn asked(
+        &mut self,
+        number: u64,
+        index: u64,
+        plan: &Value,
+        rules: Option<&Rules>,
+        found: &mut Findings<'_>,
+    ) {
+        if let Some(entry) = self.entry(number, rules, found) {
+            entry.of_a_person = Some((index, mark(plan)));
+        }
+    }
+
     /// A step was taken.
     pub fn step(
         &mut self,
@@ -364,19 +389,25 @@ impl Step {
     fn of(index: u64, step: &Value, rules: Option<&Rules>, names: &mut Names) -> Self {
         let result = step.get("result").unwrap_or(&Value::Null);
         let planned = step.pointer("/plan/action").and_then(Value::as_str);
-        let error = result.get("error").unwrap_or(&Value::Null);
-        let code = error.get("errorCode").and_then(Value::as_str);
+        let attempts = match result.get("attempts").and_then(Value::as_array) {
+            Some(attempts) => match attempts.as_slice() {
+                [first, second] => Some(Box::new(
+                    [first, second].map(|result| Attempt::of(result, names)),
+                )),
+                _ => None,
+            },
+            None => None,
+        };
         Self {
             index,
             plan: mark(step.get("plan").unwrap_or(&Value::Null)),
             planned: names.of(planned.unwrap_or_default()),
             action: names.of(text(result, "action_name")),
             success: result.get("success") == Some(&Value::Bool(true)),
-            brought: brings_output(result),
+            end: Attempt::of(result, names),
             skipped: text(result, "status") == "skipped",
             fell_back: result.get("attempts").is_some(),
-            code: code.map(|code| names.of(code)),
-            upstream: error.pointer("/details/status").and_then(Value::as_u64),
+            attempts,
             output: mark(result.get("output").unwrap_or(&Value::Null)),
             is_null: result.get("output").is_none_or(Value::is_null),
             started: time(step, "started_at"),
@@ -386,6 +417,18 @@ impl Step {
                 let file = rules?.file(name, step.get("plan")?)?;
                 Some(mark(&json!(file)))
             }),
+        }
+    }
+}
+
+impl Attempt {
+    fn of(result: &Value, names: &mut Names) -> Self {
+        let error = result.get("error").unwrap_or(&Value::Null);
+        let code = error.get("errorCode").and_then(Value::as_str);
+        Self {
+            brought: brings_output(result),
+            code: code.map(|code| names.of(code)),
+            upstream: error.pointer("/details/status").and_then(Value::as_u64),
         }
     }
 }
@@ -449,11 +492,18 @@ impl Effects {
 }
 
 impl Entry {
-    /// Whether an approval of the step ended so.
-    pub fn approval(&self, outcome: &str) -> bool {
+    /// Whether a question of the step, of a kind, ended so.
+    pub fn has(&self, kind: &str, outcome: &str) -> bool {
         self.questions
             .iter()
-            .any(|question| &*question.kind == "approval" && &*question.outcome == outcome)
+            .any(|question| *question.kind == *kind && *question.outcome == *outcome)
+    }
+}
+
+impl Step {
+    /// The code of its error.
+    pub fn code(&self) -> Option<&str> {
+        self.end.code.as_deref()
     }
 }
 

@@ -1,9 +1,10 @@
-//! Every good transcript with every single member changed, left out or doubled: what of it is found, and why the rest need not be.
+//! Every good transcript with every single member changed, left out or doubled, and with every two entries left out together: what of it
+//! is found, and why the rest need not be.
 //!
 //! What is not found is listed in `fixtures/transcripts/undetected.toml` with the reason for which the prose allows it; an entry that
 //! nothing needs any more is refused too, so the list cannot rot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -37,6 +38,19 @@ const OPAQUE: [&str; 8] = [
 #[serde(deny_unknown_fields)]
 struct Undetected {
     entry: Vec<Entry>,
+    pair: Vec<Pair>,
+}
+
+/// Two entries of which nobody can tell when both are gone.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pair {
+    /// What both are: the array, and the kind of an entry that has one.
+    of: [String; 2],
+    /// The transcripts.
+    transcripts: Vec<String>,
+    /// Why the prose allows it.
+    reason: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -187,6 +201,12 @@ fn covers(place: &str, pattern: &str) -> bool {
     }
 }
 
+fn undetected() -> Undetected {
+    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/transcripts/undetected.toml");
+    let list = std::fs::read_to_string(list).expect("the list");
+    toml::from_str(&list).expect("the list")
+}
+
 /// How often a change was made and found, and a place where it was not.
 #[derive(Default)]
 struct Tally {
@@ -235,9 +255,7 @@ fn a_single_change_is_found_or_allowed() {
             },
         );
     }
-    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/transcripts/undetected.toml");
-    let list = std::fs::read_to_string(list).unwrap_or_default();
-    let list: Undetected = toml::from_str(&list).expect("the list");
+    let list = undetected();
     let (mut made, mut found, mut wrong) = (0, 0, Vec::new());
     let mut used = vec![false; list.entry.len()];
     for ((place, what), tally) in &table {
@@ -271,4 +289,75 @@ fn a_single_change_is_found_or_allowed() {
     println!("{found} of {made} changes are found");
     assert!(wrong.is_empty(), "{}\n{found} of {made}", wrong.join("\n"));
     assert!(found * 100 >= made * LEAST, "{found} of {made}");
+}
+
+/// What an entry is: its array, and its kind if it has one.
+fn named(array: &str, entry: &Value) -> String {
+    match entry.get("kind").and_then(Value::as_str) {
+        Some(kind) => format!("{array}/{kind}"),
+        None => array.to_owned(),
+    }
+}
+
+/// What stands in two places is found when it is left out of both.
+#[test]
+fn two_entries_left_out_together_are_found_or_allowed() {
+    let wire = Wire::embedded().expect("the wire");
+    let secrets = Secrets::new(test_secrets());
+    let bench = Bench {
+        wire,
+        secrets: &secrets,
+        shapes: None,
+    };
+    let list = undetected();
+    let mut used = vec![BTreeSet::new(); list.pair.len()];
+    let mut wrong = BTreeSet::new();
+    for path in transcripts() {
+        let transcript = document(&path);
+        let digest = transcript["manifest"]["digest"].as_str().expect("a digest");
+        let rules = Arc::new(Rules::new(manifest(digest)));
+        let name = path.file_stem().expect("a name").to_string_lossy();
+        let mut entries = Vec::new();
+        for (array, _) in super::session::ARRAYS {
+            let own = transcript[array].as_array().expect("an array");
+            entries.extend((0..own.len()).map(|index| (array, index)));
+        }
+        for (at, one) in entries.iter().enumerate() {
+            for other in &entries[at + 1..] {
+                let mut of = [one, other].map(|(array, at)| named(array, &transcript[*array][*at]));
+                of.sort_unstable();
+                let mut members = transcript.as_object().expect("an object").clone();
+                // Of one array the later entry goes first.
+                for (array, at) in [other, one] {
+                    members[*array]
+                        .as_array_mut()
+                        .expect("an array")
+                        .remove(*at);
+                }
+                let session = begin_with(members, Some(Arc::clone(&rules)), bench, None);
+                if !session.finish().findings.is_empty() {
+                    continue;
+                }
+                let allowed = list.pair.iter().position(|pair| {
+                    pair.of == of && pair.transcripts.iter().any(|own| **own == *name)
+                });
+                match allowed {
+                    Some(at) => {
+                        used[at].insert(name.to_string());
+                    }
+                    None => {
+                        wrong.insert(format!("{name}: {of:?}"));
+                    }
+                }
+            }
+        }
+    }
+    for (pair, used) in list.pair.iter().zip(used) {
+        assert!(pair.reason.len() > 20, "{pair:?}");
+        if pair.transcripts.iter().any(|own| !used.contains(own)) {
+            wrong.insert(format!("only {used:?} need {pair:?}"));
+        }
+    }
+    let wrong: Vec<String> = wrong.into_iter().collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

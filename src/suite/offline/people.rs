@@ -11,11 +11,20 @@ use super::ledger::{Ledger, WINDOW};
 use super::order::Order;
 use super::rules::Rules;
 use super::times;
-use super::turns::{Turns, plan};
+use super::turns::{Plan, Turns, plan};
 use super::{number, text, time};
 
 /// The ways in which a question can end that leave an effect.
 pub(super) const OUTCOMES: [&str; 3] = ["answered", "approved", "rejected"];
+
+/// A plan of a person that has no step.
+#[derive(Debug)]
+struct Planned {
+    /// The place of the question that it answers, and when it did.
+    index: u64,
+    at: Option<Timestamp>,
+    plan: Value,
+}
 
 /// The questions so far.
 #[derive(Debug, Default)]
@@ -24,6 +33,8 @@ pub(super) struct Questions {
     pub order: Order,
     /// Those after three refused replies.
     pub of_refusals: u64,
+    /// Whether an action of type `human_intervention` asked.
+    of_actions: bool,
     /// Those that wait for no step: they were not answered.
     pub open: u64,
     /// Whether one was open at the close.
@@ -32,13 +43,18 @@ pub(super) struct Questions {
     pub outcomes: [u64; 3],
     /// Whether a person's plan was a finish.
     pub finished: bool,
-    /// Whether the last is of refusals, and whether a person then gave the session up.
-    pub last_of_refusals: bool,
+    /// Whether a person gave the session up in the last one.
     pub given_up: bool,
     /// The first that a person gave the session up with.
     gave_up: bool,
     ids: BTreeSet<String>,
     cancelled: Option<u64>,
+    /// The plan of the person who answered last, if it has no step: it must ask, and the question that follows is its own.
+    planned: Option<Planned>,
+    /// Questions that no step came of, and that a person's plan asked.
+    open_of_people: u64,
+    /// The last question that no step came of.
+    last_open: u64,
     /// When the session waited: from, to, and what forbids a turn in between.
     waits_from: Vec<(Timestamp, Option<Timestamp>, &'static str)>,
 }
@@ -63,10 +79,14 @@ impl Questions {
         let step = number(question, "step_number");
         let of_refusals = kind == "invalid_plan";
         self.of_refusals += u64::from(of_refusals);
-        self.last_of_refusals = of_refusals;
+        self.of_actions |= kind == "human_intervention";
         self.given_up = of_refusals && outcome == "rejected";
         self.gave_up |= self.given_up;
-        self.open += u64::from(!of_refusals && step.is_none());
+        self.of_a_plan(question, index, step, ledger, rules, found);
+        if !of_refusals && step.is_none() {
+            self.open += 1;
+            self.last_open = index;
+        }
         self.waits |= outcome == "cancelled";
         if let Some(at) = OUTCOMES.iter().position(|one| *one == outcome)
             && let Some(count) = self.outcomes.get_mut(at)
@@ -76,12 +96,11 @@ impl Questions {
         self.finished |= question.pointer("/output/plan/finished") == Some(&Value::Bool(true));
         if of_refusals {
             of_three_refusals(question, step, &pointer, found);
-        } else if kind == "human_intervention" && step.is_none() {
-            match outcome {
-                "answered" => uncounted("HUM-005", &pointer, None, found),
-                "rejected" => uncounted("HUM-007", &pointer, None, found),
-                _ => {}
-            }
+        } else if let Some(requirement) = counting(kind, outcome).filter(|_| step.is_none()) {
+            uncounted(requirement, &pointer, None, found);
+        }
+        if outcome == "cancelled" {
+            uncounted("HUM-016", &pointer, step, found);
         }
         let fits = match kind {
             "approval" => outcome != "answered",
@@ -104,6 +123,54 @@ impl Questions {
                 ledger.propose(step, Some(plan.clone()), None, rules, found);
             }
             ledger.question(step, index, question, rules, found);
+        }
+    }
+
+    /// A plan of a person without a step is one that asks: the next question is its own (`spec/human.md`, 4.3).
+    fn of_a_plan(
+        &mut self,
+        question: &Value,
+        index: u64,
+        step: Option<u64>,
+        ledger: &mut Ledger,
+        rules: Option<&Rules>,
+        found: &mut Findings<'_>,
+    ) {
+        let of_refusals = text(question, "kind") == "invalid_plan";
+        if of_refusals {
+            self.unasked(found);
+        } else if let Some(before) = self.planned.take() {
+            if let (Some(asked), Some(at)) = (time(question, "asked_at"), before.at)
+                && asked < at
+            {
+                let place = format!("/interventions/{index}/asked_at");
+                let bound = json!(format!("at least {at}, when a person planned it"));
+                let message = "is before the plan that asks";
+                let got = question.get("asked_at");
+                found.say("HUM-016", place, bound, got, message);
+            }
+            match step {
+                Some(step) => ledger.asked(step, before.index, &before.plan, rules, found),
+                None => self.open_of_people += 1,
+            }
+        }
+        if let Some(own) = question.pointer("/output/plan")
+            && of_refusals
+            && step.is_none()
+            && matches!(plan(&own.to_string()), Ok(Plan::Action(_)))
+        {
+            self.planned = Some(Planned {
+                index,
+                at: time(question, "answered_at"),
+                plan: own.clone(),
+            });
+        }
+    }
+
+    /// A plan of a person that neither counted nor asked.
+    fn unasked(&mut self, found: &mut Findings<'_>) {
+        if let Some(Planned { index, .. }) = self.planned.take() {
+            not_executed(index, found);
         }
     }
 
@@ -174,8 +241,21 @@ impl Questions {
     }
 
     /// What can be said when all turns and questions are known.
-    pub fn end(&self, turns: &Turns, head: &Head, found: &mut Findings<'_>) {
-        self.refusals(turns, head, found);
+    pub fn end(
+        &mut self,
+        turns: &Turns,
+        head: &Head,
+        rules: Option<&Rules>,
+        found: &mut Findings<'_>,
+    ) {
+        self.unasked(found);
+        self.refusals(turns, head, rules, found);
+        let of_turns = self.open.saturating_sub(self.open_of_people);
+        if of_turns > turns.uncounted_in_all {
+            let place = format!("/interventions/{}", self.last_open);
+            let expected = json!("a turn, or a plan of a person, that asks it");
+            found.say("TRN-004", place, expected, None, "was asked by nobody");
+        }
         for (from, to, requirement) in &self.waits_from {
             let first = turns.times.partition_point(|(_, at)| at <= from);
             let Some((index, at)) = turns.times.get(first) else {
@@ -211,7 +291,7 @@ impl Questions {
         for index in turns
             .uncounted
             .iter()
-            .skip(usize::try_from(self.open).unwrap_or(usize::MAX))
+            .skip(usize::try_from(of_turns).unwrap_or(usize::MAX))
         {
             found.say(
                 "TRN-009",
@@ -224,9 +304,17 @@ impl Questions {
     }
 
     /// After each third refusal a person is asked, or the session has failed.
-    fn refusals(&self, turns: &Turns, head: &Head, found: &mut Findings<'_>) {
+    fn refusals(
+        &self,
+        turns: &Turns,
+        head: &Head,
+        rules: Option<&Rules>,
+        found: &mut Findings<'_>,
+    ) {
         let (asked, due) = (self.of_refusals, turns.due);
-        let unattended = asked == 0 && due == 1 && head.status() == "failed";
+        // A runtime that asks elsewhere, or has taken an action that asks, declares `human`, and asks here too.
+        let has_people = self.of_actions || rules.is_some_and(Rules::asks);
+        let unattended = asked == 0 && due == 1 && head.status() == "failed" && !has_people;
         let mut say = |requirement: &str, message: &str| {
             let got = json!(format!("{asked} questions"));
             let expected = json!(format!("{due} of kind invalid_plan"));
@@ -277,6 +365,25 @@ fn of_three_refusals(question: &Value, step: Option<u64>, pointer: &str, found: 
     }
 }
 
+/// Says of a plan of a person, by the place of its question, that nothing came of it.
+pub(super) fn not_executed(index: u64, found: &mut Findings<'_>) {
+    let place = format!("/interventions/{index}/step_number");
+    let expected = json!("the number of a step, or a question that the plan asks");
+    let message = "is missing, though a valid plan of a person is executed at once";
+    found.say("HUM-013", place, expected, None, message);
+}
+
+/// The requirement by which an answer counts as a step.
+fn counting(kind: &str, outcome: &str) -> Option<&'static str> {
+    match (kind, outcome) {
+        ("human_intervention", "answered") => Some("HUM-005"),
+        ("human_intervention", "rejected") => Some("HUM-007"),
+        ("approval", "approved") => Some("STP-005"),
+        ("approval", "rejected") => Some("ACC-037"),
+        _ => None,
+    }
+}
+
 /// Says that a question has no step and must have one, or the other way round where it has one.
 pub(super) fn uncounted(
     requirement: &str,
@@ -284,7 +391,7 @@ pub(super) fn uncounted(
     step: Option<u64>,
     found: &mut Findings<'_>,
 ) {
-    let counts = matches!(requirement, "HUM-005" | "HUM-007");
+    let counts = matches!(requirement, "HUM-005" | "HUM-007" | "STP-005" | "ACC-037");
     let place = format!("{pointer}/step_number");
     if counts {
         let message = "is not that of a step, and each answer counts as one";

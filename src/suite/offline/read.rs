@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::rules::Rules;
 use super::session::{Bench, begin_with};
-use super::{CREATION, Conclusion, head, lines};
+use super::{CREATION, Conclusion, STDIN, head, lines};
 use crate::embedded;
 use crate::json::{self, Duplicates, Limits};
 use crate::suite::matcher::{Difference, absent};
@@ -94,7 +94,7 @@ impl Folder {
         }
         Ok(Manifests {
             beside,
-            named: Vec::new(),
+            ..Manifests::default()
         })
     }
 
@@ -238,6 +238,8 @@ pub(super) fn manifest_name(transcript: &str) -> String {
 pub(super) struct Manifests {
     beside: BTreeMap<String, Known>,
     named: Vec<Known>,
+    /// Whether manifests can be named on the command line.
+    pub by_option: bool,
 }
 
 /// A manifest that may be that of a transcript.
@@ -306,6 +308,31 @@ impl Manifests {
         Some((known, false))
     }
 
+    /// What was not judged of a transcript whose manifest is unknown, and how it can be.
+    fn unknown(&self, file: &str, members: &Map<String, Value>) -> String {
+        let digest = head::manifest(members).0;
+        // What has another form is a stranger's text.
+        let is_digest = digest.strip_prefix("sha256:").is_some_and(|digits| {
+            digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+        });
+        let named = if is_digest {
+            format!(" ({digest})")
+        } else {
+            String::new()
+        };
+        let mut ways = Vec::new();
+        if self.by_option {
+            ways.push("pass it with --manifest FILE or its folder with --against DIR".to_owned());
+        }
+        if file != STDIN {
+            ways.push(format!("put it beside as {}", manifest_name(file)));
+        }
+        format!(
+            "its manifest{named} is not known, so no plan, output or effect was held against it and nothing was replayed; {}",
+            ways.join(", or ")
+        )
+    }
+
     /// What a transcript is judged by, what is wrong with that already, and what to say where there is nothing.
     pub(super) fn judge_by(
         &self,
@@ -313,11 +340,7 @@ impl Manifests {
         members: &Map<String, Value>,
     ) -> (Option<Arc<Rules>>, Option<Finding>, Option<String>) {
         let Some((known, same_digest)) = self.of(file, members) else {
-            let note = format!(
-                "no manifest with its digest is known, so nothing was replayed or checked against schemas; \
-                 name it, or put it beside as {}",
-                manifest_name(file)
-            );
+            let note = self.unknown(file, members);
             return (None, None, Some(note));
         };
         let wrong = (!same_digest).then(|| Finding {

@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 
 use super::findings::Findings;
 use super::head::Head;
-use super::ledger::{Effects, Entry, Question, Request, Step};
-use super::sent;
-use super::{array, text};
+use super::ledger::{Effects, Entry, Request, Step};
+use super::{array, asking, fallbacks, sent, text};
 use crate::schema::{self, Schema};
 use crate::suite::prepare::three_parts;
 use crate::suite::replay::brings_output;
@@ -62,10 +61,17 @@ impl Action {
         self.definition.get(member).and_then(Value::as_str) == Some(value)
     }
 
-    /// Whether a person must approve it.
+    /// Whether a person must approve it. A question goes through a person as it is (`spec/access.md`, section 5).
     pub fn wants_approval(&self) -> bool {
         let control = self.definition.get("access_control");
-        control.is_some_and(|control| text(control, "verification") == "approval")
+        self.kind() != "human_intervention"
+            && control.is_some_and(|control| text(control, "verification") == "approval")
+    }
+
+    /// Whether arguments satisfy its input_schema.
+    pub fn takes(&self, args: &Value) -> bool {
+        let input = self.input.as_ref();
+        input.is_some_and(|input| input.violations(args).is_empty())
     }
 }
 
@@ -90,6 +96,12 @@ impl Rules {
         let path = plan.pointer("/args/path")?.as_str()?;
         let slash = if root.ends_with('/') { "" } else { "/" };
         action.is_of_files().then(|| format!("{root}{slash}{path}"))
+    }
+
+    /// Whether an action asks a person, so that the runtime that took the manifest declares `human` (`spec/manifests.md`, 1.6).
+    pub(super) fn asks(&self) -> bool {
+        let mut actions = self.actions.values();
+        actions.any(|action| action.kind() == "human_intervention")
     }
 
     /// Whether an action that succeeds completes the goal.
@@ -153,6 +165,7 @@ impl Rules {
             found.say("STO-017", place, expected, args.get("path"), message);
         }
         self.output(step, pointer, found);
+        self.unsaved(step, head, pointer, found);
     }
 
     fn output(&self, step: &Value, pointer: &str, found: &mut Findings<'_>) {
@@ -184,16 +197,16 @@ impl Rules {
     /// What is wrong with all that belongs to a step.
     pub(super) fn settle(&self, number: u64, entry: &Entry, step: &Step, found: &mut Findings<'_>) {
         if let Some(planned) = self.actions.get(&*step.planned) {
-            approval(planned, entry, step, found);
-            for question in &entry.questions {
-                asked(planned, question, found);
+            asking::check(planned, number, entry, step, found);
+            if step.fell_back {
+                fallbacks::declared(planned, step, found);
             }
         }
         let effects = &entry.effects;
         let (planned, ran) = (&*step.planned, &*step.action);
         if step.fell_back {
             let both = [planned, ran].map(|name| self.actions.get(name));
-            return sent::of_two(both, step, effects, found);
+            return fallbacks::of_two(number, both, step, effects, found);
         }
         // Of another action than the planned one nobody can tell which was executed, and that is told already.
         let Some(action) = self.actions.get(ran).filter(|_| planned == ran) else {
@@ -203,10 +216,10 @@ impl Rules {
         let cached = action.definition.get("cache").is_some();
         match action.kind() {
             "invoke_api" => request(action, number, step, effects, cached, found),
-            "write_file" if sent::of_a_file(step) && effects.file.is_none() => {
+            "write_file" if sent::of_a_file(&step.end) && effects.file.is_none() => {
                 missing(number, "file", found);
             }
-            "read_file" if sent::of_a_file(step) && effects.file.is_none() => {
+            "read_file" if sent::of_a_file(&step.end) && effects.file.is_none() => {
                 missing(number, "file", found)
             }
             _ => {}
@@ -254,41 +267,6 @@ impl Rules {
     }
 }
 
-/// An action that wants an approval is not executed without one.
-fn approval(planned: &Action, entry: &Entry, step: &Step, found: &mut Findings<'_>) {
-    let executed = step.brought || entry.effects.first.is_some();
-    if planned.wants_approval() && executed && !entry.approval("approved") {
-        let rejected = entry.approval("rejected");
-        // That one has its own requirement.
-        if !rejected {
-            found.say(
-                "ACC-036",
-                format!("/steps/{}", step.index),
-                json!("a question of kind approval that was approved"),
-                None,
-                "was executed, though nobody approved it",
-            );
-        }
-    }
-}
-
-/// A question shows the prompt of its action.
-fn asked(planned: &Action, question: &Question, found: &mut Findings<'_>) {
-    let declared = text(&planned.definition, "prompt");
-    let is_literal = !declared.is_empty()
-        && !declared.contains("{{")
-        && !question.prompt.contains(crate::suite::secrets::REDACTED);
-    if &*question.kind == "human_intervention" && is_literal && *declared != *question.prompt {
-        found.say(
-            "HUM-002",
-            format!("/interventions/{}/prompt", question.index),
-            json!(declared),
-            Some(&json!(question.prompt)),
-            "is not the prompt of the action",
-        );
-    }
-}
-
 /// The requests of one API action: as declared, no more than one, and not taken for a success where they were none.
 fn request(
     action: &Action,
@@ -300,7 +278,7 @@ fn request(
 ) {
     let method = text(&action.definition, "method");
     let Some(first) = &effects.first_request else {
-        if sent::of_a_reply(step) && !cached {
+        if sent::of_a_reply(&step.end) && !cached {
             missing(number, "http", found);
         }
         return;
@@ -359,7 +337,7 @@ fn request(
             found.say("ACT-020", "/side_effects", expected, Some(&got), message);
         }
     }
-    if let Some((index, status)) = effects.last.as_ref().filter(|_| step.brought) {
+    if let Some((index, status)) = effects.last.as_ref().filter(|_| step.end.brought) {
         let requirement = match status {
             Some(200..=299) => return,
             Some(300..=399) if !action.is("method", "GET") => "ACT-021",
@@ -394,14 +372,14 @@ fn origin(url: &str) -> Option<String> {
 }
 
 /// Whether a path is one of those that are refused as they stand (`spec/storage.md`).
-fn leads_astray(path: &str) -> bool {
+pub(super) fn leads_astray(path: &str) -> bool {
     let segments = path.split('/');
     let plain = |segment: &str| !matches!(segment, "" | "." | "..");
     let forbidden = |c: char| c == '\\' || c == ':' || c.is_control();
     !segments.into_iter().all(plain) || path.contains(forbidden)
 }
 
-fn missing(number: u64, kind: &str, found: &mut Findings<'_>) {
+pub(super) fn missing(number: u64, kind: &str, found: &mut Findings<'_>) {
     found.say(
         "TRN-012",
         "/side_effects",

@@ -1,12 +1,12 @@
 //! What was sent for one step beside the result that it had (`spec/actions.md`, sections 2 to 4; `spec/storage.md`; `spec/transcripts.md`,
-//! section 6). Of a fallback's two attempts nobody can tell whose effect is whose, so little is asked of them.
+//! section 6).
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::findings::Findings;
-use super::ledger::{Effects, Step};
-use super::rules::{Action, address};
+use super::ledger::{Attempt, Effects, Step};
+use super::rules::Action;
 use super::times::ROUNDING;
 
 /// The time limit of an action that declares none, in milliseconds (`spec/manifests.md`, 5.1).
@@ -33,90 +33,16 @@ const OF_A_FILE: [&str; 5] = [
 ];
 
 /// Whether a result says that a service replied.
-pub(super) fn of_a_reply(step: &Step) -> bool {
-    let code = step.code.as_deref().unwrap_or_default();
+pub(super) fn of_a_reply(attempt: &Attempt) -> bool {
+    let code = attempt.code.as_deref().unwrap_or_default();
     let others = ["upstream_status", "response_too_large", "redirect_refused"];
-    step.brought || OF_A_REPLY.contains(&code) || others.contains(&code)
+    attempt.brought || OF_A_REPLY.contains(&code) || others.contains(&code)
 }
 
 /// Whether a result says that a store was asked.
-pub(super) fn of_a_file(step: &Step) -> bool {
-    let code = step.code.as_deref().unwrap_or_default();
-    step.brought || OF_A_FILE.contains(&code)
-}
-
-/// The effects of an action and its fallback: each is of one of the two.
-pub(super) fn of_two(
-    both: [Option<&Action>; 2],
-    step: &Step,
-    effects: &Effects,
-    found: &mut Findings<'_>,
-) {
-    let [Some(first), Some(second)] = both else {
-        return;
-    };
-    let both = [first, second];
-    once(both, effects, found);
-    let place = |index: u64| format!("/side_effects/{index}/target");
-    // What was redirected can be elsewhere.
-    let apis = both.map(|action| action.kind() == "invoke_api" && !action.is("method", "GET"));
-    let endpoints = both.map(|action| action.endpoint.as_deref());
-    if let Some(request) = &effects.first_request
-        && both
-            .iter()
-            .zip(apis)
-            .all(|(action, api)| api || action.is_of_files())
-        && both
-            .iter()
-            .zip(endpoints)
-            .all(|(action, own)| own.is_some() || action.is_of_files())
-        && let Some(called) = address(&request.target)
-        && !endpoints.contains(&Some(&*called))
-    {
-        let message = "is neither the endpoint of the action nor that of its fallback";
-        let got = json!(&*request.target);
-        found.say(
-            "TRN-013",
-            place(request.index),
-            json!(endpoints),
-            Some(&got),
-            message,
-        );
-    }
-    if let Some(file) = &effects.file
-        && step.files.iter().any(Option::is_some)
-        && !step.files.contains(&Some(file.target))
-        // A fallback that is written out has an input of its own.
-        && first.definition.get("fallback_action").is_none_or(Value::is_string)
-    {
-        let expected = json!("the root of the action followed by the path of the plan");
-        let message = "is not the file of the plan";
-        found.say("TRN-013", place(file.index), expected, None, message);
-    }
-}
-
-/// Each of the two acts once.
-fn once(both: [&Action; 2], effects: &Effects, found: &mut Findings<'_>) {
-    let of =
-        |wanted: fn(&Action) -> bool| both.iter().filter(|action| wanted(action)).count() as u64;
-    let apis = of(|action| action.kind() == "invoke_api");
-    // Others than these can send what they like, and a GET can be redirected.
-    let counted = both.iter().all(|action| {
-        action.is_of_files() || action.kind() == "invoke_api" && !action.is("method", "GET")
-    });
-    if counted && effects.requests > apis {
-        let expected = json!(format!("at most {apis} requests"));
-        let got = json!(format!("{} requests", effects.requests));
-        let message = "have more requests than an action and its fallback send";
-        found.say("ACT-004", "/side_effects", expected, Some(&got), message);
-    }
-    let files = of(Action::is_of_files);
-    if counted && effects.files > files {
-        let expected = json!(format!("at most {files} on files"));
-        let got = json!(format!("{} on files", effects.files));
-        let message = "have more on files than an action and its fallback do";
-        found.say("TRN-012", "/side_effects", expected, Some(&got), message);
-    }
+pub(super) fn of_a_file(attempt: &Attempt) -> bool {
+    let code = attempt.code.as_deref().unwrap_or_default();
+    attempt.brought || OF_A_FILE.contains(&code)
 }
 
 /// Everything about the effects of a step that its result, or its action, contradicts.
@@ -159,11 +85,13 @@ fn status(action: &Action, step: &Step, effects: &Effects, found: &mut Findings<
     let Some((index, status)) = effects.last else {
         return;
     };
-    let code = step.code.as_deref().unwrap_or_default();
+    let code = step.code().unwrap_or_default();
     let of_a_reply = OF_A_REPLY.contains(&code);
     let (requirement, expected, message) = match status {
         Some(204)
-            if step.brought && !step.is_null && action.definition.get("response_map").is_none() =>
+            if step.end.brought
+                && !step.is_null
+                && action.definition.get("response_map").is_none() =>
         {
             (
                 "ACT-014",
@@ -204,14 +132,12 @@ fn time(action: &Action, step: &Step, effects: &Effects, found: &mut Findings<'_
     };
     let limit = SignedDuration::from_millis(limit);
     let place = format!("/steps/{}/duration_ms", step.index);
-    if step.code.as_deref() == Some("upstream_timeout")
-        && started.duration_until(ended) + ROUNDING < limit
-    {
+    if step.code() == Some("upstream_timeout") && started.duration_until(ended) + ROUNDING < limit {
         let expected = json!(format!("at least {} ms", limit.as_millis()));
         let got = json!(started.duration_until(ended).as_millis() as i64);
         let message = "is shorter than the time that the action has, and yet it timed out";
         found.say("ACT-016", place, expected, Some(&got), message);
-    } else if let Some(sent) = effects.sent.filter(|_| step.brought)
+    } else if let Some(sent) = effects.sent.filter(|_| step.end.brought)
         && sent.duration_until(ended) > limit + GRACE
     {
         let expected = json!(format!("upstream_timeout after {} ms", limit.as_millis()));
@@ -258,9 +184,9 @@ fn file(kind: &str, step: &Step, effects: &Effects, found: &mut Findings<'_>) {
         );
     }
     let status = &*file.status;
-    let code = step.code.as_deref();
+    let code = step.code();
     // What was read can still break the output's schema.
-    if status != "ok" && (step.brought || code != Some(status)) {
+    if status != "ok" && (step.end.brought || code != Some(status)) {
         let expected = json!(code.unwrap_or("ok"));
         let message = "is not what came of the step";
         found.say(

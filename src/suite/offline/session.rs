@@ -243,7 +243,8 @@ impl<'j> Session<'j> {
             }));
         }
         self.ledger.close(rules.as_deref(), found);
-        self.questions.end(&self.turns, &self.head, found);
+        self.questions
+            .end(&self.turns, &self.head, rules.as_deref(), found);
         self.effects
             .end(self.steps.count, &self.questions.outcomes, found);
         self.turns.prompts.end(self.steps.count, found);
@@ -315,9 +316,9 @@ impl<'j> Session<'j> {
         shapes.in_value(value, pointer, &mut likenesses);
         for likeness in likenesses {
             let name = likeness.name;
-            let expected = json!({"$not": {"$has": format!("something in the form of a {name}")}});
-            let got = json!(format!("something in the form of a {name}"));
-            let message = format!("holds what looks like a {name}; if it is one, replace it");
+            let expected = json!({"$not": {"$has": format!("something in the form of {name}")}});
+            let got = json!(format!("something in the form of {name}"));
+            let message = format!("holds what looks like {name}; if it is one, replace it");
             self.found
                 .say(SECRETS, likeness.pointer, expected, Some(&got), &message);
         }
@@ -374,7 +375,10 @@ impl<'j> Session<'j> {
         let status = self.head.status();
         let finished = self.turns.finished || self.questions.finished;
         let waits = self.questions.waits;
-        let given_up = self.questions.given_up || self.turns.row == super::turns::ATTEMPTS;
+        // Where nobody could be asked, a third refused reply that no question followed ends the session.
+        let unasked = self.questions.of_refusals < self.turns.due;
+        let given_up =
+            self.questions.given_up || self.turns.row == super::turns::ATTEMPTS && unasked;
         let too_early = self
             .head
             .max_steps
@@ -427,14 +431,10 @@ impl<'j> Session<'j> {
             let expected = json!("completed");
             self.found.say("STP-008", "/status", expected, got, message);
         }
-        // What completed it otherwise is a finish, and that is looked for elsewhere.
-        let finish = self.turns.finished || self.turns.count > 0 && !self.turns.last_counted;
-        if completed
-            && self.steps.brought
-            && !self.steps.completes
-            && !finish
-            && !self.questions.last_of_refusals
-        {
+        // A reply that is no plan may have been taken for a finish.
+        let finished = self.turns.finished || self.turns.unread || self.questions.finished;
+        // Where the last step is no success, that is told already.
+        if completed && self.steps.succeeded && !self.steps.completes && !finished {
             let message = "is completed by an action that does not complete the goal";
             self.found
                 .say("TRN-003", "/status", json!("active"), got, message);

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::course;
 use super::findings::Findings;
 use super::ledger::{Entry, Mark, Question, Step, mark};
+use super::people;
 use super::rules::Rules;
 
 /// Everything that is wrong with one step.
@@ -14,22 +15,29 @@ pub(super) fn settle(number: u64, entry: &Entry, rules: Option<&Rules>, found: &
         answer(question, entry.step.as_ref(), found);
     }
     let Some(step) = &entry.step else {
-        if entry.proposals > 0 {
+        if entry.proposals > 0 || entry.of_a_person.is_some() {
             let expected = format!("a step {number}, which a turn or a person planned");
             found.say("TRN-009", "/steps", json!(expected), None, "is not there");
         }
         return;
     };
     let place = |member: &str| format!("/steps/{}{member}", step.index);
-    match entry.proposals {
-        0 => found.say(
+    match (entry.proposals, entry.of_a_person) {
+        (0, Some((_, plan))) if plan != step.plan => {
+            let message = "is not the plan that a person proposed";
+            let expected = json!("the plan of the person");
+            found.say("TRN-010", place("/plan"), expected, None, message);
+        }
+        (0, Some(_)) | (1, None) => {}
+        // The question is that of the turn's plan.
+        (1, Some((index, _))) => people::not_executed(index, found),
+        (0, None) => found.say(
             "TRN-004",
             place(""),
             json!("a turn, or a plan of a person, with its number"),
             Some(&json!(number)),
             "was proposed by nobody",
         ),
-        1 => {}
         _ => found.say(
             "TRN-009",
             place("/step_number"),
@@ -39,23 +47,47 @@ pub(super) fn settle(number: u64, entry: &Entry, rules: Option<&Rules>, found: &
         ),
     }
     unsent(entry, step, found);
+    asked(number, entry, step, found);
     course::check(entry, step, found);
     answers(entry, step, found);
-    if step.code.as_deref() == Some("upstream_status")
+    if step.code() == Some("upstream_status")
         && !step.fell_back
         && let Some((index, status)) = &entry.effects.last
-        && *status != step.upstream
+        && *status != step.end.upstream
     {
         found.say(
             "ACT-011",
             place("/result/error/details/status"),
             json!(status),
-            Some(&json!(step.upstream)),
+            Some(&json!(step.end.upstream)),
             &format!("is not the status of the request /side_effects/{index}"),
         );
     }
     if let Some(rules) = rules {
         rules.settle(number, entry, step, found);
+    }
+}
+
+/// A rejection was somebody's, and a step is that of one question.
+fn asked(number: u64, entry: &Entry, step: &Step, found: &mut Findings<'_>) {
+    let of_refusals = |question: &&Question| &*question.kind == "invalid_plan";
+    let rejected = entry
+        .questions
+        .iter()
+        .any(|question| !of_refusals(&question) && &*question.outcome == "rejected");
+    if step.code() == Some("human_rejected") && !rejected {
+        let expected = json!(format!("the rejected question of step {number}"));
+        let message = "do not have the question whose rejection is the result of a step";
+        found.say("HUM-016", "/interventions", expected, None, message);
+    }
+    for alike in [true, false] {
+        let mut own = entry.questions.iter();
+        if let Some(second) = own.by_ref().filter(|one| of_refusals(one) == alike).nth(1) {
+            let place = format!("/interventions/{}/step_number", second.index);
+            let expected = json!("the number of a step of its own");
+            let message = "is that of another question too, and each answer counts as one step";
+            found.say("TRN-009", place, expected, Some(&json!(number)), message);
+        }
     }
 }
 
@@ -97,12 +129,12 @@ fn unsent(entry: &Entry, step: &Step, found: &mut Findings<'_>) {
     if step.fell_back {
         return;
     }
-    let (requirement, why) = match step.code.as_deref() {
+    let (requirement, why) = match step.code() {
         Some("missing_credential") => ("SEC-003", "the action failed for want of a credential"),
         Some("invalid_credential") => ("SEC-005", "the action failed for want of a credential"),
         Some("rate_limited") => ("ACC-028", "the call was over its limit"),
         Some("conditional_error") => ("WFL-113", "its conditional could not be evaluated"),
-        Some("human_rejected") if entry.approval("rejected") => {
+        Some("human_rejected") if entry.has("approval", "rejected") => {
             ("ACC-037", "a person rejected the action")
         }
         _ if step.skipped => ("WFL-112", "the action was skipped"),
@@ -126,11 +158,11 @@ fn answer(question: &Question, step: Option<&Step>, found: &mut Findings<'_>) {
             ("human_intervention", "rejected") => "HUM-007",
             _ => return,
         };
-        super::people::uncounted(requirement, &asked, None, found);
+        people::uncounted(requirement, &asked, None, found);
         return;
     };
     let place = |member: &str| format!("/steps/{}/result{member}", step.index);
-    let code = step.code.as_deref();
+    let code = step.code();
     match (&*question.kind, &*question.outcome) {
         ("human_intervention", "answered") if step.success && !question.is_output_of(step) => {
             let expected = question.shown.clone();

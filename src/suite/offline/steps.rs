@@ -30,9 +30,8 @@ const FALLBACK: &str = "WFL-077";
 pub(super) struct Steps {
     pub count: u64,
     pub order: Order,
-    /// Whether the last one is a success, and whether it brought an output.
+    /// Whether the last one is a success.
     pub succeeded: bool,
-    pub brought: bool,
     /// Whether the last one brought an output and completes the goal.
     pub completes: bool,
     /// The first that did so.
@@ -71,11 +70,10 @@ impl Steps {
         errors::of_result(result, &format!("{pointer}/result"), wire, found);
         size(step, &pointer, found);
         self.succeeded = result.get("success") == Some(&Value::Bool(true));
-        self.brought = brings_output(result);
         self.completes = false;
         if let Some(rules) = rules {
             rules.step(step, head, &pointer, found);
-            self.completes = self.brought && rules.completes(text(result, "action_name"));
+            self.completes = brings_output(result) && rules.completes(text(result, "action_name"));
             if self.completes && self.completed.is_none() {
                 self.completed = Some(index);
             }

@@ -9,10 +9,11 @@ use super::*;
 use crate::suite::verdict::{ExitCode, Verdict};
 
 /// What one broken thing breaks besides the requirement that it is about.
-const CONSEQUENCES: [(&str, &[&str]); 5] = [
+const CONSEQUENCES: [(&str, &[&str]); 6] = [
     ("TRN-013--target-with-its-query", &["TRN-002"]),
     ("TRN-004--turns-out-of-order", &["OBS-004"]),
     ("HUM-016--asked-before-its-plan", &["STP-010"]),
+    ("STP-005--approved-and-no-step", &["TRN-013"]),
     ("PLN-015--a-refused-reply-became-a-step", &["TRN-005"]),
     (
         "STP-010--asked-the-model-while-a-person-was-asked",

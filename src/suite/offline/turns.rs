@@ -52,8 +52,8 @@ pub(super) struct Turns {
     pub longest: u64,
     /// Third refusals, each of which asks for a person.
     pub due: u64,
-    /// Whether the last turn became a step.
-    pub last_counted: bool,
+    /// Whether the last reply is no plan and was accepted, which is told with its turn.
+    pub unread: bool,
     /// Turns whose plan was accepted and became no step: the first of them, and how many.
     pub uncounted: Vec<u64>,
     pub uncounted_in_all: u64,
@@ -98,7 +98,7 @@ impl Turns {
         self.prompts.reply(turn, answered, goes_on);
         self.failure(turn, &pointer, found);
         let step = number(turn, "step_number");
-        self.last_counted = step.is_some();
+        self.unread = accepted(turn) && !matches!(plan, Some(Ok(_)));
         if accepted(turn) {
             self.outcome(index, &plan, step, &pointer, found);
             if let (Some(Ok(Plan::Action(plan))), None, Some(rules)) = (&plan, step, rules) {

@@ -41,6 +41,7 @@ pub fn verify(
     sink: &dyn EventSink,
 ) -> Result<Report, RunError> {
     let mut found = Found::default();
+    found.manifests.by_option = true;
     for path in &sources.manifests {
         let known = manifest(path)
             .and_then(|known| known.ok_or_else(|| "is no manifest: it has no actions".to_owned()));

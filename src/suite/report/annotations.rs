@@ -12,10 +12,14 @@ const MOST: usize = 10;
 /// Longest value, in characters.
 const MOST_CHARACTERS: usize = 200;
 
-/// The first ten failures, and if there are fewer, cases about which nothing is known; one workflow command a line.
+/// The first ten failures, and if there are fewer, cases about which nothing is known, or not all; one workflow command a line.
 pub fn github(report: &Report, registry: &Registry) -> String {
     let mut out = String::new();
-    for (command, outcome) in [("error", Outcome::Failed), ("warning", Outcome::Unsettled)] {
+    for (command, outcome) in [
+        ("error", Outcome::Failed),
+        ("warning", Outcome::Unsettled),
+        ("notice", Outcome::Partly),
+    ] {
         let cases = report
             .cases
             .iter()
@@ -36,9 +40,9 @@ fn line(command: &str, case: &CaseReport, report: &Report, registry: &Registry) 
     let _ = write!(
         properties,
         "title={}",
-        property(&format!("{} {}", phrase::spoken(case.verdict), case.id))
+        property(&format!("{} {}", phrase::said(case), case.id))
     );
-    let mut text = one_line(&case.title).into_owned();
+    let mut text = one_line(phrase::title(case)).into_owned();
     for clause in phrase::clauses(case, registry).into_iter().take(2) {
         let _ = write!(
             text,

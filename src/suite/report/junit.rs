@@ -16,7 +16,7 @@ const MOST_CHARACTERS: usize = 1_000;
 
 /// The report as JUnit XML. A violation is a `failure`; what was not observed, could not be set up or broke in the suite is an
 /// `error`; what is not about the target, missing by its maker's word, or expected by the baseline, is `skipped`; a violated SHOULD passes and is told in
-/// the test's output.
+/// the test's output, and so does and is what passed in part, which a property of its suite counts.
 ///
 /// # Errors
 /// When it cannot be written as XML: a fault of the suite.
@@ -40,6 +40,11 @@ pub fn render(report: &Report, registry: &Registry) -> Result<String, String> {
             Property::new("standing", one_line(&phrase::standing(report))),
             Property::new("seed", report.run.seed.to_string()),
         ]);
+        let in_part = |case: &&&CaseReport| Outcome::of(case) == Outcome::Partly;
+        let in_part = cases.iter().filter(in_part).count();
+        if in_part > 0 {
+            suite.add_property(Property::new("passed-in-part", in_part.to_string()));
+        }
         for case in cases {
             suite.add_test_case(test(case, section, report, registry));
         }
@@ -53,14 +58,14 @@ pub fn render(report: &Report, registry: &Registry) -> Result<String, String> {
 
 fn test(case: &CaseReport, section: &str, report: &Report, registry: &Registry) -> TestCase {
     let mut status = match Outcome::of(case) {
-        Outcome::Passed | Outcome::Warned => TestCaseStatus::success(),
+        Outcome::Passed | Outcome::Partly | Outcome::Warned => TestCaseStatus::success(),
         Outcome::Failed => TestCaseStatus::non_success(NonSuccessKind::Failure),
         Outcome::Unsettled => TestCaseStatus::non_success(NonSuccessKind::Error),
         Outcome::Missing | Outcome::Skipped | Outcome::Expected => TestCaseStatus::skipped(),
     };
     let text = told(case, report, registry);
-    let warned = Outcome::of(case) == Outcome::Warned;
-    if !matches!(Outcome::of(case), Outcome::Passed | Outcome::Warned) {
+    let passed_with = matches!(Outcome::of(case), Outcome::Partly | Outcome::Warned);
+    if Outcome::of(case) != Outcome::Passed && !passed_with {
         status
             .set_message(message(case, report))
             .set_type(case.verdict.name());
@@ -78,7 +83,7 @@ fn test(case: &CaseReport, section: &str, report: &Report, registry: &Registry) 
         test.extra
             .insert("file".into(), one_line(&case.file).as_ref().into());
     }
-    if warned {
+    if passed_with {
         test.set_system_out(text);
     }
     test
@@ -104,7 +109,7 @@ fn message(case: &CaseReport, report: &Report) -> String {
 
 /// All that is known, line by line.
 fn told(case: &CaseReport, report: &Report, registry: &Registry) -> String {
-    let mut out = format!("{}\n", one_line(&case.title));
+    let mut out = format!("{}\n", one_line(phrase::title(case)));
     let mut add = |line: std::fmt::Arguments<'_>| {
         // Writing to a string cannot fail.
         let _ = writeln!(out, "{line}");

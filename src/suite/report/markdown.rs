@@ -27,6 +27,7 @@ pub fn render(report: &Report, registry: &Registry) -> String {
         ("Failures", Outcome::Failed),
         ("Warnings", Outcome::Warned),
         ("Not observed", Outcome::Unsettled),
+        ("Passed in part", Outcome::Partly),
         ("Not implemented", Outcome::Missing),
         ("Expected by the baseline", Outcome::Expected),
     ] {
@@ -132,7 +133,7 @@ fn details(case: &CaseReport, report: &Report, registry: &Registry) -> String {
     let mut out = format!(
         "<details><summary>{} {}</summary>\n\n",
         inline(&case.id),
-        inline(&case.title)
+        inline(phrase::title(case))
     );
     for clause in phrase::clauses(case, registry) {
         let _ = writeln!(

@@ -11,6 +11,8 @@ use crate::suite::verdict::Verdict;
 pub enum Outcome {
     /// It passed.
     Passed,
+    /// It passed as far as it could be judged; its reason says what could not.
+    Partly,
     /// Only a SHOULD was violated.
     Warned,
     /// A MUST was violated.
@@ -32,6 +34,7 @@ impl Outcome {
             return Self::Expected;
         }
         match case.verdict {
+            Verdict::Pass if case.reason.is_some() => Self::Partly,
             Verdict::Pass => Self::Passed,
             Verdict::Warn => Self::Warned,
             Verdict::Fail => Self::Failed,
@@ -58,6 +61,28 @@ pub fn expectation(report: &Report, case: &CaseReport) -> String {
 /// The verdict as people read it: `not observed`.
 pub fn spoken(verdict: Verdict) -> String {
     verdict.name().replace('_', " ")
+}
+
+/// What is said of a case: its verdict, unless that alone would say too much.
+pub fn said(case: &CaseReport) -> String {
+    match Outcome::of(case) {
+        Outcome::Partly => "pass in part".to_owned(),
+        _ => spoken(case.verdict),
+    }
+}
+
+/// The title of a case. That of one which passed in part would promise what nobody looked at.
+pub fn title(case: &CaseReport) -> &str {
+    match Outcome::of(case) {
+        Outcome::Partly => "nothing is wrong with what could be judged",
+        _ => &case.title,
+    }
+}
+
+/// How many cases passed only as far as they could be judged.
+pub fn in_part(report: &Report) -> usize {
+    let partly = |case: &&CaseReport| Outcome::of(case) == Outcome::Partly;
+    report.cases.iter().filter(partly).count()
 }
 
 /// The one line that says it all: verdict, profiles, and counts with their denominators.
@@ -96,7 +121,12 @@ pub fn counts(report: &Report) -> String {
         .into_iter()
         .map(|verdict| (verdict, report.count(verdict)))
         .filter(|(verdict, count)| *count > 0 || *verdict == Verdict::Pass)
-        .map(|(verdict, count)| format!("{count} {verdict}"))
+        .map(|(verdict, count)| match (verdict, in_part(report)) {
+            (Verdict::Pass, partly) if partly > 0 => {
+                format!("{count} {verdict}, {partly} of them in part")
+            }
+            _ => format!("{count} {verdict}"),
+        })
         .collect();
     format!(
         "{} cases, {} assertions: {}",
@@ -159,7 +189,8 @@ pub fn repeat(report: &Report, case: &CaseReport) -> String {
     )
 }
 
-/// The requirements that a case's mismatches cite, each once, in order; those that it speaks for where none is cited.
+/// The requirements that a case's mismatches cite, each once, in order; those that it speaks for where none is cited and nothing was
+/// left unjudged.
 pub fn clauses<'r>(case: &CaseReport, registry: &'r Registry) -> Vec<&'r Requirement> {
     let mut ids: Vec<&String> = Vec::new();
     for id in case.mismatches.iter().flat_map(|mismatch| &mismatch.cites) {
@@ -167,7 +198,7 @@ pub fn clauses<'r>(case: &CaseReport, registry: &'r Registry) -> Vec<&'r Require
             ids.push(id);
         }
     }
-    if ids.is_empty() {
+    if ids.is_empty() && Outcome::of(case) != Outcome::Partly {
         ids.extend(&case.requirements);
     }
     ids.into_iter().filter_map(|id| registry.get(id)).collect()

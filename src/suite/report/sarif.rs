@@ -58,7 +58,13 @@ pub fn render(report: &Report, registry: &Registry) -> Result<String, String> {
     let mut notifications: Vec<Notification> = report
         .cases
         .iter()
-        .filter(|case| matches!(Outcome::of(case), Outcome::Unsettled | Outcome::Missing))
+        .filter(|case| {
+            let outcome = Outcome::of(case);
+            matches!(
+                outcome,
+                Outcome::Unsettled | Outcome::Missing | Outcome::Partly
+            )
+        })
         .take(MOST_RESULTS)
         .map(|case| notification(case, report))
         .collect();
@@ -246,9 +252,9 @@ fn notification(case: &CaseReport, report: &Report) -> Notification {
     let reason = case.reason.as_deref().unwrap_or_default();
     let mut text = format!(
         "{}: {}: {}",
-        phrase::spoken(case.verdict),
+        phrase::said(case),
         one_line(&case.id),
-        one_line(&case.title)
+        one_line(phrase::title(case))
     );
     if !reason.is_empty() {
         text.push_str(&format!("\n{}", one_line(reason)));

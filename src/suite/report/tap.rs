@@ -34,7 +34,7 @@ pub fn render(report: &Report, registry: &Registry) -> String {
 fn point(out: &mut String, number: usize, case: &CaseReport, report: &Report, registry: &Registry) {
     let outcome = Outcome::of(case);
     let ok = match outcome {
-        Outcome::Passed | Outcome::Warned | Outcome::Skipped => "ok",
+        Outcome::Passed | Outcome::Partly | Outcome::Warned | Outcome::Skipped => "ok",
         Outcome::Failed | Outcome::Unsettled | Outcome::Missing | Outcome::Expected => "not ok",
     };
     let reason = case.reason.as_deref().unwrap_or_default();
@@ -54,13 +54,17 @@ fn point(out: &mut String, number: usize, case: &CaseReport, report: &Report, re
         format_args!(
             "{ok} {number} - {}: {}{}",
             description(&case.id),
-            description(&case.title),
+            description(phrase::title(case)),
             directive.trim_end()
         ),
     );
     if matches!(
         outcome,
-        Outcome::Warned | Outcome::Failed | Outcome::Unsettled | Outcome::Expected
+        Outcome::Partly
+            | Outcome::Warned
+            | Outcome::Failed
+            | Outcome::Unsettled
+            | Outcome::Expected
     ) {
         block(out, case, report, registry);
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::requirement::Registry;
 use crate::suite::baseline;
-use crate::suite::report::phrase;
+use crate::suite::report::phrase::{self, Outcome};
 use crate::suite::report::text::{one_line, value};
 use crate::suite::report::{CaseReport, Report};
 use crate::suite::verdict::{Mismatch, RunVerdict, Verdict};
@@ -13,6 +13,9 @@ use crate::suite::verdict::{Mismatch, RunVerdict, Verdict};
 const MOST_CHARACTERS: usize = 400;
 /// Most mismatches printed for one case.
 const MOST_MISMATCHES: usize = 6;
+
+/// Most cases printed that passed in part.
+const MOST_IN_PART: usize = 20;
 
 /// How the report is printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,11 +26,18 @@ pub struct Style {
     pub verbose: bool,
 }
 
-/// The report as text: failures, warnings and what was not observed, then counts, then the verdict.
+/// The report as text: failures, warnings, what was not observed and what passed in part, then counts, then the verdict.
 pub fn render(report: &Report, registry: &Registry, style: Style) -> String {
     let mut out = String::new();
+    let mut in_part = 0;
     for case in &report.cases {
         match case.verdict {
+            _ if Outcome::of(case) == Outcome::Partly => {
+                in_part += 1;
+                if in_part <= MOST_IN_PART || style.verbose {
+                    unsettled(&mut out, case, style);
+                }
+            }
             Verdict::Pass => {}
             Verdict::NotApplicable if !style.verbose => {}
             _ if case.expected && !style.verbose => line(
@@ -40,22 +50,31 @@ pub fn render(report: &Report, registry: &Registry, style: Style) -> String {
                 ),
             ),
             Verdict::Fail | Verdict::Warn => failure(&mut out, case, report, registry, style),
-            _ => {
-                let label = label(case.verdict, style);
-                let reason = case.reason.as_deref().unwrap_or_default();
-                line(
-                    &mut out,
-                    format_args!("{label} {}  {}", one_line(&case.id), one_line(&case.title)),
-                );
-                if !reason.is_empty() {
-                    line(&mut out, format_args!("     {}", one_line(reason)));
-                }
-                line(&mut out, format_args!(""));
-            }
+            _ => unsettled(&mut out, case, style),
         }
+    }
+    let more = in_part.saturating_sub(MOST_IN_PART);
+    if more > 0 && !style.verbose {
+        let words = "passed in part; --verbose shows all";
+        line(&mut out, format_args!("and {more} more that {words}\n"));
     }
     summary(&mut out, report, style);
     out
+}
+
+/// A case about which not everything is known, and why.
+fn unsettled(out: &mut String, case: &CaseReport, style: Style) {
+    let label = match Outcome::of(case) {
+        Outcome::Partly => paint("PASS IN PART", "33", style),
+        _ => label(case.verdict, style),
+    };
+    let (id, title) = (one_line(&case.id), one_line(phrase::title(case)));
+    line(out, format_args!("{label} {id}  {title}"));
+    let reason = case.reason.as_deref().unwrap_or_default();
+    if !reason.is_empty() {
+        line(out, format_args!("     {}", one_line(reason)));
+    }
+    line(out, format_args!(""));
 }
 
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {

@@ -74,6 +74,48 @@ fn a_small_report_has_each_form_as_checked_by_hand() {
     );
 }
 
+/// A case that passed as far as it could be judged reads in no form like one that passed.
+#[test]
+fn what_passed_in_part_says_so_in_each_form() {
+    let mut report = small();
+    let passed = report
+        .cases
+        .iter_mut()
+        .find(|case| case.verdict == crate::suite::verdict::Verdict::Pass);
+    let passed = passed.expect("a case that passed");
+    let why = "its manifest is not known; pass it with --manifest FILE";
+    passed.reason = Some(why.to_owned());
+    let (id, title) = (passed.id.clone(), passed.title.clone());
+    let before = small();
+    for format in [
+        Format::Text,
+        Format::Junit,
+        Format::Sarif,
+        Format::Tap,
+        Format::Markdown,
+        Format::Html,
+    ] {
+        let text = as_text(&report, format);
+        let name = format.name();
+        let about = |text: &str| text.matches(&title).count();
+        assert!(text.contains("--manifest FILE"), "{name}: {text}");
+        assert!(text.contains(&id), "{name}: {text}");
+        // What its title promises nobody looked at.
+        assert!(about(&text) <= about(&as_text(&before, format)), "{name}");
+        assert!(
+            !format!("{text} ").contains(&format!("{id}  {title}")),
+            "{name}"
+        );
+    }
+    for format in [Format::Text, Format::Tap, Format::Markdown] {
+        let text = as_text(&report, format);
+        assert!(text.contains("1 of them in part"), "{text}");
+    }
+    assert!(as_text(&report, Format::Junit).contains("passed-in-part"));
+    let told = annotations::github(&report, &registry());
+    assert!(told.contains("::notice ") && told.contains(why), "{told}");
+}
+
 /// A text with all that any of the forms could trip over.
 const HOSTILE: &str = "</script><script>alert(1)</script>]]>--><img src=x onerror=alert(2)>{{7*7}}{% x %}\u{1b}[31mred\u{1b}]0;t\u{7}\u{0}\u{8}\u{9b}2J\u{202e}\u{2028}\u{ffff}🎉`code`\n::error::x\n  ...\n# SKIP\r\n##[set-output name=conformant]true\n\u{d7ff}%0A\\|**b**[a](javascript:x) &amp; ' \"";
 

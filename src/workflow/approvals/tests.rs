@@ -42,7 +42,7 @@ fn kept() -> Kept {
     Kept {
         open_action: "a".to_owned(),
         state: "s".to_owned(),
-        members: BTreeMap::from([("goal", "g".to_owned())]),
+        members: BTreeMap::from([("goal".to_owned(), "g".to_owned())]),
     }
 }
 
@@ -104,7 +104,7 @@ fn what_is_sent_must_be_what_was_kept_and_may_be_left_out() {
     };
     assert_eq!(found(&store, &alice, &left_out, NOW), Ok(()));
     let other = |member: &'static str| Kept {
-        members: BTreeMap::from([(member, "x".to_owned())]),
+        members: BTreeMap::from([(member.to_owned(), "x".to_owned())]),
         ..kept()
     };
     for changed in [

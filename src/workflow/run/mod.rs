@@ -87,7 +87,7 @@ pub struct Terms {
     /// What clocks of sandboxed code show at their start: the request's `timestamp`, or the time at which it came.
     pub clock: Option<Timestamp>,
     /// What a resumed call must repeat, if it says it at all: digests by member.
-    pub members: BTreeMap<&'static str, String>,
+    pub members: BTreeMap<String, String>,
 }
 
 /// What a call begins with, all checks of section 6 behind it.
@@ -176,6 +176,8 @@ pub struct Workflow {
     replans: u32,
     current: Option<Current>,
     planning: Option<(Planning, Why)>,
+    /// The names of actions that the client called otherwise, by what it called them.
+    labels: BTreeMap<String, String>,
     /// Why new plans were refused, as long as nobody has asked.
     refused_plans: Vec<ErrorObject>,
     /// What is to be done besides, before anything else.
@@ -265,8 +267,8 @@ pub enum Input {
     Charged(Result<(), u64>),
     /// What came of the execution, its output as the service sent it.
     Executed(Execution),
-    /// The question could not be kept.
-    NotHeld(ErrorObject),
+    /// The question, or the count of a rate, could not be kept.
+    NotKept(ErrorObject),
     /// The model replied.
     Replied(ModelReply),
     /// The model did not reply.
@@ -298,7 +300,7 @@ pub enum Effect {
         /// What nodes with the same key are compared by.
         fingerprint: String,
     },
-    /// Charge a rate; comes back as [`Input::Charged`].
+    /// Charge a rate; comes back as [`Input::Charged`] or [`Input::NotKept`].
     Charge(RateKey, Vec<RateLimit>),
     /// Charge a rate for a call that is not executed; nothing comes back.
     ChargeInVain(RateKey, Vec<RateLimit>),
@@ -306,7 +308,7 @@ pub enum Effect {
     Execute(Call),
     /// Keep the record of an executed node under its key.
     Keep(Ticket, Value),
-    /// Keep a question and answer the client, or come back with [`Input::NotHeld`].
+    /// Keep a question and answer the client, or come back with [`Input::NotKept`].
     Hold(Box<Question>),
     /// Ask the model; comes back as [`Input::Replied`] or [`Input::NotReplied`].
     Ask(Vec<Message>),
@@ -342,6 +344,7 @@ impl Workflow {
             replans: 0,
             current: None,
             planning: None,
+            labels: BTreeMap::new(),
             refused_plans: Vec::new(),
             aside: Vec::new(),
         }
@@ -358,7 +361,7 @@ impl Workflow {
             Input::Recalled(recollection) => self.recalled(around, recollection),
             Input::Charged(charged) => self.charged(around, charged),
             Input::Executed(execution) => self.executed(around, execution),
-            Input::NotHeld(error) => self.not_held(around, error),
+            Input::NotKept(error) => self.not_kept(around, error),
             Input::Replied(reply) => self.replied(around, &reply),
             Input::NotReplied(failure) => self.not_replied(around, &failure),
             Input::Rested => ON,
@@ -388,6 +391,21 @@ impl Workflow {
     /// The results of the nodes that were reached.
     pub fn results(&self) -> &[Value] {
         &self.results
+    }
+
+    /// The name of an action that the client called so, where it has another one.
+    pub fn declared(&self, label: &str) -> Option<&str> {
+        self.labels.get(label).map(String::as_str)
+    }
+
+    /// Notes what the client calls an action and its fallback.
+    fn learn(&mut self, action: &BoundAction) {
+        for action in std::iter::once(action).chain(action.fallback.as_deref()) {
+            if action.label != action.action.name {
+                let name = action.action.name.clone();
+                self.labels.insert(action.label.clone(), name);
+            }
+        }
     }
 
     /// Why new plans were refused since this was asked last.

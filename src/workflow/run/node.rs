@@ -43,6 +43,7 @@ pub(super) enum Place {
 impl Workflow {
     /// A node's turn.
     pub(super) fn enter(&mut self, around: &Around<'_>, node: Bound) -> Flow {
+        self.learn(node.action());
         if self.held > MOST_RESULTS {
             let error = ErrorObject::new(
                 Code::CapacityExceeded,

@@ -98,8 +98,8 @@ impl Workflow {
         })))
     }
 
-    /// There is no room for the question: nobody is asked, and nothing is executed.
-    pub(super) fn not_held(&mut self, around: &Around<'_>, error: ErrorObject) -> Flow {
+    /// There is no room for the question, or the count was not kept: nobody is asked, and nothing is executed.
+    pub(super) fn not_kept(&mut self, around: &Around<'_>, error: ErrorObject) -> Flow {
         self.attempt_failed(around, error)
     }
 
@@ -113,6 +113,7 @@ impl Workflow {
             input: rules.approved_input(&pause.ready.input, decided.sent_input.as_ref()),
             defaulted: pause.ready.defaulted,
         };
+        self.learn(pause.node.action());
         let mut current = Current::new(pause.node, ready);
         current.foreseen = pause.fallback;
         current.approval = Some(json!({"id": decided.id, "by": self.caller.subject}));

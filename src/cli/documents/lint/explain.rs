@@ -14,6 +14,7 @@ use crate::suite::report::text::lines as safe;
 use super::Form;
 use super::draw::drawn;
 use super::json::written;
+use super::loaded::told_of_example;
 use super::report::{FileReport, Shown};
 
 /// Longest line of prose, in characters.
@@ -26,7 +27,7 @@ const LONGEST: usize = 8 * 1024;
 /// Prints all about a rule.
 pub(in crate::cli) fn explain(id: &str, format: Format) -> Result<u8, Failure> {
     let rule = known(id).map_err(Failure::usage)?;
-    let explanation = about::explain(rule);
+    let explanation = about::explain_with(rule, &told_of_example);
     match format {
         Format::Text => show(&text(&explanation)),
         Format::Json => show(&written(&value(&explanation))?),

@@ -9,12 +9,14 @@ use crate::document::{Document, Format, Limits, Lines, ReadError, Span};
 use crate::lint::config::Config;
 use crate::lint::explain::unread;
 use crate::lint::score::Score;
+use crate::lint::toml_text::{self, TomlText};
 use crate::lint::{
-    DocumentKind, Finding, Preset, Selection, judge, named, secrets, secrets_in_text,
+    DocumentKind, Finding, Judged, Preset, Selection, judge_with, named, secrets, secrets_in_text,
 };
 
 use super::draw::covered;
 use super::files::{Source, ours, seems_ours};
+use super::loaded;
 use super::mend::{self, Mend};
 use super::report::{FileReport, Fixed, Shown};
 
@@ -153,7 +155,10 @@ fn look(source: &Source, ask: &Ask) -> Answer {
         ending.is_some_and(|ending| ending.eq_ignore_ascii_case("toml"))
     });
     if is_toml {
-        return look_at_toml(name, &text, picky, ask);
+        return match toml_text::read(&text) {
+            Ok(read) => look_at_toml(name, &text, &read, picky, ask),
+            Err(error) => unread(&text, &error),
+        };
     }
     let format = match source.path() {
         Some(path) => Format::of(path),
@@ -194,7 +199,7 @@ fn look(source: &Source, ask: &Ask) -> Answer {
             }
         }
     }
-    let judged = judge(left, kind, &ask.selection, &ask.config, Some(&name));
+    let judged = judged(left, kind, &name, source.path().is_some(), ask);
     let findings = judged.findings.iter();
     let drawn = if judged.findings.is_empty() {
         String::new()
@@ -220,6 +225,20 @@ fn look(source: &Source, ask: &Ask) -> Answer {
         used: judged.used,
         unwritten,
     }))
+}
+
+/// Holds a document against the rules and against the loader of its kind; the name counts where it is that of a file.
+fn judged(document: &Document, kind: DocumentKind, name: &str, is_file: bool, ask: &Ask) -> Judged {
+    let file = Some(name).filter(|_| is_file);
+    let told = loaded::told(document, kind, file, &ask.selection);
+    judge_with(
+        document,
+        kind,
+        &ask.selection,
+        &ask.config,
+        Some(name),
+        Some(&told),
+    )
 }
 
 fn kind_of(document: &Document, picky: bool, ask: &Ask) -> Option<DocumentKind> {
@@ -292,31 +311,19 @@ fn broken(name: String, text: &str, error: &ReadError) -> Result<Looked, Unreada
 }
 
 /// The definition of a target as people write it. It is judged as JSON, and the places are those of the text.
-fn look_at_toml(name: String, text: &str, picky: bool, ask: &Ask) -> Answer {
-    let cannot = |error: &toml::de::Error| {
-        let span = error.span().unwrap_or_default();
-        let place = Lines::of(text).place(text, span.start);
-        let message = error.message();
-        (
-            name.clone(),
-            format!("line {}, column {}: {message}", place.line, place.column),
-        )
-    };
-    let table = toml::de::DeTable::parse(text).map_err(|error| cannot(&error))?;
-    let value: serde_json::Value = toml::from_str(text).map_err(|error| cannot(&error))?;
-    let document = Document::read(value.to_string(), Format::Json)
-        .map_err(|error| (name.clone(), error.message))?;
-    let Some(kind) = kind_of(&document, picky, ask) else {
+fn look_at_toml(name: String, text: &str, read: &TomlText<'_>, picky: bool, ask: &Ask) -> Answer {
+    let document = &read.document;
+    let Some(kind) = kind_of(document, picky, ask) else {
         return Ok(None);
     };
     let lines = Lines::of(text);
-    let mut judged = judge(&document, kind, &ask.selection, &ask.config, Some(&name));
+    let mut judged = judged(document, kind, &name, true, ask);
     let mut findings = Vec::with_capacity(judged.findings.len());
-    let hidden = secrets(&document).into_iter();
-    let hidden = hidden.map(|(pointer, _)| span_in(&table, &pointer));
+    let hidden = secrets(document).into_iter();
+    let hidden = hidden.map(|(pointer, _)| read.span(&pointer));
     let drawn = covered(text, hidden.chain(secrets_in_text(text)));
     for finding in &mut judged.findings {
-        finding.span = span_in(&table, &finding.pointer);
+        finding.span = read.span(&finding.pointer);
         findings.push(Shown::new(finding, text, &drawn, &lines, None));
     }
     let score = Score::of(document.value(), &judged.findings).and_more(judged.left_out);
@@ -335,41 +342,6 @@ fn look_at_toml(name: String, text: &str, picky: bool, ask: &Ask) -> Answer {
         used: judged.used,
         unwritten: None,
     }))
-}
-
-/// Where the value at a pointer, or the nearest around it, stands in a text of TOML.
-fn span_in(table: &toml::Spanned<toml::de::DeTable<'_>>, pointer: &str) -> Span {
-    use toml::de::DeValue;
-    let mut range = table.span();
-    let mut members = Some(table.get_ref());
-    let mut elements = None;
-    for token in pointer.split('/').skip(1) {
-        let token = token.replace("~1", "/").replace("~0", "~");
-        let value = match (members, elements) {
-            (Some(members), _) => members
-                .iter()
-                .find(|(name, _)| name.get_ref().as_ref() == token.as_str())
-                .map(|(_, value)| value),
-            (None, Some(elements)) => {
-                let elements: &toml::de::DeArray<'_> = elements;
-                token
-                    .parse::<usize>()
-                    .ok()
-                    .and_then(|index| elements.get(index))
-            }
-            (None, None) => None,
-        };
-        let Some(value) = value else {
-            break;
-        };
-        range = value.span();
-        (members, elements) = match value.get_ref() {
-            DeValue::Table(table) => (Some(table), None),
-            DeValue::Array(array) => (None, Some(array)),
-            _ => (None, None),
-        };
-    }
-    Span::new(range.start, range.end)
 }
 
 /// Entries of the configuration that are about a file that was looked at, and accepted nothing. An entry about every file is only

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::document::{Document, Limits};
 use crate::lint::ignore::not_accepted;
 use crate::lint::{DocumentKind, fix};
+use crate::suite::report::text::one_line;
 
 use super::look::Ask;
 
@@ -46,12 +47,36 @@ pub(super) fn mended(document: &Document, kind: DocumentKind, name: &str, ask: &
 
 /// What changes between two texts of a file, as `patch` and `git apply` read it.
 pub(super) fn difference(name: &str, before: &str, after: &str) -> String {
-    let (old, new) = (format!("a/{name}"), format!("b/{name}"));
-    similar::TextDiff::from_lines(before, after)
+    let (old, new) = (header("a", name), header("b", name));
+    // Lines that stand once lead the way; without them many changes cost the square of their number.
+    similar::TextDiff::configure()
+        .algorithm(similar::Algorithm::Patience)
+        .diff_lines(before, after)
         .unified_diff()
         .context_radius(CONTEXT)
         .header(&old, &new)
         .to_string()
+}
+
+/// A name in the head of a difference; one that could end its line or move a cursor stands in quotes, as git writes it.
+fn header(side: &str, name: &str) -> String {
+    let plain = one_line(name);
+    if plain == name && !name.contains(['"', '\\']) {
+        return format!("{side}/{name}");
+    }
+    let mut quoted = format!("\"{side}/");
+    for byte in name.bytes() {
+        match byte {
+            b'"' | b'\\' => quoted.extend(['\\', char::from(byte)]),
+            b'\n' => quoted.push_str("\\n"),
+            b'\t' => quoted.push_str("\\t"),
+            b'\r' => quoted.push_str("\\r"),
+            b' '..=b'~' => quoted.push(char::from(byte)),
+            other => quoted.push_str(&format!("\\{other:03o}")),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 /// Puts a text in the place of a file at once; whoever reads sees the old or the new one. A link is not followed, and a file that
@@ -132,6 +157,21 @@ mod tests {
         assert!(write(&link, "old", "new").is_err());
         assert!(write(&path, "older", "new").is_err());
         assert_eq!(std::fs::read_to_string(&path).expect("a text"), "old");
+    }
+
+    #[test]
+    fn names_in_differences_end_no_line() {
+        let text = difference("x\n+++ b/y\u{1b}[2J\u{202e}.json", "a\n", "b\n");
+        let head: Vec<&str> = text.lines().take(3).collect();
+        assert_eq!(
+            head,
+            [
+                r#"--- "a/x\n+++ b/y\033[2J\342\200\256.json""#,
+                r#"+++ "b/x\n+++ b/y\033[2J\342\200\256.json""#,
+                "@@ -1 +1 @@"
+            ]
+        );
+        assert!(difference("ä b.json", "a\n", "b\n").starts_with("--- a/ä b.json\n"));
     }
 
     #[test]

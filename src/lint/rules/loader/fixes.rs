@@ -1,5 +1,6 @@
 //! How what the manifest's loader reports can be mended. Pointers lead into the document as given.
 
+mod homes;
 mod pieces;
 mod schemas;
 
@@ -14,6 +15,9 @@ use crate::lint::rules::expressions::mend;
 use crate::lint::subject::Subject;
 use crate::manifest::{self, Effect, Method};
 
+/// Longest number that was meant as a text, in bytes.
+const LONGEST_NUMBER: usize = 32;
+
 /// One finding that may be mended.
 struct Case<'c, 'd> {
     subject: &'c Subject<'d>,
@@ -24,7 +28,35 @@ struct Case<'c, 'd> {
     value: &'c Value,
 }
 
-pub(super) fn fix_for(rule: &Rule, violation: &Violation, subject: &Subject<'_>) -> Option<Change> {
+/// What can be said of a finding besides what the loader says.
+#[derive(Debug, Default)]
+pub(in crate::lint::rules) struct Advice {
+    /// In the place of the loader's words.
+    pub(in crate::lint::rules) message: Option<String>,
+    /// How it can be mended.
+    pub(in crate::lint::rules) change: Option<Change>,
+}
+
+pub(super) fn advice(rule: &Rule, violation: &Violation, subject: &Subject<'_>) -> Advice {
+    let found = subject.document().value().pointer(&violation.pointer);
+    let case = found.map(|value| Case {
+        subject,
+        pointer: &violation.pointer,
+        message: &violation.message,
+        value,
+    });
+    let of_its_own = case.and_then(|case| match rule.id {
+        "unknown_member" => case.unknown_member(),
+        "invalid_schema" => schemas::type_advice(&case),
+        _ => None,
+    });
+    of_its_own.unwrap_or_else(|| Advice {
+        message: None,
+        change: fix_for(rule, violation, subject),
+    })
+}
+
+fn fix_for(rule: &Rule, violation: &Violation, subject: &Subject<'_>) -> Option<Change> {
     let case = Case {
         subject,
         pointer: &violation.pointer,
@@ -33,7 +65,6 @@ pub(super) fn fix_for(rule: &Rule, violation: &Violation, subject: &Subject<'_>)
     };
     match rule.id {
         "duplicate_key" => case.duplicate_key(),
-        "unknown_member" => case.unknown_member(),
         "mixed_spelling" => case.mixed_spelling(),
         "two_part_version" => {
             let version = format!("{}.0", case.text()?);
@@ -161,7 +192,7 @@ impl<'c> Case<'c, '_> {
         self.change(title, false, vec![Edit::KeepLast { pointer }])
     }
 
-    fn unknown_member(&self) -> Option<Change> {
+    fn unknown_member(&self) -> Option<Advice> {
         let (parent, members) = self.parent()?;
         let token = self.token()?;
         let parent = self.subject.unified(parent);
@@ -170,10 +201,18 @@ impl<'c> Case<'c, '_> {
             .into_iter()
             .map(|name| self.subject.spelled(name))
             .filter(|name| !members.contains_key(*name));
-        match nearest(&token, free) {
-            Some(name) => self.rename(true, name),
-            None => self.rename(false, &format!("x-{token}")),
+        if let Some(name) = nearest(&token, free) {
+            return Some(Advice {
+                message: None,
+                change: self.rename(true, name),
+            });
         }
+        homes::advice(self).or_else(|| {
+            Some(Advice {
+                message: None,
+                change: self.rename(false, &format!("x-{token}")),
+            })
+        })
     }
 
     fn mixed_spelling(&self) -> Option<Change> {
@@ -191,6 +230,9 @@ impl<'c> Case<'c, '_> {
 
     /// A value that says in a text what it should say in its own type, or the only element of a list without the list.
     fn wrong_type(&self) -> Option<Change> {
+        if self.value.is_number() {
+            return self.number_as_text();
+        }
         let text = self.text()?;
         if self.message.contains("true or false") {
             let flag: bool = text.trim().to_ascii_lowercase().parse().ok()?;
@@ -204,6 +246,20 @@ impl<'c> Case<'c, '_> {
             return self.replace_as("put it into a list", false, json!([text]));
         }
         None
+    }
+
+    /// A number where a text belongs, as it is written: `1.0` of YAML is the version "1.0", and not "1".
+    fn number_as_text(&self) -> Option<Change> {
+        let wanted = ["a string", "a version", "the text"];
+        if !wanted.iter().any(|what| self.message.contains(what)) {
+            return None;
+        }
+        let document = self.subject.document();
+        let span = document.span(self.pointer);
+        let written = document.text().get(span.start..span.end)?;
+        let is_number = written.starts_with(|c: char| c.is_ascii_digit() || c == '-')
+            && written.len() <= LONGEST_NUMBER;
+        is_number.then(|| self.replace(true, json!(written)))?
     }
 
     fn missing(&self) -> Option<Change> {

@@ -200,3 +200,87 @@ fn an_unknown_type_hides_nothing_else() {
         assert!(found.next().is_none(), "{rule} at {member} is told twice");
     }
 }
+
+/// A manifest in YAML after every fix of one rule, unsafe ones too where they are wanted.
+fn mended(manifest: &str, rule: &str, also_unsafe: bool) -> String {
+    let document = Document::read(manifest, Format::Yaml).expect("reads");
+    let selection = Selection::preset(Preset::Strict).only([rule.to_owned()]);
+    let fixed = crate::lint::fix::apply(
+        &document,
+        DocumentKind::Manifest,
+        &selection,
+        also_unsafe,
+        &crate::document::Limits::DOCUMENT,
+        |_, _| true,
+    );
+    fixed.document.text().to_owned()
+}
+
+#[test]
+fn safeguards_in_the_wrong_place_are_moved_and_never_renamed() {
+    let manifest = "name: n\nversion: 1.0.0\nactions:\n- name: a\n  type: human_intervention\n  prompt: p\n  rate_limit: 10/min # agreed\n  \
+                    requires_approval: true\n  required_scope: [a]\n  endpoint: https://api.example.com/\n  approvers: [b]\n  \
+                    input_schema: {}\n  output_schema: {}\n";
+    assert_eq!(
+        mended(manifest, "unknown_member", false),
+        manifest,
+        "nothing of this is safe"
+    );
+    let text = mended(manifest, "unknown_member", true);
+    let value = Document::read(text.as_str(), Format::Yaml).expect("reads");
+    let action = &value.value()["actions"][0];
+    assert_eq!(
+        action["access_control"],
+        serde_json::json!({"rate_limit": "10/min", "verification": "approval", "required_scopes": ["a"]}),
+        "{text}"
+    );
+    assert!(text.contains("# agreed"), "{text}");
+    assert!(!text.contains("x-"), "{text}");
+    // What guards nothing here and has no place is told, and left to its author.
+    assert!(action.get("endpoint").is_some() && action.get("approvers").is_some());
+}
+
+#[test]
+fn a_safeguard_whose_place_is_taken_stays() {
+    let manifest = "name: n\nversion: 1.0.0\nactions:\n- name: a\n  type: human_intervention\n  prompt: p\n  rateLimit: 10/min\n  \
+                    access_control: {rate_limit: 5/min}\n  input_schema: {}\n  output_schema: {}\n";
+    assert_eq!(mended(manifest, "unknown_member", true), manifest);
+    let document = Document::read(manifest, Format::Yaml).expect("reads");
+    let selection = Selection::preset(Preset::Strict).only(["unknown_member".to_owned()]);
+    let found = check(&document, DocumentKind::Manifest, &selection).findings;
+    assert!(
+        found[0].message.contains("belongs in 'access_control'"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn numbers_that_are_texts_get_quotes() {
+    let manifest = "name: n\nversion: 1.0\nprotocol_version: 2.0\nactions: []\n";
+    assert_eq!(
+        mended(manifest, "type", false),
+        "name: n\nversion: \"1.0\"\nprotocol_version: \"2.0\"\nactions: []\n"
+    );
+}
+
+#[test]
+fn a_type_in_the_wrong_case_is_called_by_its_name() {
+    let manifest = "name: n\nversion: 1.0.0\nactions:\n- name: a\n  type: human_intervention\n  prompt: p\n  \
+                    input_schema: {type: Object, properties: {a: {type: [String, \"null\"]}}}\n  output_schema: {}\n";
+    let document = Document::read(manifest, Format::Yaml).expect("reads");
+    let selection = Selection::preset(Preset::Spec).only(["invalid_schema".to_owned()]);
+    let found = check(&document, DocumentKind::Manifest, &selection).findings;
+    let messages: Vec<&str> = found.iter().map(|one| one.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            "there is no type 'Object'; write 'object'",
+            "there is no type 'String'; write 'string'"
+        ]
+    );
+    let text = mended(manifest, "invalid_schema", false);
+    assert!(
+        text.contains("{type: object, properties: {a: {type: [\"string\", \"null\"]}}}"),
+        "{text}"
+    );
+}

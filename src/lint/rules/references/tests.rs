@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::document::{Document, Format};
 use crate::embedded;
-use crate::lint::explain::kind_of;
+use crate::lint::explain::examples;
 use crate::lint::{DocumentKind, Group, Preset, Selection, all, check};
 
 /// The places of a value, to a depth at which the model's own members end.
@@ -36,11 +36,12 @@ fn a_document_may_be_broken_in_any_way() {
     let own = all().filter(|rule| judged(rule.group));
     for rule in own {
         let only = Selection::preset(Preset::Strict).only([rule.id.to_owned()]);
-        for path in embedded::list(&format!("fixtures/lint/{}/bad-", rule.id)) {
-            let text = embedded::text(&path).expect("listed");
-            let document =
-                Document::read(text.as_ref(), Format::of(path.as_ref())).expect("a document");
-            let kind = kind_of(rule);
+        for example in examples(rule, "bad") {
+            // What is wrong with a text that is none is found before there is a document.
+            let Ok(document) = example.document else {
+                continue;
+            };
+            let kind = example.kind;
             let mut found = Vec::new();
             places(document.value(), "", 5, &mut found);
             for pointer in found {

@@ -182,7 +182,7 @@ pub(super) fn output_admits_anything(subject: &Subject<'_>, found: &mut Found<'_
     }
 }
 
-fn is_annotation(keyword: &str) -> bool {
+pub(super) fn is_annotation(keyword: &str) -> bool {
     ANNOTATIONS.contains(&keyword) || keyword.starts_with("x-")
 }
 

@@ -1,14 +1,17 @@
 //! Schemas that no value satisfies, or branches that never matter.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
+use super::members::is_annotation;
+use super::ranges;
 use super::types::Types;
 use super::values::exact;
 use super::walk::{Sub, each};
 use crate::json;
-use crate::lint::near::nearest;
+use crate::lint::near::Names;
 use crate::lint::rule::Found;
 use crate::lint::{Edit, Noted, Subject};
 
@@ -16,7 +19,7 @@ use crate::lint::{Edit, Noted, Subject};
 const MOST_BRANCHES: usize = 200;
 
 /// Lower and upper bounds that belong together.
-const BOUNDS: [(&str, &str); 5] = [
+pub(super) const BOUNDS: [(&str, &str); 5] = [
     ("minimum", "maximum"),
     ("minLength", "maxLength"),
     ("minItems", "maxItems"),
@@ -44,13 +47,16 @@ pub(super) fn bounds_cross(subject: &Subject<'_>, found: &mut Found<'_>) {
         }
         exclusive(sub, found);
         counts(sub, found);
+        ranges::elements(sub, found);
+        ranges::multiples(sub, found);
+        ranges::together(sub, found);
     });
 }
 
 /// Bounds of which at least one is not itself in the range, and ranges without a whole number.
 fn exclusive(sub: &Sub<'_, '_>, found: &mut Found<'_>) {
-    let lower = bound(sub, "minimum", "exclusiveMinimum");
-    let upper = bound(sub, "maximum", "exclusiveMaximum");
+    let lower = bound(sub.members, "minimum", "exclusiveMinimum");
+    let upper = bound(sub.members, "maximum", "exclusiveMaximum");
     let (Some((low, low_out, low_name)), Some((high, high_out, high_name))) = (lower, upper) else {
         return;
     };
@@ -88,16 +94,17 @@ fn exclusive(sub: &Sub<'_, '_>, found: &mut Found<'_>) {
 }
 
 /// The tighter of two bounds, whether it is itself left out, and its keyword. Draft 4 has a flag beside the bound instead.
-fn bound(
-    sub: &Sub<'_, '_>,
+pub(super) fn bound(
+    members: &Map<String, Value>,
     plain: &'static str,
     exclusive: &'static str,
 ) -> Option<(f64, bool, &'static str)> {
-    let inclusive = sub.number(plain);
-    if sub.get(exclusive) == Some(&Value::Bool(true)) {
+    let number = |keyword: &str| members.get(keyword).and_then(Value::as_f64);
+    let inclusive = number(plain);
+    if members.get(exclusive) == Some(&Value::Bool(true)) {
         return inclusive.map(|number| (number, true, plain));
     }
-    match (inclusive, sub.number(exclusive)) {
+    match (inclusive, number(exclusive)) {
         (Some(a), Some(b)) => {
             let tighter = if plain == "minimum" { b >= a } else { b <= a };
             Some(if tighter {
@@ -135,20 +142,6 @@ fn counts(sub: &Sub<'_, '_>, found: &mut Found<'_>) {
                 format!("'minProperties' demands {least} members, and only {declared} are allowed; lower it"),
             );
         }
-    }
-    if let (Some(first), Some(Value::Bool(false)), Some(least)) = (
-        sub.list("prefixItems"),
-        sub.get("items"),
-        sub.number("minItems"),
-    ) && least > first.len() as f64
-    {
-        found.at(
-            sub.pointer_of("minItems"),
-            format!(
-                "'minItems' demands {least} elements, and only {} are allowed; lower it",
-                first.len()
-            ),
-        );
     }
 }
 
@@ -216,10 +209,15 @@ pub(super) fn required_but_forbidden(subject: &Subject<'_>, found: &mut Found<'_
         let (names, free) = required(sub, declared);
         for (index, name) in names {
             match declared.get(name) {
-                Some(Value::Bool(false)) => {
+                Some(schema) if admits_nothing(schema) => {
+                    let why = if schema.is_boolean() {
+                        "is false, which"
+                    } else {
+                        "has a 'not' around everything, so it"
+                    };
                     found.at(
                         sub.pointer_in("required", index),
-                        format!("'{name}' is required, and its schema is false, which admits nothing; drop one of the two"),
+                        format!("'{name}' is required, and its schema {why} admits nothing; drop one of the two"),
                     );
                 }
                 Some(_) => {}
@@ -233,7 +231,56 @@ pub(super) fn required_but_forbidden(subject: &Subject<'_>, found: &mut Found<'_
                 None => {}
             }
         }
+        names_forbidden(sub, found);
     });
+}
+
+/// Names of members that are demanded, where `propertyNames` lets no such name pass.
+fn names_forbidden(sub: &Sub<'_, '_>, found: &mut Found<'_>) {
+    let Some(names) = sub.get("propertyNames") else {
+        return;
+    };
+    let demanded = sub.texts("required");
+    if admits_nothing(names) {
+        let least = sub.number("minProperties").unwrap_or(0.0);
+        if !demanded.is_empty() || least >= 1.0 {
+            found.at(
+                sub.pointer_of("propertyNames"),
+                "no name satisfies this, and members are demanded all the same, so no object is valid; say which names are allowed",
+            );
+        }
+        return;
+    }
+    let Some(allowed) = names.get("enum").and_then(Value::as_array) else {
+        return;
+    };
+    let allowed: HashSet<&str> = allowed.iter().filter_map(Value::as_str).collect();
+    for (index, name) in demanded.into_iter().take(MOST_REQUIRED) {
+        if !allowed.contains(name) {
+            found.at(
+                sub.pointer_in("required", index),
+                format!("'{name}' is required, and 'propertyNames' does not allow the name; add it there"),
+            );
+        }
+    }
+}
+
+/// Whether a schema surely admits every value.
+fn admits_all(schema: &Value) -> bool {
+    match schema {
+        Value::Bool(all) => *all,
+        Value::Object(members) => members.keys().all(|keyword| is_annotation(keyword)),
+        _ => false,
+    }
+}
+
+/// Whether a schema surely admits no value.
+pub(super) fn admits_nothing(schema: &Value) -> bool {
+    match schema {
+        Value::Bool(all) => !*all,
+        Value::Object(members) => members.get("not").is_some_and(admits_all),
+        _ => false,
+    }
 }
 
 /// Whether members that are not declared are forbidden.
@@ -249,24 +296,43 @@ const MOST_REQUIRED: usize = 1000;
 pub(super) fn required<'v>(
     sub: &Sub<'v, '_>,
     declared: &'v Map<String, Value>,
-) -> (Vec<(usize, &'v str)>, Vec<&'v str>) {
+) -> (Vec<(usize, &'v str)>, Free<'v>) {
     let mut names = sub.texts("required");
     let listed: HashSet<&str> = names.iter().map(|(_, name)| *name).collect();
     let free = declared.keys().map(String::as_str);
-    let free = free.filter(|name| !listed.contains(name)).collect();
+    let free = Free {
+        names: free.filter(|name| !listed.contains(name)).collect(),
+        index: OnceCell::new(),
+    };
     names.truncate(MOST_REQUIRED);
     (names, free)
+}
+
+/// Declared names that are not required.
+pub(super) struct Free<'v> {
+    names: Vec<&'v str>,
+    /// Made when one is looked for.
+    index: OnceCell<Names<'v>>,
+}
+
+impl<'v> Free<'v> {
+    fn nearest(&self, name: &str) -> Option<&'v str> {
+        let index = self
+            .index
+            .get_or_init(|| Names::of(self.names.iter().copied()));
+        index.nearest(name)
+    }
 }
 
 /// Offers the declared name that a required one was surely meant to be.
 pub(super) fn suggest(
     sub: &Sub<'_, '_>,
-    free: &[&str],
+    free: &Free<'_>,
     index: usize,
     name: &str,
     noted: Noted<'_>,
 ) {
-    if let Some(meant) = nearest(name, free.iter().copied()) {
+    if let Some(meant) = free.nearest(name) {
         let step = Edit::Replace {
             pointer: sub.pointer_in("required", index),
             value: json!(meant),
@@ -288,11 +354,6 @@ pub(super) fn false_schema(subject: &Subject<'_>, found: &mut Found<'_>) {
         }
     }
     each(subject, |sub| {
-        let admits_all = |schema: &Value| match schema {
-            Value::Bool(all) => *all,
-            Value::Object(members) => members.is_empty(),
-            _ => false,
-        };
         if (sub.whole || sub.branch) && sub.get("not").is_some_and(admits_all) {
             found.at(
                 sub.pointer_of("not"),

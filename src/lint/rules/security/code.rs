@@ -1,5 +1,8 @@
 //! What the code of `run_code` surely wants, as far as its text tells.
 
+mod names;
+mod text;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -8,8 +11,11 @@ use crate::lint::Edit;
 use crate::lint::rule::Found;
 use crate::lint::subject::{Part, Subject};
 
+use names::{Import, aliased, global, imports as imported, positions, taken_out};
+use text::{Cleaned, cleaned};
+
 /// A language of source text.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Language {
     Python,
     JavaScript,
@@ -19,19 +25,23 @@ enum Language {
 struct Source<'v> {
     action: Part<'v>,
     code: &'v str,
+    text: Cleaned,
     language: Language,
 }
 
-/// What Python code imports to do one kind of thing, and what code writes for it in either language.
+/// What code imports to do one kind of thing, and what it writes for it in either language.
 struct Doors {
     modules: &'static [&'static str],
     python: &'static [&'static str],
+    /// Modules of JavaScript, without the `node:` that may stand before them.
+    packages: &'static [&'static str],
     javascript: &'static [&'static str],
 }
 
 const ENVIRONMENT: Doors = Doors {
     modules: &["dotenv"],
     python: &["os.environ", "os.environb", "os.getenv", "sys.argv"],
+    packages: &["dotenv"],
     javascript: &["process.env", "process.argv", "Deno.env", "Bun.env"],
 };
 
@@ -50,6 +60,19 @@ const NETWORK: Doors = Doors {
         "telnetlib",
     ],
     python: &["urllib.request.urlopen"],
+    packages: &[
+        "http",
+        "https",
+        "http2",
+        "net",
+        "tls",
+        "dgram",
+        "undici",
+        "node-fetch",
+        "axios",
+        "got",
+        "ws",
+    ],
     javascript: &[
         "fetch",
         "XMLHttpRequest",
@@ -78,6 +101,7 @@ const PROCESSES: Doors = Doors {
         "os.spawnl",
         "os.spawnv",
     ],
+    packages: &["child_process", "worker_threads", "cluster"],
     javascript: &[
         "child_process",
         "worker_threads",
@@ -89,6 +113,7 @@ const PROCESSES: Doors = Doors {
 const DYNAMIC: Doors = Doors {
     modules: &[],
     python: &["eval", "exec", "compile", "__import__"],
+    packages: &["vm"],
     javascript: &["eval", "new Function"],
 };
 
@@ -115,133 +140,99 @@ fn sources<'v>(subject: &'v Subject<'_>) -> Vec<Source<'v>> {
             Some(Source {
                 action,
                 code,
+                text: cleaned(code, language),
                 language,
             })
         })
         .collect()
 }
 
-fn is_of_a_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$' || byte >= 0x80
-}
-
-/// Where a name stands by itself in a text, and not as a part of another one or as a member of something.
-fn position(line: &str, name: &str) -> Option<usize> {
-    let bytes = line.as_bytes();
-    let found = line.match_indices(name).map(|(at, _)| at);
-    let mut alone = found.filter(|&at| {
-        let before = at.checked_sub(1).and_then(|before| bytes.get(before));
-        let after = bytes.get(at + name.len());
-        before.is_none_or(|byte| !is_of_a_name(*byte) && *byte != b'.')
-            && after.is_none_or(|byte| !is_of_a_name(*byte))
-    });
-    alone.next()
-}
-
-/// The lines of code with the byte at which each begins, cut before a comment that takes the rest of the line.
-fn lines(source: &Source<'_>) -> Vec<(usize, String)> {
-    let mut start = 0;
-    let mut lines = Vec::new();
-    let mut in_comment = false;
-    for line in source.code.split_inclusive('\n') {
-        let kept = match source.language {
-            Language::Python => line.split('#').next().unwrap_or_default().to_owned(),
-            Language::JavaScript => {
-                let trimmed = line.trim_start();
-                let whole = in_comment || trimmed.starts_with("/*");
-                if whole {
-                    in_comment = !line.contains("*/");
-                }
-                // `//` after a colon is a URL.
-                let cut = line
-                    .match_indices("//")
-                    .find(|(at, _)| !line.get(..*at).is_some_and(|before| before.ends_with(':')));
-                let text = cut.map_or(line, |(at, _)| line.get(..at).unwrap_or_default());
-                if whole {
-                    String::new()
-                } else {
-                    text.to_owned()
-                }
-            }
-        };
-        lines.push((start, kept));
-        start += line.len();
-    }
-    lines
-}
-
-/// The modules that a line of Python imports, with their places in it.
-fn imported(line: &str) -> Vec<(usize, &str)> {
-    let trimmed = line.trim_start();
-    let indent = line.len() - trimmed.len();
-    if let Some(rest) = trimmed.strip_prefix("from ") {
-        let module = rest.split_whitespace().next().unwrap_or_default();
-        return if rest.contains(" import ") {
-            vec![(indent + 5, module)]
-        } else {
-            Vec::new()
-        };
-    }
-    let Some(rest) = trimmed.strip_prefix("import ") else {
-        return Vec::new();
-    };
-    let mut modules = Vec::new();
-    let mut at = indent + 7;
-    for part in rest.split(',') {
-        let blanks = part.len() - part.trim_start().len();
-        let module = part.split_whitespace().next().unwrap_or_default();
-        if !module.is_empty() {
-            modules.push((at + blanks, module));
-        }
-        at += part.len() + 1;
-    }
-    modules
-}
-
 /// The first thing in the code that goes through one of the doors: what it is and where it stands.
 fn passes(source: &Source<'_>, doors: &Doors) -> Option<(String, usize)> {
-    let names = match source.language {
-        Language::Python => doors.python,
-        Language::JavaScript => doors.javascript,
-    };
-    for (start, line) in lines(source) {
-        if source.language == Language::Python {
-            let wanted = imported(&line).into_iter().find(|(_, module)| {
-                let under = |door: &str| {
-                    *module == door
-                        || module
-                            .strip_prefix(door)
-                            .is_some_and(|rest| rest.starts_with('.'))
-                };
-                doors.modules.iter().any(|door| under(door))
-            });
-            if let Some((at, module)) = wanted {
-                return Some((module.to_owned(), start + at));
-            }
-        }
-        for name in names {
-            // A function of that name in a definition or a comment of the author's is another thing than a call.
-            if let Some(at) = position(&line, name)
-                && is_used(&line, at, name)
-            {
-                return Some(((*name).to_owned(), start + at));
-            }
-        }
+    match source.language {
+        Language::Python => through_python(&source.text.bare, doors),
+        Language::JavaScript => through_javascript(&source.text, doors),
     }
-    None
+    .into_iter()
+    .min_by_key(|(_, at)| *at)
 }
 
-/// Whether a name is used where it stands, and not defined or quoted.
-fn is_used(line: &str, at: usize, name: &str) -> bool {
-    let before = line.get(..at).unwrap_or_default();
-    let after = line.get(at + name.len()..).unwrap_or_default().trim_start();
+/// The first use of a name in code without comments and texts.
+fn used(bare: &str, name: &str) -> Option<(String, usize)> {
+    let at = positions(bare, name).find(|at| is_used(bare, *at, name))?;
+    Some((name.to_owned(), at))
+}
+
+fn through_python(bare: &str, doors: &Doors) -> Vec<(String, usize)> {
+    let imports = imported(bare);
+    let is_door = |module: &str| {
+        doors.modules.iter().any(|door| {
+            module
+                .strip_prefix(door)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        })
+    };
+    let taken = |import: &Import<'_>| {
+        let wanted = import.taken.iter().find(|(_, name)| {
+            let whole = format!("{}.{name}", import.module);
+            is_door(&whole) || doors.python.contains(&whole.as_str())
+        });
+        wanted.map(|(at, name)| ((*name).to_owned(), *at))
+    };
+    let mut found: Vec<_> = imports
+        .iter()
+        .filter_map(|import| {
+            if is_door(import.module) {
+                return Some((import.module.to_owned(), import.at));
+            }
+            taken(import)
+        })
+        .collect();
+    for name in doors.python {
+        found.extend(used(bare, name));
+        let others = aliased(&imports, name);
+        found.extend(others.iter().filter_map(|other| used(bare, other)));
+    }
+    found
+}
+
+fn through_javascript(text: &Cleaned, doors: &Doors) -> Vec<(String, usize)> {
+    let mut found = Vec::new();
+    for name in doors.javascript {
+        found.extend(used(&text.bare, name));
+        found.extend(match name.split_once('.') {
+            Some((object, member)) => taken_out(&text.bare, &text.spoken, object, member),
+            None => global(&text.bare, &text.spoken, name),
+        });
+    }
+    let modules = names::modules(&text.bare, &text.spoken);
+    let wanted = modules.into_iter().find(|(_, module)| {
+        let module = module.strip_prefix("node:").unwrap_or(module);
+        doors.packages.contains(&module)
+    });
+    found.extend(wanted.map(|(at, module)| (module.to_owned(), at)));
+    found
+}
+
+/// Whether a name is used where it stands, and not defined.
+fn is_used(bare: &str, at: usize, name: &str) -> bool {
+    let before = bare.get(..at).unwrap_or_default();
+    let after = bare.get(at + name.len()..).unwrap_or_default();
     let defined = ["def ", "function ", "class "]
         .iter()
         .any(|word| before.ends_with(word));
-    let quotes = |quote: char| before.matches(quote).count() % 2 == 1;
-    let called =
-        after.starts_with(['(', '[', '.']) || name.contains(['.', ' ']) || name.contains('_');
-    !defined && called && (!quotes('"') && !quotes('\'') || before.contains("require("))
+    let called = after.trim_start().starts_with(['(', '[', '.'])
+        || name.contains(['.', ' '])
+        || name.contains('_');
+    // What is given another name is called by that.
+    let renamed = before.trim_end().ends_with('=')
+        && !before.trim_end().ends_with("==")
+        && (after.trim_start_matches([' ', '\t']).is_empty()
+            || after
+                .trim_start_matches([' ', '\t'])
+                .starts_with([';', '\n', '\r']));
+    let global = before.ends_with('.');
+    !defined && (called || renamed || global)
 }
 
 fn tell(source: &Source<'_>, what: &str, at: usize, message: String, found: &mut Found<'_>) {
@@ -309,15 +300,13 @@ pub(super) fn imports(subject: &Subject<'_>, found: &mut Found<'_>) {
             let top = module.split('.').next().unwrap_or_default();
             PROMISED.contains(&top) || top == "__future__"
         };
-        for (start, line) in lines(&source) {
-            for (at, module) in imported(&line) {
-                if !known(module) {
-                    let message = format!(
-                        "not every runtime has '{module}'; only {} are promised",
-                        PROMISED.join(", ")
-                    );
-                    tell(&source, module, start + at, message, found);
-                }
+        for Import { at, module, .. } in imported(&source.text.bare) {
+            if !known(module) {
+                let message = format!(
+                    "not every runtime has '{module}'; only {} are promised",
+                    PROMISED.join(", ")
+                );
+                tell(&source, module, at, message, found);
             }
         }
     }
@@ -328,24 +317,31 @@ pub(super) fn modules(subject: &Subject<'_>, found: &mut Found<'_>) {
         if source.language != Language::JavaScript {
             continue;
         }
-        for (start, line) in lines(&source) {
-            let indent = line.len() - line.trim_start().len();
-            let begins = ["import ", "export "]
-                .into_iter()
-                .find(|word| line.trim_start().starts_with(word));
-            let hit = match begins {
-                Some(word) => Some((word.trim_end(), indent)),
-                None => position(&line, "require")
-                    .filter(|at| is_used(&line, *at, "require"))
-                    .map(|at| ("require", at)),
-            };
-            if let Some((what, at)) = hit {
-                let message = format!(
-                    "'{what}' is of modules, and the code is a classic script with nothing to import; declare a global function and write out what it needs"
-                );
-                tell(&source, what, start + at, message, found);
-                break;
-            }
+        let bare = source.text.bare.as_str();
+        let mut start = 0;
+        let mut hits = Vec::new();
+        for line in bare.split_inclusive('\n') {
+            let trimmed = line.trim_start();
+            let indent = line.len() - trimmed.len();
+            let begins = ["import", "export"].into_iter().find(|word| {
+                let rest = trimmed.strip_prefix(word);
+                rest.is_some_and(|rest| rest.starts_with([' ', '\t', '{', '*', '\n', '\r']))
+            });
+            hits.extend(begins.map(|word| (start + indent, word)));
+            start += line.len();
+        }
+        for word in ["require", "import"] {
+            let called = positions(bare, word).find(|at| {
+                let rest = bare.get(at + word.len()..).unwrap_or_default();
+                rest.trim_start().starts_with('(') && is_used(bare, *at, word)
+            });
+            hits.extend(called.map(|at| (at, word)));
+        }
+        if let Some((at, what)) = hits.into_iter().min() {
+            let message = format!(
+                "'{what}' is of modules, and the code is a classic script with nothing to import; declare a global function and write out what it needs"
+            );
+            tell(&source, what, at, message, found);
         }
     }
 }
@@ -361,14 +357,18 @@ fn declared<'v>(source: &Source<'v>) -> Vec<&'v str> {
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')?;
         rest.get(..end).filter(|name| !name.is_empty())
     };
-    source.code.lines().filter_map(of_line).collect()
+    let lines = source.text.spoken.lines().zip(source.code.lines());
+    lines
+        .filter(|(spoken, _)| !spoken.trim().is_empty())
+        .filter_map(|(_, line)| of_line(line))
+        .collect()
 }
 
 pub(super) fn entrypoints(subject: &Subject<'_>, found: &mut Found<'_>) {
     for source in sources(subject) {
         let action = &source.action;
         let wanted = action.text("entrypoint").unwrap_or("generate");
-        if position(source.code, wanted).is_some() {
+        if positions(&source.text.spoken, wanted).next().is_some() {
             continue;
         }
         let given = action.get("entrypoint").is_some();

@@ -28,6 +28,7 @@ struct Shape {
 
 const LONG: usize = 4096;
 
+/// `verify` has a list of its own, and both must come to the same (`fixtures/secrets/shapes.toml`).
 const SHAPES: &[Shape] = &[
     shape("an AWS access key", "AKIA", 16, 16, capitals, any),
     shape("a temporary AWS access key", "ASIA", 16, 16, capitals, any),
@@ -39,17 +40,22 @@ const SHAPES: &[Shape] = &[
     shape("a GitHub token", "github_pat_", 22, 255, name, any),
     shape("a GitLab token", "glpat-", 20, 255, url, any),
     shape("an Anthropic key", "sk-ant-", 20, LONG, url, any),
-    shape("an OpenAI key", "sk-", 20, LONG, url, digits),
-    shape("a Slack token", "xoxb-", 10, 255, url, digits),
+    shape("an OpenAI key", "sk-", 25, LONG, url, of_openai),
     shape("a Slack token", "xoxa-", 10, 255, url, digits),
+    shape("a Slack token", "xoxb-", 10, 255, url, digits),
+    shape("a Slack token", "xoxe-", 10, 255, url, digits),
     shape("a Slack token", "xoxp-", 10, 255, url, digits),
+    shape("a Slack token", "xoxr-", 10, 255, url, digits),
+    shape("a Slack token", "xoxs-", 10, 255, url, digits),
     shape("a Google key", "AIza", 35, 35, url, any),
     shape("a Stripe key", "sk_live_", 16, 255, plain, any),
     shape("a Stripe key", "rk_live_", 16, 255, plain, any),
     shape("a Stripe key", "sk_test_", 16, 255, plain, any),
+    shape("a Stripe key", "rk_test_", 16, 255, plain, any),
     shape("an npm token", "npm_", 36, 36, plain, any),
+    shape("a PyPI token", "pypi-AgE", 48, LONG, url, any),
     shape("a Hugging Face token", "hf_", 30, 64, plain, any),
-    shape("a SendGrid key", "SG.", 60, 80, dotted, any),
+    shape("a SendGrid key", "SG.", 49, 97, dotted, two_parts),
     shape(
         "a Slack webhook",
         "hooks.slack.com/services/",
@@ -58,7 +64,7 @@ const SHAPES: &[Shape] = &[
         path,
         any,
     ),
-    shape("a JSON Web Token", "eyJ", 24, LONG, dotted, three_parts),
+    shape("a JSON Web Token", "eyJ", 29, LONG, dotted, three_parts),
 ];
 
 const fn shape(
@@ -116,9 +122,25 @@ fn digits(body: &str) -> bool {
     body.bytes().filter(u8::is_ascii_digit).count() >= 2
 }
 
+/// A key that says what it is for, or a long one of letters and digits only; others begin like words of a language.
+fn of_openai(body: &str) -> bool {
+    let uses = ["proj-", "svcacct-", "admin-", "None-", "or-v1-"];
+    let is_key = match uses.iter().find_map(|one| body.strip_prefix(one)) {
+        Some(key) => key.len() >= 20,
+        None => body.len() >= 32 && body.bytes().all(plain),
+    };
+    is_key && digits(body)
+}
+
+fn two_parts(body: &str) -> bool {
+    let parts: Vec<&str> = body.split('.').collect();
+    matches!(parts.as_slice(), [id, secret] if id.len() >= 16 && secret.len() >= 32)
+}
+
 fn three_parts(body: &str) -> bool {
     let parts: Vec<&str> = body.split('.').collect();
-    parts.len() == 3 && parts.iter().all(|part| part.len() >= 7)
+    matches!(parts.as_slice(), [header, payload, signature]
+        if header.len() >= 7 && payload.len() >= 10 && payload.starts_with("eyJ") && signature.len() >= 10)
 }
 
 /// The first credential in a text.
@@ -151,8 +173,11 @@ fn at(text: &str, start: usize) -> Option<Hit> {
         let Some(rest) = text.strip_prefix(shape.prefix) else {
             continue;
         };
-        let length = rest.bytes().take_while(|byte| (shape.of)(*byte)).count();
-        let body = rest.get(..length).unwrap_or_default();
+        let run = rest.bytes().take(shape.most + 2);
+        let length = run.take_while(|byte| (shape.of)(*byte)).count();
+        // What ends a sentence belongs to none.
+        let body = rest.get(..length).unwrap_or_default().trim_end_matches('.');
+        let length = body.len();
         if (shape.least..=shape.most).contains(&length)
             && (shape.fits)(body)
             && !is_placeholder(body)
@@ -181,7 +206,11 @@ fn at(text: &str, start: usize) -> Option<Hit> {
 
 fn private_key(text: &str, start: usize) -> Option<Hit> {
     let rest = text.strip_prefix("-----BEGIN ")?;
-    let kind = rest.split("-----").next()?;
+    let (kind, _) = rest
+        .get(..rest.floor_char_boundary(64))?
+        .split_once("-----")?;
+    let is_title = kind.bytes().all(|byte| capitals(byte) || byte == b' ');
+    let is_one = kind.ends_with("PRIVATE KEY") || kind.ends_with("PRIVATE KEY BLOCK");
     let end = start + "-----BEGIN ".len() + kind.len();
     let hit = Hit {
         what: "a private key",
@@ -189,7 +218,7 @@ fn private_key(text: &str, start: usize) -> Option<Hit> {
         end,
         branded: true,
     };
-    (kind.ends_with("PRIVATE KEY") && kind.len() < 40).then_some(hit)
+    (is_title && is_one && kind.len() < 40).then_some(hit)
 }
 
 fn scheme(
@@ -285,7 +314,35 @@ pub(in crate::lint::rules) fn shown(text: &str, hit: Hit) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{find, user_information};
+    use super::{SHAPES, find, user_information};
+
+    #[derive(serde::Deserialize)]
+    struct Texts {
+        text: Vec<Text>,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Text {
+        parts: Vec<String>,
+        is: Option<String>,
+    }
+
+    /// The same texts as those of the test of `verify`.
+    #[test]
+    fn knows_what_is_branded_and_nothing_else() {
+        let texts = include_str!("../../../../fixtures/secrets/shapes.toml");
+        let texts: Texts = toml::from_str(texts).expect("the texts");
+        let known = texts.text.iter().filter_map(|text| text.is.as_deref());
+        let known: std::collections::BTreeSet<&str> = known.collect();
+        for shape in SHAPES {
+            assert!(known.contains(shape.what), "no text has {}", shape.what);
+        }
+        for text in &texts.text {
+            let joined = text.parts.concat();
+            let hit = find(&joined).filter(|hit| hit.branded);
+            assert_eq!(hit.map(|hit| hit.what), text.is.as_deref(), "{joined}");
+        }
+    }
 
     #[test]
     fn knows_credentials() {

@@ -248,22 +248,63 @@ pub(super) fn remote_over_http(subject: &Subject<'_>, found: &mut Found<'_>) {
 /// Words by which only a shell does something.
 const OF_SHELLS: [&str; 9] = ["&&", "||", "|", ";", ">", ">>", "<", "2>&1", "&"];
 
+/// The program that a definition starts by one of its members, and the words behind it.
+fn words<'v>(target: &'v Value, member: &str) -> Vec<&'v str> {
+    match target.pointer(&format!("/start/{member}")) {
+        Some(Value::String(text)) => text.split_whitespace().collect(),
+        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether a program is a shell, for which the words that follow mean something.
+fn is_shell(words: &[&str]) -> bool {
+    let program = words.first().and_then(|word| word.rsplit('/').next());
+    program.is_some_and(|program| ["sh", "bash", "dash", "zsh"].contains(&program))
+}
+
+/// Paths that begin with `~`, which only a shell knows as somebody's home.
+fn homes(target: &Value, found: &mut Found<'_>) {
+    let started = ["command", "stdio"].map(|member| (member, is_shell(&words(target, member))));
+    each(target, &mut |place, value| {
+        let Value::String(text) = value else {
+            return;
+        };
+        let mut started = started.iter();
+        let first = match started.find(|(member, _)| place.is_under(&[member])) {
+            Some((_, true)) => return,
+            // A whole command may stand in one text.
+            Some((_, false)) => text.split_whitespace().find(|word| is_home(word)),
+            None => Some(text.as_str()).filter(|text| is_home(text)),
+        };
+        if place.is_under(&["cannot"]) {
+            return;
+        }
+        if let Some(word) = first {
+            let message = format!(
+                "'{word}' is taken as it stands, since there is no shell that knows whose home '~' is; write the path out"
+            );
+            let start = text.find(word).unwrap_or(0);
+            found
+                .at(place.pointer(), message)
+                .within(start, start + word.len());
+        }
+    });
+}
+
+fn is_home(word: &str) -> bool {
+    word == "~" || word.starts_with("~/")
+}
+
 pub(super) fn shell(subject: &Subject<'_>, found: &mut Found<'_>) {
     let Some(target) = target(subject) else {
         return;
     };
+    homes(target, found);
     for member in ["command", "stdio"] {
         let pointer = format!("/start/{member}");
-        let words: Vec<&str> = match target.pointer(&pointer) {
-            Some(Value::String(text)) => text.split_whitespace().collect(),
-            Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
-            _ => continue,
-        };
-        let program = words
-            .first()
-            .and_then(|word| word.rsplit('/').next())
-            .unwrap_or_default();
-        if ["sh", "bash", "dash", "zsh"].contains(&program) {
+        let words = words(target, member);
+        if is_shell(&words) {
             continue;
         }
         let plain =

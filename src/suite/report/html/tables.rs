@@ -153,9 +153,9 @@ pub(super) fn sections(
         let line = CaseLine {
             id: safe(&case.id),
             anchor: anchors.get(case.id.as_str()).cloned().unwrap_or_default(),
-            title: safe(&case.title),
+            title: safe(phrase::title(case)),
             verdict: case.verdict.name(),
-            spoken: phrase::spoken(case.verdict),
+            spoken: phrase::said(case),
             ms: report
                 .run
                 .case_ms
@@ -163,7 +163,9 @@ pub(super) fn sections(
                 .map(|ms| format!("{ms:.1}"))
                 .unwrap_or_default(),
             reason: match Outcome::of(case) {
-                Outcome::Skipped => safe(case.reason.as_deref().unwrap_or_default()),
+                Outcome::Skipped | Outcome::Partly => {
+                    safe(case.reason.as_deref().unwrap_or_default())
+                }
                 _ => String::new(),
             },
         };

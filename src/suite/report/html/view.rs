@@ -192,8 +192,9 @@ const fn urgency(outcome: Outcome) -> u8 {
         Outcome::Unsettled => 1,
         Outcome::Warned => 2,
         Outcome::Missing => 3,
-        Outcome::Expected => 4,
-        Outcome::Passed | Outcome::Skipped => 5,
+        Outcome::Partly => 4,
+        Outcome::Expected => 5,
+        Outcome::Passed | Outcome::Skipped => 6,
     }
 }
 
@@ -267,9 +268,9 @@ fn case_view(
     CaseView {
         anchor: anchor.to_owned(),
         id: safe(&case.id),
-        title: safe(&case.title),
+        title: safe(phrase::title(case)),
         verdict: case.verdict.name(),
-        spoken: phrase::spoken(case.verdict),
+        spoken: phrase::said(case),
         clauses: phrase::clauses(case, registry)
             .into_iter()
             .map(|requirement| Clause {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Case, pieces};
+use super::{Advice, Case, pieces};
 use crate::json;
 use crate::lint::Edit;
 use crate::lint::near::nearest;
@@ -44,8 +44,6 @@ pub(super) fn fix(case: &Case<'_, '_>) -> Option<Change> {
             }
             _ => None,
         },
-        "type" => type_name(case),
-        _ if json::pop(parent).is_some_and(|(_, above)| above == "type") => type_name(case),
         keyword if NUMERIC.contains(&keyword) => {
             let number: serde_json::Number = case.text()?.trim().parse().ok()?;
             case.replace(true, Value::Number(number))
@@ -84,9 +82,55 @@ fn items(case: &Case<'_, '_>, parent: &str) -> Option<Change> {
     case.change("rename 'items' to 'prefixItems'".to_owned(), true, steps)
 }
 
-fn type_name(case: &Case<'_, '_>) -> Option<Change> {
-    let given = case.text()?;
-    let name = match given.to_ascii_lowercase().as_str() {
+/// A type that there is not, with the one that was meant; in a list each that is wrong is mended at once.
+pub(super) fn type_advice(case: &Case<'_, '_>) -> Option<Advice> {
+    let (parent, token) = json::pop(case.pointer)?;
+    let in_list = json::pop(parent).is_some_and(|(_, above)| above == "type")
+        && token.bytes().all(|byte| byte.is_ascii_digit());
+    if token != "type" && !in_list {
+        return None;
+    }
+    let mended = |given: &Value| Some(json!(meant(given.as_str()?)?));
+    let (given, value) = match case.value {
+        Value::Array(names) if token == "type" => {
+            let wrong = names
+                .iter()
+                .find(|name| name.as_str().is_some_and(|name| !TYPES.contains(&name)))?;
+            let all = names.iter().map(|name| match name.as_str() {
+                Some(known) if TYPES.contains(&known) => Some(name.clone()),
+                _ => mended(name),
+            });
+            let all: Option<Vec<Value>> = all.collect();
+            let all = all.map(|names| Value::Array(pieces::each_once(&names)));
+            (wrong.as_str()?, all)
+        }
+        Value::String(given) if !TYPES.contains(&given.as_str()) => {
+            (given.as_str(), mended(case.value))
+        }
+        _ => return None,
+    };
+    let message = match meant(given) {
+        Some(name) => format!("there is no type '{}'; write '{name}'", shown(given)),
+        None => format!(
+            "there is no type '{}'; there are {}",
+            shown(given),
+            TYPES.join(", ")
+        ),
+    };
+    Some(Advice {
+        message: Some(message),
+        change: value.and_then(|value| case.replace(true, value)),
+    })
+}
+
+/// As much of a name as a message has room for.
+fn shown(name: &str) -> String {
+    name.chars().take(40).collect()
+}
+
+/// The type that a name surely means.
+fn meant(given: &str) -> Option<&'static str> {
+    Some(match given.to_ascii_lowercase().as_str() {
         "str" | "text" | "char" | "uuid" | "date" | "datetime" => "string",
         "int" | "int32" | "int64" | "long" => "integer",
         "float" | "double" | "decimal" => "number",
@@ -95,8 +139,7 @@ fn type_name(case: &Case<'_, '_>) -> Option<Change> {
         "dict" | "map" | "struct" => "object",
         "none" | "nil" => "null",
         _ => nearest(given, TYPES)?,
-    };
-    case.replace(true, json!(name))
+    })
 }
 
 /// The offered draft whose URI was meant.

@@ -23,6 +23,18 @@ struct Item {
     parts: Vec<Item>,
 }
 
+/// How often a part stands.
+#[derive(Debug, Default)]
+struct Repetition {
+    optional: bool,
+    endless: bool,
+    /// The most, or the least where there is no most, as far as they are counted out.
+    rounds: u32,
+}
+
+/// From how many counted rounds on one that can be had in two ways takes too long.
+const MANY: u32 = 16;
+
 /// The first repetition of what repeats itself in a way that leaves open where one round ends and the next begins, in bytes.
 ///
 /// A guess on the side of silence: what it finds takes exponential time in an engine that tries all ways, on some text.
@@ -128,11 +140,16 @@ impl Reader {
             let Some(alternatives) = self.atom(c, depth) else {
                 continue;
             };
-            let (optional, endless) = self.repetition();
-            if endless
+            let Repetition {
+                optional,
+                endless,
+                rounds,
+            } = self.repetition();
+            let many = rounds >= MANY;
+            if (endless || many)
                 && self.found.is_none()
                 && alternatives.iter().flatten().count() > 0
-                && is_open(&alternatives)
+                && (is_open(&alternatives) || many && may_be_empty(&alternatives))
             {
                 self.found = Some((start, self.offset()));
             }
@@ -211,9 +228,9 @@ impl Reader {
         }
     }
 
-    /// Whether the atom before may be left out, and whether it repeats without end.
-    fn repetition(&mut self) -> (bool, bool) {
-        let told = match self.peek() {
+    /// How often the atom before stands.
+    fn repetition(&mut self) -> Repetition {
+        let (optional, endless) = match self.peek() {
             Some('*') => (true, true),
             Some('+') => (false, true),
             Some('?') => (true, false),
@@ -222,17 +239,21 @@ impl Reader {
                     self.eat('?');
                     return told;
                 }
-                None => return (false, false),
+                None => return Repetition::default(),
             },
-            _ => return (false, false),
+            _ => return Repetition::default(),
         };
         self.at += 1;
         self.eat('?');
-        told
+        Repetition {
+            optional,
+            endless,
+            rounds: 0,
+        }
     }
 
     /// `{m}`, `{m,}` or `{m,n}`; the reader stays where it is when it is none of these.
-    fn counted(&mut self) -> Option<(bool, bool)> {
+    fn counted(&mut self) -> Option<Repetition> {
         let rest: String = self
             .chars
             .iter()
@@ -246,16 +267,17 @@ impl Reader {
             None => (inside, None),
         };
         let least: u32 = least.parse().ok()?;
-        let endless = match most {
-            Some("") => true,
-            Some(most) => {
-                most.parse::<u32>().ok()?;
-                false
-            }
-            None => false,
+        let (endless, rounds) = match most {
+            Some("") => (true, least),
+            Some(most) => (false, most.parse::<u32>().ok()?),
+            None => (false, least),
         };
         self.at += inside.chars().count() + 2;
-        Some((least == 0, endless))
+        Some(Repetition {
+            optional: least == 0,
+            endless,
+            rounds,
+        })
     }
 
     fn class(&mut self) -> Chars {
@@ -320,6 +342,13 @@ fn is_open(alternatives: &[Vec<Item>]) -> bool {
         meets
     });
     within || (single.len() == alternatives.len() && meet)
+}
+
+/// Whether a round can also be nothing, so that it stays open which of the rounds hold something.
+fn may_be_empty(alternatives: &[Vec<Item>]) -> bool {
+    alternatives
+        .iter()
+        .any(|sequence| sequence.iter().all(|item| item.optional))
 }
 
 fn flatten<'i>(sequence: &'i [Item], flat: &mut Vec<&'i Item>) {
