@@ -18,6 +18,9 @@ export function changes(before, after) {
     return found.length < MOST_CHANGES;
   };
   walk(before, after, "", 0, put);
+  // What the runtime itself keeps changes in each step, so it comes last.
+  const own = (change) => /^\/(timestamp|step|last_result)(\/|$)/.test(change.pointer);
+  found.sort((one, two) => own(one) - own(two));
   return { found, more: found.length >= MOST_CHANGES };
 }
 

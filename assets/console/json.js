@@ -5,6 +5,8 @@ import { h, count, fill } from "/console/dom.js";
 // As many values, and as deep, as are shown at once.
 const SMALL_VALUES = 60;
 const SMALL_DEPTH = 6;
+// Of a folded value, the parts with no more values than this are not folded.
+const INLINE_VALUES = 12;
 const PAGE = 100;
 const LONG_TEXT = 2000;
 
@@ -15,8 +17,8 @@ export const isFolder = (value) => typeof value === "object" && value !== null &
 export function show(value, label) {
   const box = h("div", { class: "json", role: label ? "group" : undefined, "aria-label": label });
   const left = { values: SMALL_VALUES };
-  if (fits(value, SMALL_DEPTH, left)) return fill(box, ...text(value, 0));
-  return fill(box, folder(value, undefined, true));
+  if (fits(value, SMALL_DEPTH, left)) return fill(box, ...text(value));
+  return fill(box, folder(value));
 }
 
 function fits(value, depth, left) {
@@ -31,7 +33,7 @@ function fits(value, depth, left) {
 }
 
 /** A value that fits, as lines. */
-function text(value, depth) {
+function text(value) {
   if (!isFolder(value)) return [leaf(value)];
   const array = Array.isArray(value);
   const entries = Object.entries(value);
@@ -39,9 +41,12 @@ function text(value, depth) {
   if (array && entries.length <= 8 && value.every((item) => !isFolder(item) && String(item).length < 24)) {
     return ["[", ...value.flatMap((item, index) => [index ? ", " : "", leaf(item)]), "]"];
   }
+  if (!array && entries.length <= 4 && entries.every(([name, item]) => !isFolder(item) && name.length + String(item).length < 24)) {
+    return ["{", ...entries.flatMap(([name, item], index) => [index ? ", " : "", h("span", { class: "key" }, JSON.stringify(name)), ": ", leaf(item)]), "}"];
+  }
   const lines = entries.map(([name, item], index) => h("span", { class: "line" },
     array ? "" : [h("span", { class: "key" }, JSON.stringify(name)), ": "],
-    text(item, depth + 1), index < entries.length - 1 ? "," : ""));
+    text(item), index < entries.length - 1 ? "," : ""));
   return [array ? "[" : "{", h("span", { class: "inner" }, lines), array ? "]" : "}"];
 }
 
@@ -67,10 +72,10 @@ function long(value) {
   return h("span", {}, words, " ", more);
 }
 
-/** A value whose members are made when somebody opens it. */
-function folder(value, name, open = false) {
+/** A value whose members are made when somebody opens it; the outermost ones are open if they are short. */
+function folder(value, name, level = 0) {
   const key = name === undefined ? "" : [h("span", { class: "key" }, name.length > 200 ? `${name.slice(0, 200)}…` : name), ": "];
-  if (!isFolder(value)) return h("div", { class: "line" }, key, leaf(value));
+  if (!isFolder(value) || (level > 0 && fits(value, SMALL_DEPTH, { values: INLINE_VALUES }))) return h("div", { class: "line" }, key, text(value));
   const array = Array.isArray(value);
   const names = array ? null : Object.keys(value);
   const size = array ? value.length : names.length;
@@ -81,7 +86,7 @@ function folder(value, name, open = false) {
     const part = [];
     for (; made < until; made += 1) {
       const own = array ? String(made) : names[made];
-      part.push(folder(value[own], own));
+      part.push(folder(value[own], own, level + 1));
     }
     body.append(...part);
     if (made < size) {
@@ -96,7 +101,7 @@ function folder(value, name, open = false) {
   const details = h("details", { class: "fold" },
     h("summary", {}, key, h("span", { class: "size" }, array ? `[ ${count(size, "item")} ]` : `{ ${count(size, "member")} }`)), body);
   details.addEventListener("toggle", () => { if (details.open && !made) make(); });
-  if (open) {
+  if (level === 0 || (level < 3 && size <= INLINE_VALUES)) {
     make();
     details.open = true;
   }

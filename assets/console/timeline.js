@@ -102,7 +102,7 @@ function headline(group, ended) {
   return [
     h("span", { class: "number" }, kind === "none" ? "·" : String(number)),
     h("span", { class: "name" }, name ? cut(name, 120) : kind === "none" ? "After the last step" : "The model is asked"),
-    h("span", { class: `outcome is-${kind}` }, h("span", { "aria-hidden": "true" }, mark), ` ${asked ? "waits for a person" : word}`),
+    h("span", { class: `outcome is-${kind}` }, h("span", { "aria-hidden": "true" }, asked ? "?" : mark), ` ${asked ? "waits for a person" : word}`),
     error && h("span", { class: "code" }, cut(error.errorCode ?? error.code ?? "error", 80)),
     h("span", { class: "facts" },
       refused > 0 && h("span", {}, `${refused} refused`),

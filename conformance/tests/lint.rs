@@ -481,12 +481,56 @@ fn a_target_in_toml_has_places_too() {
     let lines: Vec<u64> = places(&report).into_iter().map(|place| place.2).collect();
     assert!(lines.contains(&4), "{report:#}");
     put(folder.path(), "oap-target.toml", "name = \n");
-    let output = lint(folder.path(), &["oap-target.toml"]);
-    assert_eq!(output.status.code(), Some(2));
+    let output = lint(folder.path(), &["oap-target.toml", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let report = json(&output);
+    let finding = &report["files"][0]["findings"][0];
+    assert_eq!(finding["rule"], "malformed_toml");
+    assert_eq!(finding["severity"], "error");
+    assert_eq!(finding["start"]["line"], 1);
     assert!(
-        told(&output).contains("line 1, column"),
-        "{}",
-        told(&output)
+        report["summary"]["score"].as_u64() < Some(100),
+        "{report:#}"
+    );
+}
+
+#[test]
+fn what_the_suite_refuses_of_a_case_is_a_finding() {
+    let case = "id: ACC-001-challenge\ntitle: A request without a token is answered with a challenge.\nrequirements: [ACC-001]\n\
+                manifest: nodes\naccess: {nobody: {none: true}}\nsteps:\n  - execute: {open_action: []}\n    as: nobody\n    \
+                expect: {status: 401, body: {errorCode: \"${code}\"}}\nkills: [no-challenge]\n";
+    let folder = folder("ACC-001-challenge.yaml", case);
+    let report = json(&lint(
+        folder.path(),
+        &[
+            "ACC-001-challenge.yaml",
+            "--kind",
+            "case",
+            "--format",
+            "json",
+        ],
+    ));
+    let findings = report["files"][0]["findings"].as_array().expect("findings");
+    let [finding] = findings.as_slice() else {
+        panic!("{report:#}");
+    };
+    assert_eq!(finding["rule"], "case_not_loadable");
+    assert_eq!(finding["pointer"], "/steps/0/expect/body");
+    assert_eq!(finding["start"]["line"], 9);
+}
+
+#[test]
+fn names_in_a_difference_end_no_line() {
+    let name = "a\n+++ b\u{1b}[2J.json";
+    let folder = folder(name, r#"{"name": "n", "version": "1.0", "actions": []}"#);
+    let output = lint(
+        folder.path(),
+        &["--only", "two_part_version", "--fix", "--diff", name],
+    );
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        text.starts_with("--- \"a/a\\n+++ b\\033[2J.json\"\n"),
+        "{text}"
     );
 }
 

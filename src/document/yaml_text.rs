@@ -193,7 +193,18 @@ impl Builder<'_> {
         let before = self.text.get(..start).unwrap_or_default();
         let line = before.trim_end();
         let head = line.rfind('\n').map_or(0, |at| at + 1);
-        let found = line.get(head..).and_then(|line| line.find(['|', '>']));
+        let line = line.get(head..).unwrap_or_default();
+        let mut found = line.match_indices(['|', '>']).map(|(at, _)| at);
+        // Another one may stand in a name before it, or in a comment behind it.
+        let found = found.find(|at| {
+            let (before, rest) = line.split_at(*at);
+            let rest = rest.get(1..).unwrap_or_default();
+            let rest =
+                rest.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+'));
+            let comment = rest.trim_start();
+            before.chars().last().is_none_or(char::is_whitespace)
+                && (comment.is_empty() || comment.len() < rest.len() && comment.starts_with('#'))
+        });
         found.map_or(start, |at| head + at)
     }
 

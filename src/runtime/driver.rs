@@ -128,7 +128,7 @@ impl Runtime {
 
     /// Drives a session, if it is not driven already and the runtime goes on.
     pub(super) fn begin_drive(self: &Arc<Self>, caller: &Caller, id: &str) {
-        if self.draining() || !self.drives().take_on(id, caller) {
+        if self.stopping().is_cancelled() || !self.drives().take_on(id, caller) {
             return;
         }
         let (runtime, caller, id) = (Arc::clone(self), caller.clone(), id.to_owned());
@@ -151,7 +151,7 @@ impl Runtime {
             id,
             over: false,
         };
-        while !self.draining() {
+        while !self.stopping().is_cancelled() {
             self.drive_once(&caller, id).await;
             match self.drives().let_go(id) {
                 Some(again) => caller = again,
@@ -170,6 +170,8 @@ impl Runtime {
         let mut failures = 0;
         loop {
             let place = tokio::select! {
+                // No step begins any more.
+                biased;
                 () = stopping.cancelled() => return,
                 place = self.drives().places.acquire() => place,
             };
@@ -247,7 +249,7 @@ impl Runtime {
             Err(error) => return self.complain(&error),
         };
         for id in found {
-            if self.draining() {
+            if self.stopping().is_cancelled() {
                 return;
             }
             // What cannot be read now is told to whoever calls the session.

@@ -24,7 +24,9 @@ pub mod idempotency;
 mod invoke;
 mod keeping;
 mod listing;
+mod load;
 pub mod merge;
+mod node_keys;
 pub mod opening;
 pub mod parts;
 pub mod plan;
@@ -330,5 +332,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.stop.cancel();
         self.end.cancel();
+        // Nobody waits any more for what goes on without a call.
+        self.runtime.stopping().cancel();
     }
 }

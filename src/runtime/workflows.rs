@@ -1,21 +1,19 @@
 //! The edge of workflows: the checks before anything runs, and the effects that a call asks for (`spec/workflows.md`).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use tokio::time::timeout;
 
 use super::access::Caller;
 use super::answer::Answer;
 use super::config::Limits;
 use super::error::{Code, ErrorObject};
 use super::held_bytes;
-use super::idempotency::{Admission, Idempotency, Keyed};
+use super::idempotency::{Idempotency, Keyed};
 use super::invoke;
 use super::keeping;
+use super::load::{Load, UnderWay};
 use super::questions::{Decision, Hands, Journal, Reached};
 use super::registry;
 use super::runtime::Runtime;
@@ -33,9 +31,6 @@ use crate::workflow::run::{
     Around, Decided, Effect, Input, Judged, Opening, Planning, Recollection, Terms, Workflow,
 };
 
-/// How long a node waits for one with the same key in another call, which may wait for a node in turn.
-const LONGEST_WAIT: Duration = Duration::from_secs(120);
-
 /// What outlives a call: questions, and results of nodes with a key.
 pub(super) struct Workflows {
     approvals: Approvals,
@@ -50,10 +45,7 @@ impl Workflows {
             approvals: Approvals::new(limits.questions, limits.question_bytes),
             hands: Hands::default(),
             nodes: Idempotency::new(limits.node_results, limits.node_result_bytes),
-            under_way: UnderWay {
-                bytes: Arc::default(),
-                most: limits.workflow_bytes,
-            },
+            under_way: UnderWay::new(limits.workflow_bytes),
         }
     }
 
@@ -104,58 +96,6 @@ pub(super) enum First {
     Input(Input),
     /// What it waited for when its process died.
     Effect(Effect),
-}
-
-/// What the calls under way hold together; a call lasts as long as its services let it.
-struct UnderWay {
-    bytes: Arc<AtomicUsize>,
-    most: usize,
-}
-
-impl UnderWay {
-    /// Counts a call that is about to begin.
-    ///
-    /// # Errors
-    /// `capacity_exceeded` when those under way take up all the room.
-    fn take(&self, own: usize) -> Result<Load, ErrorObject> {
-        let load = Load {
-            bytes: Arc::clone(&self.bytes),
-            own,
-            counted: own,
-        };
-        let before = self.bytes.fetch_add(own, Ordering::Relaxed);
-        // One alone always fits: its body is bounded.
-        if before > 0 && before.saturating_add(own) > self.most {
-            return Err(ErrorObject::new(
-                Code::CapacityExceeded,
-                "the workflows under way are as large as this runtime allows; send this one again later",
-            ));
-        }
-        Ok(load)
-    }
-}
-
-/// One call's share, given back when it is dropped.
-pub(super) struct Load {
-    bytes: Arc<AtomicUsize>,
-    own: usize,
-    counted: usize,
-}
-
-impl Load {
-    /// The results of the call came to so many bytes.
-    fn grow_to(&mut self, results: usize) {
-        let wanted = self.own.saturating_add(results);
-        let more = wanted.saturating_sub(self.counted);
-        self.bytes.fetch_add(more, Ordering::Relaxed);
-        self.counted += more;
-    }
-}
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        self.bytes.fetch_sub(self.counted, Ordering::Relaxed);
-    }
 }
 
 impl Runtime {
@@ -601,71 +541,6 @@ impl Runtime {
         execution
     }
 
-    /// What is known under a node's key; waits for one that is running in another call.
-    ///
-    /// # Errors
-    /// Those of the ledger.
-    async fn recall_node(
-        &self,
-        scope: String,
-        fingerprint: String,
-    ) -> Result<Recollection, ErrorObject> {
-        let recalled = self.recall_node_here(scope, fingerprint).await;
-        let Recollection::Fresh(ticket) = recalled else {
-            return Ok(recalled);
-        };
-        let (scope, fingerprint) = ticket.place();
-        let Some(kept) = self.kept_node(scope).await? else {
-            return Ok(Recollection::Fresh(ticket));
-        };
-        if kept.fingerprint != fingerprint {
-            let conflict = self.rules().node_conflict();
-            return Ok(conflict.map_or(Recollection::Unkept, Recollection::Refused));
-        }
-        match serde_json::from_str::<Value>(&kept.text) {
-            Ok(record) if self.rules().recalls() => {
-                ticket.complete(self.parts(), &Answer::ok(record.clone()));
-                Ok(Recollection::Stored(record))
-            }
-            _ => Ok(Recollection::Unkept),
-        }
-    }
-
-    /// The same, as far as this process knows.
-    async fn recall_node_here(&self, scope: String, fingerprint: String) -> Recollection {
-        let rules = self.rules();
-        let look = async {
-            loop {
-                let nodes = &self.workflows().nodes;
-                let mut running = match nodes.admit(scope.clone(), fingerprint.clone(), self.now())
-                {
-                    Admission::Run(ticket) => return Recollection::Fresh(ticket),
-                    Admission::Repeat(answer) if rules.recalls() => {
-                        return Recollection::Stored(Value::clone(&answer.body));
-                    }
-                    Admission::Wait(running) if rules.nodes_wait() => running,
-                    Admission::Repeat(_) | Admission::Wait(_) => return Recollection::Unkept,
-                    Admission::Conflict => {
-                        let conflict = rules.node_conflict();
-                        return conflict.map_or(Recollection::Unkept, Recollection::Refused);
-                    }
-                };
-                let answer = running.wait_for(Option::is_some).await;
-                let answer = answer.ok().and_then(|answer| answer.clone());
-                // Without an answer the other one failed, and it is this one's turn.
-                if let Some(answer) = answer {
-                    return Recollection::Stored(Value::clone(&answer.body));
-                }
-            }
-        };
-        timeout(LONGEST_WAIT, look).await.unwrap_or_else(|_| {
-            Recollection::Refused(ErrorObject::new(
-                Code::Conflict,
-                "a node with the same requestId is still running; send it again later",
-            ))
-        })
-    }
-
     /// `POST /plan`: nothing is executed.
     pub(super) async fn plan_workflow(
         &self,
@@ -683,14 +558,24 @@ impl Runtime {
         }
         let state = Value::Object(request.state);
         let asked = (request.goal.as_str(), &state);
-        let mut planning = Planning::new(&self.around(self.now()), &caller, &manifest, intent, asked, false);
+        let mut planning = Planning::new(
+            &self.around(self.now()),
+            &caller,
+            &manifest,
+            intent,
+            asked,
+            false,
+        );
         loop {
             let messages = planning.messages(&self.around(self.now()));
             let reply = match invoke::ask(self, &messages).await {
                 Ok(reply) => reply,
                 Err(failure) => return Ok(rules.plan_unavailable(&failure)),
             };
-            let judged = planning.judge(&self.around(self.now()), &reply, &manifest, intent, |_| Ok(()));
+            let judged =
+                planning.judge(&self.around(self.now()), &reply, &manifest, intent, |_| {
+                    Ok(())
+                });
             if let (Some(telemetry), Some(error)) = (self.telemetry(), planning.last_refusal()) {
                 telemetry.plan_refused(None, error.code.name(), Some(&error.message));
             }

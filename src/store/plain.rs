@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use jiff::Timestamp;
 
 use super::ledger::{
-    Addition, Archived, Beginning, Count, Filed, Kept, KeptAnswer, Later, Ledger, LedgerError, Place,
-    Registered, Retention,
+    Addition, Archived, Beginning, Count, Filed, Kept, KeptAnswer, Later, Ledger, LedgerError,
+    Place, Registered, Retention,
 };
 
 /// Everything in maps; clones see the same.

@@ -159,12 +159,13 @@ impl Compiled {
                 .any(|known| known.pointer == one.pointer && known.rule == one.rule)
         };
         for error in found.errors {
-            if !told(&self.violations, &error) {
+            if self.violations.len() < manifest::MAX_VIOLATIONS && !told(&self.violations, &error) {
                 self.violations.push(error);
             }
         }
         for warning in found.warnings {
-            if !told(&self.violations, &warning) && !told(&self.warnings, &warning) {
+            let has_room = self.warnings.len() < manifest::MAX_VIOLATIONS;
+            if has_room && !told(&self.violations, &warning) && !told(&self.warnings, &warning) {
                 self.warnings.push(warning);
             }
         }
@@ -680,6 +681,28 @@ mod tests {
             foreseen(None, json!([node("book", json!({}))])),
             (none.clone(), none)
         );
+    }
+
+    #[test]
+    fn a_plan_of_any_size_is_looked_at_in_bounds() {
+        let many = |text: &str| {
+            json!([
+                node("vague", json!({})),
+                node("open", json!({"a": vec![text; 10_000]}))
+            ])
+        };
+        let state = || Some(json!({"list": vec![1; 20_000]}));
+        for text in [
+            "{{ state.no }}",
+            "{{ state.lastResult.no }}",
+            "{{ state.list | join }}",
+            "{{ 1 / 0 }}",
+        ] {
+            let began = std::time::Instant::now();
+            let (errors, warnings) = foreseen(state(), many(text));
+            assert!(errors.len() <= 100 && warnings.len() <= 100, "{text}");
+            assert!(began.elapsed().as_secs() < 60, "{text}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! and so is every part of another one that is evaluated whatever the rest gives. What fails so for certain is told as an error,
 //! and what is likely to as a warning.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -15,6 +16,12 @@ use crate::diagnostic::Violation;
 use crate::expression::{Branch, Error, Form, Roots, Step, Template, is_true};
 use crate::json::push;
 use crate::manifest::Action;
+
+/// Most expressions that are evaluated for one plan; each may take as long as in a run.
+const MOST_EVALUATED: u32 = 1000;
+
+/// Most things that are told of one node.
+const MOST_TOLD: usize = 100;
 
 /// The state that the nodes begin with.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +57,8 @@ pub(super) struct Places<'p> {
 pub(super) struct Ahead<'s> {
     start: Start<'s>,
     earlier: Vec<(String, Arc<Action>)>,
+    /// Evaluations that are left.
+    left: Cell<u32>,
 }
 
 /// What a part comes to.
@@ -66,6 +75,7 @@ impl<'s> Ahead<'s> {
         Self {
             start,
             earlier: Vec::new(),
+            left: Cell::new(MOST_EVALUATED),
         }
     }
 
@@ -155,16 +165,20 @@ struct Look<'a, 's> {
 
 impl<'a> Look<'a, '_> {
     fn tell(&mut self, place: &str, rule: &str, message: String) {
-        let violation = Violation::new(place, rule, message);
-        match self.certain {
-            true => self.found.errors.push(violation),
-            false => self.found.warnings.push(violation),
+        let list = match self.certain {
+            true => &mut self.found.errors,
+            false => &mut self.found.warnings,
+        };
+        if list.len() < MOST_TOLD {
+            list.push(Violation::new(place, rule, message));
         }
     }
 
     fn warn(&mut self, place: &str, rule: &str, message: String) {
-        let warning = Violation::new(place, rule, message);
-        self.found.warnings.push(warning);
+        if self.found.warnings.len() < MOST_TOLD {
+            let warning = Violation::new(place, rule, message);
+            self.found.warnings.push(warning);
+        }
     }
 
     /// Whether the node may get past its conditionals.
@@ -207,7 +221,7 @@ impl<'a> Look<'a, '_> {
     /// Looks at the templates of an input and at what it lacks; answers the resolved one, where all of it is known.
     fn input(&mut self, action: &BoundAction, given: &Value, places: &Places<'_>) -> Option<Value> {
         let before = self.found.errors.len() + self.found.warnings.len();
-        let mut known = true;
+        let mut known = before < MOST_TOLD;
         each_template(given, places.input, &mut |template, place| {
             known &= self.template(template, place);
         });
@@ -329,7 +343,11 @@ impl<'a> Look<'a, '_> {
 
     /// Evaluates what can be. Recursion ends with the nesting of the text.
     fn outcome(&self, part: Branch<'a>) -> Result<Outcome, Error> {
+        let Some(left) = self.ahead.left.get().checked_sub(1) else {
+            return Ok(Outcome::Open);
+        };
         if part.all().into_iter().all(|part| self.knows(part)) {
+            self.ahead.left.set(left);
             let outcome = part.evaluate(&self.roots)?;
             let value = outcome.value.map(std::borrow::Cow::into_owned);
             return Ok(Outcome::Known(value, outcome.undefined));

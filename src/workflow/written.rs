@@ -13,6 +13,9 @@ const MOST_STEPS: usize = 64;
 /// Most subschemas that are compiled for one input.
 const MOST_COMPILED: usize = 32;
 
+/// Most things that are told of one input.
+const MOST_TOLD: usize = 100;
+
 /// Judges every member of an input; pointers lead into it. What stands under `anyOf`, `oneOf`, `not` and conditions is not judged.
 pub(super) fn members(schema: &Value, input: &Map<String, Value>) -> Vec<Violation> {
     let mut judge = Judge {
@@ -140,7 +143,8 @@ impl<'s> Judge<'s> {
         else {
             return;
         };
-        let found = schema.violations(value).into_iter();
+        let room = MOST_TOLD.saturating_sub(self.violations.len());
+        let found = schema.violations(value).into_iter().take(room);
         self.violations.extend(found.map(|mut violation| {
             violation.pointer.insert_str(0, pointer);
             violation

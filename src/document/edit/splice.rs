@@ -120,7 +120,18 @@ fn is_flow(document: &Document, node: &Node) -> bool {
 fn replace(document: &Document, pointer: &str, node: &Node, value: &Value) -> Splice {
     let text = document.text();
     let mut span = node.span;
+    if let Some(splice) = stripped(document, pointer, span, value) {
+        return splice;
+    }
     let mut written = spell_value(document, span, value);
+    if is_block_text(document, span) {
+        // Blanks behind the last word are part of the text that goes.
+        let rest = text.get(span.end..).unwrap_or_default();
+        let line = rest.split('\n').next().unwrap_or_default();
+        if line.trim().is_empty() {
+            span.end += line.trim_end_matches('\r').len();
+        }
+    }
     // A block of YAML begins on the line below its name; what is written in brackets belongs beside it.
     let name = document.key_span(pointer);
     let between = text.get(name.end..span.start).unwrap_or_default();
@@ -140,6 +151,31 @@ fn replace(document: &Document, pointer: &str, node: &Node, value: &Value) -> Sp
         span,
         text: written,
     }
+}
+
+/// Whether a text of YAML stands in lines of its own, below `|` or `>`.
+fn is_block_text(document: &Document, span: Span) -> bool {
+    let written = document.text().get(span.start..span.end);
+    document.format() == Format::Yaml && written.is_some_and(|text| text.starts_with(['|', '>']))
+}
+
+/// A text in lines of its own that only loses its last line feeds keeps its lines: its head says that they do not count.
+fn stripped(document: &Document, pointer: &str, span: Span, value: &Value) -> Option<Splice> {
+    if !is_block_text(document, span) {
+        return None;
+    }
+    let before = document.value().pointer(pointer)?.as_str()?;
+    let after = value.as_str()?;
+    if after.is_empty() || after == before || before.trim_end_matches('\n') != after {
+        return None;
+    }
+    let written = document.text().get(span.start..span.end)?;
+    let head = written.split_whitespace().next()?;
+    let plain: String = head.chars().filter(|c| !matches!(c, '-' | '+')).collect();
+    Some(Splice {
+        span: Span::new(span.start, span.start + head.len()),
+        text: format!("{plain}-"),
+    })
 }
 
 fn parts(node: &Node) -> Vec<Span> {

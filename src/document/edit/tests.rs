@@ -190,3 +190,34 @@ fn what_cannot_be_changed_is_left() {
         Err(EditError::Overlap)
     );
 }
+
+#[test]
+fn texts_in_lines_of_their_own_are_replaced_whole() {
+    for (text, value, wanted) in [
+        (
+            "a: >\n  one\n  two.   \nb: 1\n",
+            "one two.",
+            "a: \"one two.\"\nb: 1\n",
+        ),
+        (
+            "a: >+ # note\n  one\n  two\n\nb: 1\n",
+            "one two",
+            "a: >- # note\n  one\n  two\n\nb: 1\n",
+        ),
+        ("a: |2\n   one\nb: 1\n", " one", "a: |2-\n   one\nb: 1\n"),
+        (
+            "\"a > b\": 1\na: > # x > y\n  one\n",
+            "two",
+            "\"a > b\": 1\na: two\n",
+        ),
+    ] {
+        assert_eq!(
+            changed(text, Format::Yaml, &[replace("/a", json!(value))]).as_deref(),
+            Ok(wanted),
+            "{text}"
+        );
+    }
+    let text = "\"a > b\": >\n  one\n";
+    let replaced = changed(text, Format::Yaml, &[replace("/a > b", json!("two"))]);
+    assert_eq!(replaced.as_deref(), Ok("\"a > b\": two\n"));
+}

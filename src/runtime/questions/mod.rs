@@ -5,33 +5,29 @@
 //! execution, so that a call that was under way when its process died goes on where it was, and no step that was done is done
 //! again. When the call is over, a note takes the place of the rows, by which a second decision is known.
 
+mod hands;
+mod journal;
 mod replay;
 mod rows;
-
-use std::collections::HashMap;
-use std::collections::hash_map;
-use std::pin::pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
 
 use super::access::Caller;
 use super::answer::Answer;
 use super::error::ErrorObject;
 use super::keeping::{damaged, is_session_id};
 use super::runtime::Runtime;
-use super::session::entry::{CallKey, Entry};
+use super::session::entry::CallKey;
 use super::session::transcript::text_digest;
-use crate::store::ledger::{Addition, Beginning, KeptAnswer};
+use crate::store::ledger::{Beginning, KeptAnswer};
 use crate::store::{Ledger, LedgerError};
 use crate::workflow::approvals::{self, Claim, Question, REMEMBERED, RepeatKey, Standing};
 use crate::workflow::check;
 use crate::workflow::request;
-use crate::workflow::run::Input;
-use rows::{Asked, Came, FORMAT, Recalled};
+use hands::{Turn, Why};
+use journal::Note;
+use rows::{Asked, FORMAT};
 
+pub(super) use hands::Hands;
+pub(super) use journal::Journal;
 pub(super) use rows::Decision;
 
 /// What the ledger's ids of questions begin with; no session's id has such a mark.
@@ -54,74 +50,6 @@ fn scope_of(key: &CallKey) -> String {
     text_digest(&format!("{MARK}{}", key.scope))
 }
 
-/// Questions that somebody in this process goes on with, and why.
-#[derive(Debug, Default)]
-pub(super) struct Hands {
-    held: Mutex<HashMap<String, Why>>,
-    freed: Notify,
-}
-
-/// Why somebody goes on with a question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Why {
-    /// A decision has come.
-    Decision,
-    /// Its process died, or its time is over.
-    House,
-}
-
-impl Hands {
-    fn held(&self) -> MutexGuard<'_, HashMap<String, Why>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes a question that nobody has; else why it was taken.
-    fn take(&self, id: &str, why: Why) -> Result<(), Why> {
-        match self.held().entry(id.to_owned()) {
-            hash_map::Entry::Occupied(taken) => Err(*taken.get()),
-            hash_map::Entry::Vacant(free) => {
-                free.insert(why);
-                Ok(())
-            }
-        }
-    }
-
-    /// Takes a question for a decision, after whoever looks after it for the house; false where another decision has it.
-    async fn take_for_decision(&self, id: &str) -> bool {
-        loop {
-            let mut freed = pin!(self.freed.notified());
-            freed.as_mut().enable();
-            match self.take(id, Why::Decision) {
-                Ok(()) => return true,
-                Err(Why::Decision) => return false,
-                Err(Why::House) => freed.await,
-            }
-        }
-    }
-
-    fn free(&self, id: &str) {
-        self.held().remove(id);
-        self.freed.notify_waiters();
-    }
-}
-
-/// The right to go on with a question, until it is dropped.
-pub(super) struct Turn<'r> {
-    hands: &'r Hands,
-    ledger: &'r dyn Ledger,
-    id: String,
-    claimed: bool,
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        if self.claimed {
-            self.ledger.release(&kept_id(&self.id));
-        }
-        self.hands.free(&self.id);
-    }
-}
-
 /// What a decision finds.
 pub(super) enum Reached<'r> {
     /// Nothing outlives the process: memory has all there is.
@@ -132,117 +60,6 @@ pub(super) enum Reached<'r> {
     Busy,
     /// It was decided, and its call is over.
     Over,
-}
-
-/// What is left of a question that is over.
-#[derive(Debug, Serialize, Deserialize)]
-struct Note {
-    asker: String,
-    decided: bool,
-}
-
-/// What the ledger is told of a resumed call while it is under way.
-pub(super) struct Journal<'r> {
-    turn: Turn<'r>,
-    note: Note,
-    /// Number of the last row that the ledger keeps.
-    last: u64,
-    unwritten: Vec<String>,
-    key: Option<CallKey>,
-}
-
-impl<'r> Journal<'r> {
-    /// The journal of a call that has just been resumed.
-    pub(super) fn begin(
-        runtime: &Runtime,
-        turn: Turn<'r>,
-        asker: String,
-        decision: Decision,
-    ) -> Self {
-        let key = decision.key.clone();
-        Self {
-            turn,
-            note: Note {
-                asker,
-                decided: true,
-            },
-            last: 1,
-            unwritten: vec![decision.written(runtime.redactor())],
-            key,
-        }
-    }
-
-    /// Notes what comes in from outside.
-    pub(super) fn note(&mut self, runtime: &Runtime, input: &Input, at: Timestamp) {
-        let entry = match input {
-            Input::Recalled(recollection) => {
-                let row = Recalled::of(recollection, at);
-                self.unwritten.push(row.written(runtime.redactor()));
-                return;
-            }
-            Input::Charged(charged) => Entry::Charged {
-                at,
-                wait: charged.err(),
-            },
-            Input::Executed(execution) => Entry::executed(at, execution),
-            Input::Replied(reply) => Entry::Replied {
-                at,
-                reply: reply.clone(),
-            },
-            Input::NotReplied(failure) => Entry::NotReplied {
-                at,
-                failure: failure.clone(),
-            },
-            Input::Begin(_) | Input::Decided(_) | Input::NotKept(_) | Input::Rested => return,
-        };
-        self.unwritten.push(entry.written(runtime.redactor()));
-    }
-
-    /// Whether something may have been executed.
-    pub(super) fn acts(&self) -> bool {
-        self.last > 1
-    }
-
-    /// Keeps what led to an effect, before the effect.
-    pub(super) async fn intend(&mut self, runtime: &Runtime) -> Result<(), ErrorObject> {
-        if self.unwritten.is_empty() {
-            return Ok(());
-        }
-        let written = self.unwritten.len();
-        let addition = Addition {
-            rows: std::mem::take(&mut self.unwritten),
-            in_flight: true,
-            ..self.addition(runtime)
-        };
-        let added = self.turn.ledger.add(addition).await;
-        added.map_err(|error| runtime.ledger_failed(&error))?;
-        self.last += written as u64;
-        Ok(())
-    }
-
-    /// Keeps that the call is over, with its answer, before the answer is given.
-    async fn end(&self, runtime: &Runtime, answer: Option<&Answer>) -> Result<(), ErrorObject> {
-        let key = self.key.as_ref();
-        let addition = Addition {
-            answer: answer.and_then(|answer| runtime.answer_to_keep("POST /execute", key, answer)),
-            transcript: Some(serde_json::to_string(&self.note).unwrap_or_default()),
-            ..self.addition(runtime)
-        };
-        let added = self.turn.ledger.add(addition).await;
-        added.map_err(|error| runtime.ledger_failed(&error))
-    }
-
-    fn addition(&self, runtime: &Runtime) -> Addition {
-        Addition {
-            id: kept_id(&self.turn.id),
-            after: self.last,
-            rows: Vec::new(),
-            at: runtime.now(),
-            in_flight: false,
-            answer: None,
-            transcript: None,
-        }
-    }
 }
 
 impl Runtime {
@@ -402,34 +219,6 @@ impl Runtime {
         }
     }
 
-    async fn question_turn<'r>(
-        &'r self,
-        ledger: &'r dyn Ledger,
-        id: &str,
-        why: Why,
-    ) -> Result<Option<Turn<'r>>, ErrorObject> {
-        let hands = self.workflows().hands();
-        let taken = match why {
-            Why::Decision => hands.take_for_decision(id).await,
-            Why::House => hands.take(id, why).is_ok(),
-        };
-        if !taken {
-            return Ok(None);
-        }
-        let mut turn = Turn {
-            hands,
-            ledger,
-            id: id.to_owned(),
-            claimed: false,
-        };
-        if ledger.shared() {
-            let claimed = ledger.claim(&kept_id(id)).await;
-            claimed.map_err(|error| self.ledger_failed(&error))?;
-            turn.claimed = true;
-        }
-        Ok(Some(turn))
-    }
-
     /// Takes a question into memory, for who may decide it.
     async fn load_question(
         &self,
@@ -548,50 +337,6 @@ impl Runtime {
             let _ = journal.end(self, None).await;
         }
     }
-
-    /// The record that the ledger keeps under a node's key.
-    ///
-    /// # Errors
-    /// Those of the ledger.
-    pub(super) async fn kept_node(&self, scope: &str) -> Result<Option<KeptAnswer>, ErrorObject> {
-        let Some(ledger) = self.ledger() else {
-            return Ok(None);
-        };
-        let kept = ledger.answer(&node_scope(scope)).await;
-        let kept = kept.map_err(|error| self.ledger_failed(&error))?;
-        let day = SignedDuration::from_hours(24);
-        Ok(kept.filter(|kept| self.now().duration_since(kept.at) < day))
-    }
-
-    /// Keeps the record of a node that was executed under its key.
-    ///
-    /// # Errors
-    /// Those of the ledger.
-    pub(super) async fn keep_node(
-        &self,
-        scope: &str,
-        fingerprint: &str,
-        record: &serde_json::Value,
-    ) -> Result<(), ErrorObject> {
-        let Some(ledger) = self.ledger() else {
-            return Ok(());
-        };
-        let kept = KeptAnswer {
-            scope: node_scope(scope),
-            fingerprint: fingerprint.to_owned(),
-            at: self.now(),
-            text: self.redactor().value(record.clone()).to_string(),
-        };
-        match ledger.keep_answer(kept).await {
-            // Another replica executed it at the same time; the first result stays.
-            Ok(()) | Err(LedgerError::Conflict) => Ok(()),
-            Err(error) => Err(self.ledger_failed(&error)),
-        }
-    }
-}
-
-fn node_scope(scope: &str) -> String {
-    text_digest(&format!("node:{scope}"))
 }
 
 /// The first row of a question.

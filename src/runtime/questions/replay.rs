@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Asked, Came, Decision, Journal, Note, Recalled, Turn, asked, damaged, kept_id};
+use super::hands::Turn;
+use super::journal::{Journal, Note};
+use super::rows::{Asked, Came, Decision, Recalled};
+use super::{asked, damaged, kept_id};
 use crate::runtime::answer::Answer;
 use crate::runtime::error::{Code, ErrorObject};
 use crate::runtime::idempotency::Admission;
@@ -142,15 +145,15 @@ impl Runtime {
         Some(match (effect, row) {
             (Effect::Recall { scope, fingerprint }, Came::Recalled(recalled)) => {
                 Input::Recalled(match recalled {
-                    Recalled::RecalledNothing { keeps: true, .. } => {
+                    Recalled::Unknown { keeps: true, .. } => {
                         match self.workflows().nodes().admit(scope, fingerprint, now) {
                             Admission::Run(ticket) => Recollection::Fresh(ticket),
                             _ => Recollection::Unkept,
                         }
                     }
-                    Recalled::RecalledNothing { .. } => Recollection::Unkept,
-                    Recalled::RecalledResult { record, .. } => Recollection::Stored(record),
-                    Recalled::RecalledRefusal { error, .. } => Recollection::Refused(error.into()),
+                    Recalled::Unknown { .. } => Recollection::Unkept,
+                    Recalled::Known { record, .. } => Recollection::Stored(record),
+                    Recalled::Refused { error, .. } => Recollection::Refused(error.into()),
                 })
             }
             (Effect::Charge(..), Came::Outside(Entry::Charged { wait, .. })) => {

@@ -120,21 +120,21 @@ pub enum Came {
 #[serde(tag = "row", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Recalled {
     /// Nothing.
-    RecalledNothing {
+    Unknown {
         /// When.
         at: Timestamp,
         /// Whether the result is to be kept.
         keeps: bool,
     },
     /// A result.
-    RecalledResult {
+    Known {
         /// When.
         at: Timestamp,
         /// The record.
         record: Value,
     },
     /// A refusal.
-    RecalledRefusal {
+    Refused {
         /// When.
         at: Timestamp,
         /// Why.
@@ -272,13 +272,13 @@ impl Recalled {
     /// The row of a recollection.
     pub fn of(recollection: &Recollection, at: Timestamp) -> Self {
         match recollection {
-            Recollection::Fresh(_) => Recalled::RecalledNothing { at, keeps: true },
-            Recollection::Unkept => Recalled::RecalledNothing { at, keeps: false },
-            Recollection::Stored(record) => Recalled::RecalledResult {
+            Recollection::Fresh(_) => Recalled::Unknown { at, keeps: true },
+            Recollection::Unkept => Recalled::Unknown { at, keeps: false },
+            Recollection::Stored(record) => Recalled::Known {
                 at,
                 record: record.clone(),
             },
-            Recollection::Refused(error) => Recalled::RecalledRefusal {
+            Recollection::Refused(error) => Recalled::Refused {
                 at,
                 error: Failure::from(error),
             },
@@ -287,7 +287,7 @@ impl Recalled {
 
     /// The row as it is kept.
     pub fn written(mut self, redactor: &Redactor) -> String {
-        if let Recalled::RecalledResult { record, .. } = &mut self {
+        if let Recalled::Known { record, .. } = &mut self {
             *record = redactor.value(record.take());
         }
         serde_json::to_string(&self).unwrap_or_default()
@@ -299,9 +299,9 @@ impl Came {
     pub fn at(&self) -> Timestamp {
         match self {
             Came::Recalled(
-                Recalled::RecalledNothing { at, .. }
-                | Recalled::RecalledResult { at, .. }
-                | Recalled::RecalledRefusal { at, .. },
+                Recalled::Unknown { at, .. }
+                | Recalled::Known { at, .. }
+                | Recalled::Refused { at, .. },
             ) => *at,
             Came::Outside(entry) => entry.at(),
         }

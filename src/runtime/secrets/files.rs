@@ -105,3 +105,25 @@ impl Followed {
         Ok(Some(value))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_until_it_is_settled() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a");
+        std::fs::write(&path, "value-of-a").expect("written");
+        let files = BTreeMap::from([("A".to_owned(), path.clone())]);
+        let mut followed = Followed::all(&files);
+        let file = followed.first_mut().expect("one");
+        let value = Ok(Some("value-of-a".to_owned()));
+        assert_eq!((file.look(), file.look()), (value.clone(), value.clone()));
+        let opened = std::fs::File::options().write(true).open(&path);
+        let past = SystemTime::now() - Duration::from_secs(60);
+        let set = opened.and_then(|opened| opened.set_modified(past));
+        set.expect("an older file");
+        assert_eq!((file.look(), file.look()), (value, Ok(None)));
+    }
+}

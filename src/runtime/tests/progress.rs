@@ -6,6 +6,7 @@ use tokio::time::timeout;
 use super::super::access::{Auth, TableEntry};
 use super::*;
 use crate::store::plain::Plain;
+use crate::store::{Postgres, PostgresServer};
 
 /// Longer than anything here should take.
 const BOUND: Duration = Duration::from_secs(60);
@@ -619,4 +620,57 @@ async fn the_console_needs_its_token_and_no_other_page_writes() {
         refused.await,
         Err(crate::runtime::StartError::Console(_))
     ));
+}
+
+#[tokio::test]
+async fn what_another_replica_does_is_told_and_listed_too() {
+    let Some(server) = PostgresServer::start().await else {
+        return;
+    };
+    let ledger = async || {
+        let lease = Duration::from_secs(1);
+        let ledger = Postgres::connect(&server.url(), lease).await;
+        Arc::new(ledger.expect("opens"))
+    };
+    let first = ledger().await;
+    let mut stand = Stand::configured(World::default(), |config| {
+        asks(config);
+        config.ledger = Some(first);
+    })
+    .await;
+    let mut config = stand.config.clone();
+    config.ledger = Some(ledger().await);
+    let mut other = start(config, Arc::new(Reference)).await.expect("starts");
+    let id = stand.open(9).await;
+    std::mem::swap(&mut stand.runtime, &mut other);
+    let mut watched = Told::of(&stand, &id, None).await;
+    let (_, listed) = get(&stand, "/sessions").await;
+    assert_eq!(listed["sessions"][0]["session_id"], json!(id));
+    std::mem::swap(&mut stand.runtime, &mut other);
+    stand.says(&[act("echo"), act("ask")]);
+    stand.step(&id).await;
+    let mut seen = Vec::new();
+    while !matches!(seen.last(), Some((_, name, _)) if *name == "step") {
+        seen.push(watched.next().await.expect("more"));
+    }
+    let here = Told::of(&stand, &id, None).await;
+    stand.step(&id).await;
+    assert_eq!(post(&stand, &format!("/sessions/{id}/close")).await.0, 200);
+    seen.extend(watched.all().await);
+    let (_, name, end) = seen.last().expect("the end");
+    assert_eq!((name.as_str(), &end["status"]), ("end", &json!("closed")));
+    assert_eq!(end["steps_done"], 1);
+    let last = |events: &[Event], wanted: &str| {
+        let mut events = events.iter().rev();
+        events.find(|(_, name, _)| name == wanted).cloned()
+    };
+    let here = here.all().await;
+    for kind in ["turn", "step", "intervention"] {
+        let (one, two) = (last(&seen, kind), last(&here, kind));
+        assert_eq!(one.map(|event| event.2), two.map(|event| event.2), "{kind}");
+    }
+    assert_eq!(
+        last(&seen, "intervention").expect("asked").2["outcome"],
+        "cancelled"
+    );
 }

@@ -250,8 +250,5 @@ async fn a_question_asked_here_is_decided_there_and_once() {
     assert_eq!(stand.seen("/mirror"), 5);
     std::mem::swap(&mut stand.runtime, &mut other);
     let (status, used) = stand.post("/execute", &decided).await;
-    assert_eq!(
-        (status, &used["errorCode"]),
-        (409, &json!("approval_used"))
-    );
+    assert_eq!((status, &used["errorCode"]), (409, &json!("approval_used")));
 }

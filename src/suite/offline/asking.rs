@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::findings::Findings;
-use super::ledger::{Entry, Question, Step};
+use super::ledger::{Entry, Step};
 use super::rules::Action;
 use super::text;
 
@@ -23,9 +23,6 @@ const EXECUTED: [&str; 11] = [
     "storage_unavailable",
 ];
 
-/// Failures of an output that is there.
-const OF_AN_OUTPUT: [&str; 2] = ["result_path_blocked", "observation_too_large"];
-
 /// Everything about the questions of a step that its action contradicts.
 pub(super) fn check(
     planned: &Action,
@@ -38,8 +35,13 @@ pub(super) fn check(
     answer(planned, number, entry, step, found);
     conditional(planned, step, found);
     for question in &entry.questions {
-        kind(planned, question, found);
-        prompt(planned, question, found);
+        shown(
+            planned,
+            question.index,
+            &question.kind,
+            &question.prompt,
+            found,
+        );
     }
 }
 
@@ -64,16 +66,22 @@ fn approval(planned: &Action, entry: &Entry, step: &Step, found: &mut Findings<'
     }
 }
 
-/// The output of a question is what a person answered.
+/// An action that asks has its question, unless its conditional, its prompt or its rate kept it from asking.
 fn answer(planned: &Action, number: u64, entry: &Entry, step: &Step, found: &mut Findings<'_>) {
-    let is_output =
-        step.end.brought || step.code().is_some_and(|code| OF_AN_OUTPUT.contains(&code));
     let is_there = ["answered", "rejected"]
         .iter()
         .any(|outcome| entry.has("human_intervention", outcome));
-    if planned.kind() == "human_intervention" && is_output && !is_there {
-        let expected = json!(format!("the answered question of step {number}"));
-        let message = "do not have the question whose answer is the output of a step";
+    let never_asked = step.skipped
+        || match step.code() {
+            // One that no conditional can fail for is told by itself, and so is one that nobody rejected.
+            Some("conditional_error" | "human_rejected") => true,
+            Some("template_error") => text(&planned.definition, "prompt").contains("{{"),
+            Some("rate_limited") => planned.definition.get("access_control").is_some(),
+            _ => false,
+        };
+    if planned.kind() == "human_intervention" && !never_asked && !is_there {
+        let expected = json!(format!("the question of step {number}, and how it ended"));
+        let message = "do not have the question that the action of a step asks";
         found.say("HUM-016", "/interventions", expected, None, message);
     }
 }
@@ -96,39 +104,36 @@ fn conditional(planned: &Action, step: &Step, found: &mut Findings<'_>) {
     found.say(requirement, place, none, Some(&json!(got)), message);
 }
 
-/// A question is of the kind that its action asks.
-fn kind(planned: &Action, question: &Question, found: &mut Findings<'_>) {
+/// A question is of the kind that its action asks, and shows the prompt of it; `index`: its place.
+pub(super) fn shown(
+    planned: &Action,
+    index: u64,
+    kind: &str,
+    prompt: &str,
+    found: &mut Findings<'_>,
+) {
     let asks = match planned.kind() {
-        "human_intervention" => "human_intervention",
-        // What guards a plugin can stand in its descriptor.
-        "plugin" => return,
-        _ if planned.wants_approval() => "approval",
-        _ => "invalid_plan",
+        "human_intervention" => Some("human_intervention"),
+        _ if planned.wants_approval() => Some("approval"),
+        _ => None,
     };
-    if &*question.kind != "invalid_plan" && *question.kind != *asks {
-        let message = "is of a kind that the action of its step does not ask";
-        let place = format!("/interventions/{}/kind", question.index);
-        let expected = match asks {
-            "invalid_plan" => json!({"$absent": true}),
-            asks => json!(asks),
-        };
-        let got = json!(&*question.kind);
-        found.say("HUM-016", place, expected, Some(&got), message);
+    // What guards a plugin can stand in its descriptor.
+    if planned.kind() != "plugin" && kind != "invalid_plan" && Some(kind) != asks {
+        let message = "is of a kind that its action does not ask";
+        let place = format!("/interventions/{index}/kind");
+        let expected = asks.map_or_else(|| json!({"$absent": true}), |asks| json!(asks));
+        found.say("HUM-016", place, expected, Some(&json!(kind)), message);
     }
-}
-
-/// A question shows the prompt of its action.
-fn prompt(planned: &Action, question: &Question, found: &mut Findings<'_>) {
     let declared = text(&planned.definition, "prompt");
     let is_literal = !declared.is_empty()
         && !declared.contains("{{")
-        && !question.prompt.contains(crate::suite::secrets::REDACTED);
-    if &*question.kind == "human_intervention" && is_literal && *declared != *question.prompt {
+        && !prompt.contains(crate::suite::secrets::REDACTED);
+    if kind == "human_intervention" && is_literal && declared != prompt {
         found.say(
             "HUM-002",
-            format!("/interventions/{}/prompt", question.index),
+            format!("/interventions/{index}/prompt"),
             json!(declared),
-            Some(&json!(question.prompt)),
+            Some(&json!(prompt)),
             "is not the prompt of the action",
         );
     }

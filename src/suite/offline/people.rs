@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::asking;
 use super::findings::Findings;
 use super::head::Head;
 use super::ledger::{Ledger, WINDOW};
@@ -53,8 +54,8 @@ pub(super) struct Questions {
     planned: Option<Planned>,
     /// Questions that no step came of, and that a person's plan asked.
     open_of_people: u64,
-    /// The last question that no step came of.
-    last_open: u64,
+    /// The last question that no step came of: its place, kind and prompt.
+    last_open: (u64, String, String),
     /// When the session waited: from, to, and what forbids a turn in between.
     waits_from: Vec<(Timestamp, Option<Timestamp>, &'static str)>,
 }
@@ -85,7 +86,7 @@ impl Questions {
         self.of_a_plan(question, index, step, ledger, rules, found);
         if !of_refusals && step.is_none() {
             self.open += 1;
-            self.last_open = index;
+            self.last_open = (index, kind.to_owned(), text(question, "prompt").to_owned());
         }
         self.waits |= outcome == "cancelled";
         if let Some(at) = OUTCOMES.iter().position(|one| *one == outcome)
@@ -252,9 +253,18 @@ impl Questions {
         self.refusals(turns, head, rules, found);
         let of_turns = self.open.saturating_sub(self.open_of_people);
         if of_turns > turns.uncounted_in_all {
-            let place = format!("/interventions/{}", self.last_open);
+            let place = format!("/interventions/{}", self.last_open.0);
             let expected = json!("a turn, or a plan of a person, that asks it");
             found.say("TRN-004", place, expected, None, "was asked by nobody");
+        } else if (of_turns, turns.uncounted_in_all, self.open_of_people) == (1, 1, 0) {
+            let (index, kind, prompt) = &self.last_open;
+            // One that asks nobody is told with its turn.
+            if let Some(action) = rules
+                .and_then(|rules| rules.actions.get(&turns.asks))
+                .filter(|action| action.kind() == "human_intervention" || action.wants_approval())
+            {
+                asking::shown(action, *index, kind, prompt, found);
+            }
         }
         for (from, to, requirement) in &self.waits_from {
             let first = turns.times.partition_point(|(_, at)| at <= from);

@@ -8,6 +8,13 @@ use super::ledger::{Entry, Mark, Question, Step, mark};
 use super::people;
 use super::rules::Rules;
 
+/// Failures of an answer that could not be merged. That nobody rejected a rejection is told by itself.
+const OF_AN_OUTPUT: [&str; 3] = [
+    "result_path_blocked",
+    "observation_too_large",
+    "human_rejected",
+];
+
 /// Everything that is wrong with one step.
 pub(super) fn settle(number: u64, entry: &Entry, rules: Option<&Rules>, found: &mut Findings<'_>) {
     found.line = None;
@@ -163,6 +170,7 @@ fn answer(question: &Question, step: Option<&Step>, found: &mut Findings<'_>) {
     };
     let place = |member: &str| format!("/steps/{}/result{member}", step.index);
     let code = step.code();
+    let failed = code.unwrap_or_default();
     match (&*question.kind, &*question.outcome) {
         ("human_intervention", "answered") if step.success && !question.is_output_of(step) => {
             let expected = question.shown.clone();
@@ -170,6 +178,13 @@ fn answer(question: &Question, step: Option<&Step>, found: &mut Findings<'_>) {
             let message = "is not what the person answered";
             let got = json!("another output");
             found.say("HUM-005", place("/output"), expected, Some(&got), message);
+        }
+        ("human_intervention", "answered") if !step.success && !OF_AN_OUTPUT.contains(&failed) => {
+            let message = "is not that of a question which was answered";
+            let expected = json!({"$absent": true});
+            let got: Option<Value> = code.map(Value::from);
+            let place = place("/error/errorCode");
+            found.say("HUM-005", place, expected, got.as_ref(), message);
         }
         (kind @ ("human_intervention" | "approval"), "rejected")
             if code != Some("human_rejected") =>

@@ -57,6 +57,8 @@ pub(super) struct Turns {
     /// Turns whose plan was accepted and became no step: the first of them, and how many.
     pub uncounted: Vec<u64>,
     pub uncounted_in_all: u64,
+    /// The action of the last of them.
+    pub asks: String,
     /// When the last turns were.
     pub times: VecDeque<(u64, Timestamp)>,
     /// What the next prompt of the same step call must hold: codes, and places within the arguments.
@@ -289,8 +291,9 @@ impl Turns {
                     found.say("STP-007", place, none, Some(&got), message);
                 }
             }
-            Some(Ok(Plan::Action(_))) if step.is_none() => {
+            Some(Ok(Plan::Action(plan))) if step.is_none() => {
                 self.uncounted_in_all += 1;
+                text(plan, "action").clone_into(&mut self.asks);
                 if self.uncounted.len() < WINDOW {
                     self.uncounted.push(index);
                 }

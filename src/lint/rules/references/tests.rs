@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use crate::document::{Document, Format};
-use crate::embedded;
 use crate::lint::explain::examples;
 use crate::lint::{DocumentKind, Group, Preset, Selection, all, check};
 

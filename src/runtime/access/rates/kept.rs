@@ -107,7 +107,10 @@ mod tests {
         let minute = 60_000_000_000;
         for (nanoseconds, admitted) in [
             (3_000_000_000, false),
-            (minute, false),
+            (minute - 1, false),
+            (minute, true),
+            // The second was made a nanosecond after the first, and leaves a microsecond after it.
+            (minute + 1, false),
             (minute + 1_000, true),
         ] {
             let done = Reference.admit_call(&mut read, &limits, at(nanoseconds));
