@@ -1,27 +1,29 @@
 //! What holds of letting go.
 
+use jiff::Timestamp;
+
 use super::{add, addition, answer, at, begin, ending, expected_rows, keep_all, rows};
 use crate::store::ledger::{Addition, KeptAnswer, Ledger, Retention};
+
+/// A session of this id that ended then, and an answer of the same name and time.
+async fn ended_on(ledger: &dyn Ledger, id: &str, at: Timestamp) {
+    let kept = KeptAnswer {
+        at,
+        ..answer(id, "text")
+    };
+    ledger.keep_answer(kept).await.expect("kept");
+    begin(ledger, id).await;
+    let end = Addition {
+        at,
+        ..ending(id, 1)
+    };
+    add(ledger, end).await.expect("ended");
+}
 
 pub(super) async fn what_is_old_is_let_go(ledger: &dyn Ledger) {
     let day = |day: i64| at(1_000_000 + day * 86_400);
     for number in 1..=4_i64 {
-        let id = format!("old-{number}");
-        let kept = KeptAnswer {
-            at: day(number),
-            ..answer(&id, "text")
-        };
-        ledger.keep_answer(kept).await.expect("kept");
-        begin(ledger, &id).await;
-        add(
-            ledger,
-            Addition {
-                at: day(number),
-                ..ending(&id, 1)
-            },
-        )
-        .await
-        .expect("ended");
+        ended_on(ledger, &format!("old-{number}"), day(number)).await;
     }
     begin(ledger, "old-open").await;
     let old = Retention {
@@ -76,22 +78,7 @@ pub(super) async fn what_is_old_is_let_go(ledger: &dyn Ledger) {
 pub(super) async fn the_oldest_are_let_go(ledger: &dyn Ledger) {
     let day = |day: i64| at(100_000_000 + day * 86_400);
     for number in [3_i64, 1, 4, 2] {
-        let id = format!("most-{number}");
-        let kept = KeptAnswer {
-            at: day(number),
-            ..answer(&id, "text")
-        };
-        ledger.keep_answer(kept).await.expect("kept");
-        begin(ledger, &id).await;
-        add(
-            ledger,
-            Addition {
-                at: day(number),
-                ..ending(&id, 1)
-            },
-        )
-        .await
-        .expect("ended");
+        ended_on(ledger, &format!("most-{number}"), day(number)).await;
     }
     let open = ledger.open_sessions().await.expect("read");
     let few = Retention {

@@ -1,13 +1,13 @@
 //! What rules can mend, shown or written.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::document::{Document, Limits};
 use crate::lint::ignore::not_accepted;
 use crate::lint::{DocumentKind, fix};
 use crate::suite::report::text::one_line;
 
+use super::super::written;
 use super::look::Ask;
 
 /// Lines around a change that are shown.
@@ -96,36 +96,7 @@ pub(super) fn write(path: &Path, before: &str, after: &str) -> Result<(), String
     if now != before.as_bytes() {
         return Err("it is not mended: somebody changed it meanwhile; start again".to_owned());
     }
-    let beside = beside(path)?;
-    let written = || {
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&beside)?;
-        file.set_permissions(about.permissions())?;
-        file.write_all(after.as_bytes())?;
-        file.sync_all()?;
-        if std::fs::read(&beside)? != after.as_bytes() {
-            return Err(std::io::Error::other(
-                "what was written reads back differently",
-            ));
-        }
-        std::fs::rename(&beside, path)
-    };
-    written().map_err(|error| {
-        // Only what this process made is removed.
-        if error.kind() != std::io::ErrorKind::AlreadyExists {
-            let _ = std::fs::remove_file(&beside);
-        }
-        told("cannot write it", &error)
-    })
-}
-
-/// The name under which the new text is written first, in the same folder.
-fn beside(path: &Path) -> Result<PathBuf, String> {
-    let name = path.file_name().ok_or("it is not mended: it has no name")?;
-    let name = format!(".{}.{}.new", name.to_string_lossy(), std::process::id());
-    Ok(path.with_file_name(name))
+    written::to(path, after).map_err(|error| told("cannot write it", &error))
 }
 
 #[cfg(test)]
