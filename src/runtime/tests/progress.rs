@@ -36,6 +36,11 @@ impl Told {
 
     /// The next event; `None` at the end of the stream.
     async fn next(&mut self) -> Option<Event> {
+        // Heartbeats are no events: they give nobody more time.
+        timeout(BOUND, self.read()).await.expect("in time")
+    }
+
+    async fn read(&mut self) -> Option<Event> {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
                 let (event, rest) = (event.to_owned(), rest.to_owned());
@@ -55,8 +60,7 @@ impl Told {
                     serde_json::from_str(data).expect("JSON"),
                 ));
             }
-            let chunk = timeout(BOUND, self.answer.chunk()).await.expect("in time");
-            let chunk = chunk.expect("a chunk")?;
+            let chunk = self.answer.chunk().await.expect("a chunk")?;
             self.text
                 .push_str(std::str::from_utf8(&chunk).expect("UTF-8"));
         }
