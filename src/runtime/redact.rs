@@ -45,7 +45,11 @@ pub struct Redactor {
 /// Says how much is known, never what.
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let patterns = self.current().search.as_ref().map(AhoCorasick::patterns_len);
+        let patterns = self
+            .current()
+            .search
+            .as_ref()
+            .map(AhoCorasick::patterns_len);
         f.debug_struct("Redactor")
             .field("patterns", &patterns.unwrap_or(0))
             .finish()

@@ -61,7 +61,8 @@ impl Runtime {
             seed,
             ..
         } = wanted;
-        self.recall_preferences(&caller.subject, &mut observation).await?;
+        self.recall_preferences(&caller.subject, &mut observation)
+            .await?;
         let opening = Opening {
             id: parts.session_id(),
             manifest,

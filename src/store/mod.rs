@@ -18,8 +18,8 @@ use tokio::sync::Mutex as TurnLock;
 use tokio::sync::watch;
 
 use crate::runtime::Session;
-use crate::runtime::session::status::Status;
 use crate::runtime::session::replay::Tail;
+use crate::runtime::session::status::Status;
 
 pub use file::{File, OpenError};
 pub use ledger::{Ledger, LedgerError};

@@ -26,8 +26,8 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 
 use super::ledger::{
-    Addition, Archived, Beginning, Count, Filed, Kept, KeptAnswer, Later, Ledger, LedgerError, Place,
-    Registered, Retention,
+    Addition, Archived, Beginning, Count, Filed, Kept, KeptAnswer, Later, Ledger, LedgerError,
+    Place, Registered, Retention,
 };
 use leases::Leases;
 use link::{Lane, Lanes, PATIENCE, Parameters, Target, failed, slow};
