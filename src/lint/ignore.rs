@@ -1,6 +1,6 @@
 //! Findings that somebody looked at and accepts: told in the document, or in the configuration.
 //!
-//! [`judge`] is [`check`] and what the author said about it. Whatever is accepted and is not there is itself a
+//! [`judge`] is [`check`](super::check) and what the author said about it. Whatever is accepted and is not there is itself a
 //! finding, so that no exception outlives its cause.
 
 use std::cell::RefCell;
