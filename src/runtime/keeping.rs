@@ -183,6 +183,23 @@ impl Runtime {
         read.map(Some).map_err(|error| self.ledger_failed(&error))
     }
 
+    /// What came of a call; but where it was refused, and another replica has kept an answer under its key since the key was looked
+    /// up, that answer: the call may have been refused for what it did itself over there, such as closing its session.
+    ///
+    /// # Errors
+    /// Those of the call, and those of [`Runtime::kept_answer`].
+    pub(super) async fn unless_answered(
+        &self,
+        key: Option<&CallKey>,
+        outcome: Result<Answer, ErrorObject>,
+    ) -> Result<Answer, ErrorObject> {
+        let refused = outcome.as_ref().map_or(true, |answer| answer.status >= 400);
+        if !refused || !self.ledger().is_some_and(|ledger| ledger.shared()) {
+            return outcome;
+        }
+        self.kept_answer(key).await?.map_or(outcome, Ok)
+    }
+
     /// Keeps what led to an effect, before the effect.
     pub(super) async fn keep_intent(&self, slot: &Slot) -> Result<(), ErrorObject> {
         self.keep(slot, true, None, None).await

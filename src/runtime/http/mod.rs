@@ -242,7 +242,10 @@ where
             scope,
             async move |runtime: Arc<Runtime>| match runtime.kept_answer(key.as_ref()).await? {
                 Some(answer) => Ok(answer),
-                None => run(runtime, caller, value, key).await,
+                None => {
+                    let outcome = run(Arc::clone(&runtime), caller, value, key.clone()).await;
+                    runtime.unless_answered(key.as_ref(), outcome).await
+                }
             },
         )
         .await,

@@ -252,3 +252,32 @@ async fn a_question_asked_here_is_decided_there_and_once() {
     let (status, used) = stand.post("/execute", &decided).await;
     assert_eq!((status, &used["errorCode"]), (409, &json!("approval_used")));
 }
+
+#[tokio::test]
+async fn a_close_that_another_replica_answered_meanwhile_is_answered_alike() {
+    let Some(server) = Server::start().await else {
+        return;
+    };
+    let (mut stand, mut other, _) = two(&server, World::default()).await;
+    let id = stand.open(9).await;
+    let (path, close) = (format!("/sessions/{id}"), format!("/sessions/{id}/close"));
+    std::mem::swap(&mut stand.runtime, &mut other);
+    assert_eq!(stand.send("GET", &path, None, None).await.0, 200);
+    let slot = stand.runtime.runtime.store().get(&id).expect("in memory");
+    let turn = slot.turn().lock().await;
+    let waiting = stand
+        .client
+        .post(format!("http://{}{close}", stand.runtime.addr))
+        .header("idempotency-key", "k");
+    let waiting = tokio::spawn(waiting.send());
+    // Another call goes there and back, and the one that waits has looked its key up by then.
+    assert_eq!(stand.send("GET", &path, None, None).await.0, 200);
+    std::mem::swap(&mut stand.runtime, &mut other);
+    let (status, closed) = stand.send("POST", &close, Some("k"), None).await;
+    assert_eq!(status, 200, "{closed}");
+    drop(turn);
+    let answer = waiting.await.expect("ended").expect("an answer");
+    assert_eq!(answer.status(), 200);
+    let text = answer.text().await.expect("a body");
+    assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON"), closed);
+}
