@@ -5,7 +5,7 @@ use std::io::BufRead;
 
 use serde_json::{Map, Value, json};
 
-use super::read::{Manifests, parsed};
+use super::read::{Manifests, holds_one, parsed};
 use super::session::{Bench, Session, begin_with};
 use super::{Conclusion, MEMBERS};
 use crate::suite::target::{MOST_MARKS, marks};
@@ -35,7 +35,7 @@ impl Line {
     /// Tells lines apart by their members; `open`: whether a transcript was begun.
     fn of(mut members: Map<String, Value>, open: bool) -> Self {
         let has = |name: &str| members.contains_key(name);
-        if has("transcript") && !has("session_id") {
+        if holds_one(&members) {
             if let Some(Value::Object(inner)) = members.remove("transcript") {
                 return Self::Head(inner, true);
             }
@@ -323,6 +323,10 @@ mod tests {
             ),
             (json!({"protocol_version": "2.0", "steps": []}), "head true"),
             (json!({"transcript": {"session_id": "s"}}), "head true"),
+            (
+                json!({"session_id": "s", "status": "closed", "transcript": {"session_id": "s"}}),
+                "head true",
+            ),
             (json!({"turn_number": 1, "step_number": 1}), "turns"),
             (json!({"step_number": 1, "result": {}}), "steps"),
             (

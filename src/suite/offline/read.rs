@@ -137,6 +137,12 @@ fn rest(mut bytes: Vec<u8>, reader: &mut dyn Read) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
+/// Whether this is an answer that has a transcript, such as that of the close, and none itself (transcripts.md 7.2).
+pub(super) fn holds_one(members: &Map<String, Value>) -> bool {
+    let own = ["turns", "steps", "interventions", "protocol_version"];
+    members.contains_key("transcript") && !own.into_iter().any(|name| members.contains_key(name))
+}
+
 /// Reads one transcript that is a document, alone or as the close answers it.
 pub(super) fn document(bytes: &[u8]) -> Result<Map<String, Value>, Unread> {
     if marks(bytes) > MOST_MARKS {
@@ -145,14 +151,10 @@ pub(super) fn document(bytes: &[u8]) -> Result<Map<String, Value>, Unread> {
         )));
     }
     match parsed(bytes) {
-        Ok(Value::Object(mut answer))
-            if answer.contains_key("transcript") && !answer.contains_key("session_id") =>
-        {
-            match answer.remove("transcript") {
-                Some(Value::Object(members)) => Ok(members),
-                _ => Err(Unread::Wrong("is no object".to_owned())),
-            }
-        }
+        Ok(Value::Object(mut answer)) if holds_one(&answer) => match answer.remove("transcript") {
+            Some(Value::Object(members)) => Ok(members),
+            _ => Err(Unread::Wrong("is no object".to_owned())),
+        },
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) => Err(Unread::Wrong("is no object".to_owned())),
         Err(why) => Err(Unread::Wrong(format!("is not JSON: {why}"))),
@@ -398,7 +400,10 @@ mod tests {
     fn transcripts_and_manifests_are_told_apart() {
         let (_place, folder) = folder(&[
             ("a.json", r#"{"session_id": "s"}"#),
-            ("b.json", r#"{"transcript": {"session_id": "s"}}"#),
+            (
+                "b.json",
+                r#"{"session_id": "s", "status": "closed", "transcript": {"session_id": "s"}}"#,
+            ),
             ("c.jsonl", "{}"),
             ("c.manifest.json", "{}"),
             ("notes.txt", "none"),

@@ -238,9 +238,11 @@ impl Rules {
         let place = crate::json::push("/contracts", digest);
         let got = json!(contract);
         let allowed = |name: &str, action: &Action| self.forbidden(name, action, head).is_none();
+        let intent = head.intent.as_deref().and_then(|name| self.intent(name));
+        let guarded = intent.is_some_and(|intent| intent.get("access_control").is_some());
         for (name, action) in &self.actions {
-            // Whose scopes the caller lacks it is not shown.
-            let open = action.definition.get("access_control").is_none();
+            // Whose scopes the caller lacks it is not shown, and those of the intent are wanted for every action (access.md 3.1).
+            let open = action.definition.get("access_control").is_none() && !guarded;
             let may_use = allowed(name, action);
             if may_use && open && !contract.contains(name.as_str()) {
                 let message = "does not hold an action that the session may use";
