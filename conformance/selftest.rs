@@ -40,7 +40,7 @@ use crate::suite::target::HttpTarget;
 use crate::suite::{self, Options, Times};
 
 /// Longest wait for an answer of a mutant; silence never kills, so waiting longer proves nothing.
-const MUTANT_PATIENCE: Duration = Duration::from_secs(4);
+pub(crate) const MUTANT_PATIENCE: Duration = Duration::from_secs(4);
 
 /// Longest wait for an answer of a null target.
 const NULL_PATIENCE: Duration = Duration::from_millis(150);
@@ -262,7 +262,7 @@ pub async fn selftest(
     })
 }
 
-async fn mocks() -> Result<Arc<MockServices>, String> {
+pub(crate) async fn mocks() -> Result<Arc<MockServices>, String> {
     mock_services::start(mock_services::Options::default())
         .await
         .map(Arc::new)
@@ -270,7 +270,7 @@ async fn mocks() -> Result<Arc<MockServices>, String> {
 }
 
 /// All futures at the same time, on this task.
-async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+pub(crate) async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut waiting: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
     std::future::poll_fn(|context| {
         let mut pending = false;
@@ -376,7 +376,7 @@ fn lean_only(cases: &[Case]) -> BTreeMap<Declared, Vec<Case>> {
     lean
 }
 
-fn full_capabilities() -> Capabilities {
+pub(crate) fn full_capabilities() -> Capabilities {
     Capabilities {
         clock: true,
         files: true,

@@ -12,6 +12,7 @@ mod doctor;
 mod documents;
 mod eval;
 mod failure;
+mod fuzz;
 mod gate;
 mod harness;
 mod init;
@@ -58,6 +59,8 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Prove that every check can fail: null targets and mutants
     Selftest(selftest::Selftest),
+    /// Try generated worlds on a runtime: manifests, models, services and clients that no case thought of
+    Fuzz(fuzz::Fuzz),
     /// Show which requirements and mission rows are judged
     Coverage(coverage::CoverageCommand),
     /// Write a report that 'run' wrote as JSON in another form
@@ -151,6 +154,7 @@ async fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Init(init) => init.execute(),
         Command::Doctor(doctor) => doctor.execute().await,
         Command::Selftest(selftest) => selftest.execute().await,
+        Command::Fuzz(fuzz) => fuzz.execute().await,
         Command::Coverage(coverage) => coverage.execute(),
         Command::Report(report) => report.execute(),
         Command::Diff(diff) => diff.execute(),

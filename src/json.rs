@@ -332,6 +332,9 @@ impl<'de> Visitor<'de> for Strict<'_, '_> {
 }
 
 #[cfg(test)]
+pub(crate) mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;

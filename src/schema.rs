@@ -457,4 +457,6 @@ impl Retrieve for Refuse {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

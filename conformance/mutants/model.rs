@@ -1,7 +1,7 @@
 //! Mutants of `spec/model.md`: the prompt, the wire, failures.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -53,8 +53,8 @@ fn prompts() -> Vec<Mutant> {
             "asks again after a refused reply without the contract",
             fn messages(
                 &self,
-                contract: &str,
-                question: &str,
+                contract: &Arc<str>,
+                question: &Arc<str>,
                 refused: &[(String, String)],
             ) -> Vec<Message> {
                 let mut messages = prompt::messages(contract, question, refused);
@@ -79,8 +79,8 @@ fn prompts() -> Vec<Mutant> {
             "sends the contract as a user's message",
             fn messages(
                 &self,
-                contract: &str,
-                question: &str,
+                contract: &Arc<str>,
+                question: &Arc<str>,
                 refused: &[(String, String)],
             ) -> Vec<Message> {
                 let mut messages = prompt::messages(contract, question, refused);
@@ -145,20 +145,20 @@ struct LongMemory(Mutex<HashMap<String, Vec<String>>>);
 impl Parts for LongMemory {
     fn messages(
         &self,
-        contract: &str,
-        question: &str,
+        contract: &Arc<str>,
+        question: &Arc<str>,
         refused: &[(String, String)],
     ) -> Vec<Message> {
         let mut messages = prompt::messages(contract, question, refused);
         let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let earlier = memory.entry(contract.to_owned()).or_default();
+        let earlier = memory.entry(contract.to_string()).or_default();
         if !earlier.is_empty() {
             messages.push(Message::new(
                 Role::User,
                 format!("Earlier: {}", earlier.join("\n")),
             ));
         }
-        earlier.push(question.to_owned());
+        earlier.push(question.to_string());
         earlier.extend(refused.iter().map(|(reply, _)| reply.clone()));
         messages
     }

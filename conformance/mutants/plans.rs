@@ -334,7 +334,12 @@ impl Parts for Attempts {
 struct Forgets;
 
 impl Parts for Forgets {
-    fn messages(&self, contract: &str, question: &str, _: &[(String, String)]) -> Vec<Message> {
+    fn messages(
+        &self,
+        contract: &Arc<str>,
+        question: &Arc<str>,
+        _: &[(String, String)],
+    ) -> Vec<Message> {
         prompt::messages(contract, question, &[])
     }
 }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
@@ -272,8 +272,8 @@ impl Parts for RefusedRepliesCount {
 
     fn messages(
         &self,
-        contract: &str,
-        question: &str,
+        contract: &Arc<str>,
+        question: &Arc<str>,
         refused: &[(String, String)],
     ) -> Vec<Message> {
         for (user, count) in held(&self.0)

@@ -12,4 +12,4 @@ pub(super) mod lsp;
 pub(super) mod schema;
 pub(super) mod validate;
 pub(super) mod verify;
-mod written;
+pub(super) mod written;

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
+use super::documents::written;
 use super::failure::{Failure, read_bounded};
 use crate::requirement::Registry;
 use crate::suite::report::{self, Format, Report, Style, render_annotations};
@@ -116,7 +117,7 @@ impl Output {
             verbose,
         };
         for Destination { format, path } in &self.reports {
-            std::fs::write(path, render(*format, plain)?)
+            written::to(path, &render(*format, plain)?)
                 .map_err(|error| cannot_write(path, &error))?;
         }
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();

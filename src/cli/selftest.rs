@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -9,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::Format;
 use super::failure::{Failure, plural};
 use super::harness;
+use crate::fuzzing;
 use crate::requirement::Registry;
 use crate::selftest::{Outcome, Plan, selftest, terms};
 use crate::suite::Case;
@@ -17,6 +19,9 @@ use crate::suite::verdict::ExitCode;
 
 /// With fewer cases than this each mutant is listed with its killers.
 const FEW_CASES: usize = 30;
+
+/// The least share of the mutants that worlds can reach, which has to be found.
+const LEAST_SHARE: f64 = 0.9;
 
 /// Options of `selftest`.
 #[derive(Debug, Args)]
@@ -38,6 +43,19 @@ pub(super) struct Selftest {
     /// Chooses the fortieth of further cases
     #[arg(long, value_name = "N", default_value = "1")]
     seed: u64,
+    /// Prove the properties of `fuzz` instead: no hand-written case may breach one on the good reference, and generated worlds
+    /// have to find the mutants
+    #[arg(long, conflicts_with = "full")]
+    fuzz: bool,
+    /// With --fuzz: most worlds that one mutant meets
+    #[arg(long, value_name = "N", default_value = "2000", requires = "fuzz", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    worlds: u64,
+    /// With --fuzz: so many mutants, evenly spread, and as many hand-written cases
+    #[arg(long, value_name = "N", requires = "fuzz", value_parser = clap::value_parser!(u32).range(1..))]
+    sample: Option<u32>,
+    /// With --fuzz: begin no mutant after so many seconds
+    #[arg(long, value_name = "SECS", requires = "fuzz")]
+    time: Option<u64>,
     /// Text or JSON
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
@@ -50,6 +68,9 @@ impl Selftest {
     /// Runs null targets and mutants and prints what they proved.
     pub async fn execute(self) -> Result<u8, Failure> {
         let all = harness::cases(self.cases.as_deref())?;
+        if self.fuzz {
+            return self.prove(&all).await;
+        }
         let wanted = Options {
             filter: self.filter.clone(),
             ..Options::default()
@@ -77,14 +98,7 @@ impl Selftest {
             full: self.full,
             filter: self.filter,
         };
-        let bar = if std::io::stderr().is_terminal() {
-            ProgressBar::no_length()
-        } else {
-            ProgressBar::hidden()
-        };
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
-            bar.set_style(style);
-        }
+        let bar = progress();
         harness::prepare_sandbox().await?;
         let outcome = selftest(&chosen, &all, &plan, &|done, of, name| {
             bar.set_length(of as u64);
@@ -105,6 +119,124 @@ impl Selftest {
         }
         .number())
     }
+
+    /// Proves the properties of `fuzz`.
+    async fn prove(self, all: &[Case]) -> Result<u8, Failure> {
+        let plan = fuzzing::Plan {
+            seed: self.seed,
+            cases: self.worlds,
+            sample: self.sample.map(|sample| sample as usize),
+            filter: self.filter,
+            time: self.time.map(Duration::from_secs),
+            lanes: usize::from(self.jobs),
+        };
+        let every = plan
+            .sample
+            .map_or(1, |sample| all.len().div_ceil(sample.max(1)).max(1));
+        let handwritten: Vec<Case> = all.iter().step_by(every).cloned().collect();
+        let bar = progress();
+        harness::prepare_sandbox().await?;
+        let outcome = fuzzing::prove(&handwritten, &plan, &|done, of, name| {
+            bar.set_length(of as u64);
+            bar.set_position(done as u64);
+            bar.set_message(name.to_owned());
+        })
+        .await
+        .map_err(Failure::harness)?;
+        bar.finish_and_clear();
+        match self.format {
+            Format::Json => println!("{}", harness::pretty(&outcome)?),
+            Format::Text => print!("{}", table(&outcome)),
+        }
+        let holds = outcome.false_alarms.is_empty()
+            && outcome.share().is_none_or(|share| share >= LEAST_SHARE);
+        let code = if holds {
+            ExitCode::Conformant
+        } else {
+            ExitCode::Violation
+        };
+        Ok(code.number())
+    }
+}
+
+fn progress() -> ProgressBar {
+    let bar = if std::io::stderr().is_terminal() {
+        ProgressBar::no_length()
+    } else {
+        ProgressBar::hidden()
+    };
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// What the proof of the properties came to, as a table.
+fn table(outcome: &fuzzing::Outcome) -> String {
+    let mut lines = vec![format!(
+        "{:<44} {:<8} {:>7}  property",
+        "mutant", "breaks", "worlds"
+    )];
+    for one in &outcome.mutants {
+        let after = one
+            .found_after
+            .map_or_else(|| "-".to_owned(), |worlds| worlds.to_string());
+        let what = match (one.property, &one.unreachable, one.otherwise) {
+            (Some(property), _, _) => property.to_owned(),
+            (None, Some(reason), _) => format!("not reached: {reason}"),
+            (None, None, Some((property, worlds))) => {
+                format!("NOT FOUND; {property} breached after {worlds}")
+            }
+            (None, None, None) => "NOT FOUND".to_owned(),
+        };
+        lines.push(format!(
+            "{:<44} {:<8} {after:>7}  {what}",
+            one.mutant, one.requirement
+        ));
+    }
+    lines.push(String::new());
+    for (property, mutants) in &outcome.properties {
+        lines.push(format!(
+            "{property:<40} found {}",
+            plural(mutants.len(), "mutant")
+        ));
+    }
+    lines.push(String::new());
+    lines.extend(outcome.false_alarms.iter().map(|alarm| {
+        format!(
+            "false alarm: {} {} ({}): {}",
+            alarm.case, alarm.property, alarm.requirement, alarm.message
+        )
+    }));
+    lines.push(format!(
+        "hand-written cases: {} run on the good reference, {}",
+        outcome.handwritten,
+        plural(outcome.false_alarms.len(), "false alarm")
+    ));
+    let found = outcome
+        .reachable()
+        .filter(|one| one.found_after.is_some())
+        .count();
+    let share = outcome
+        .share()
+        .map_or_else(String::new, |share| format!(", {:.1} %", share * 100.0));
+    lines.push(format!(
+        "mutants that worlds can reach: {found} of {} found within {} worlds each{share}",
+        outcome.reachable().count(),
+        outcome.cases
+    ));
+    if let Some(mean) = outcome.mean() {
+        lines.push(format!(
+            "worlds until a mutant was found: {mean:.1} in the mean"
+        ));
+    }
+    if outcome.left > 0 {
+        lines.push(format!(
+            "{} left for want of time",
+            plural(outcome.left, "mutant")
+        ));
+    }
+    lines.join("\n") + "\n"
 }
 
 fn render(outcome: &Outcome, cases: usize) -> String {

@@ -21,6 +21,8 @@ mod schema;
 mod state;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 use serde_json::Value;

@@ -139,7 +139,7 @@ fn fallback(pair: &Pair<'_>, changes: &mut Changes) {
     }
 }
 
-/// Whether two texts are one expression, whatever white space, quotes and parentheses they are written with.
+/// Whether two texts are one expression, whatever white space, quotes and needless parentheses they are written with.
 fn is_same_expression(old: &str, new: &str) -> bool {
     match (Expression::parse(old), Expression::parse(new)) {
         (Ok(old), Ok(new)) => old == new,

@@ -20,10 +20,40 @@ impl PartialEq for At {
 }
 
 /// A part of an expression and where it stands: its operator, or its beginning.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(super) struct Node {
     pub at: At,
     pub tree: Tree,
+}
+
+/// Where parentheses stand in a chain of `and` or of `or` makes no difference: the operands have the same order.
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.tree, &other.tree) {
+            (Tree::And(_), Tree::And(_)) | (Tree::Or(_), Tree::Or(_)) => {
+                let is_and = matches!(self.tree, Tree::And(_));
+                self.chained(is_and) == other.chained(is_and)
+            }
+            (one, another) => one == another,
+        }
+    }
+}
+
+impl Node {
+    /// The operands of a chain of `and`, or of `or`, with those of the same chains within it. Recursion ends with the nesting of
+    /// the text.
+    fn chained(&self, is_and: bool) -> Vec<&Node> {
+        match &self.tree {
+            Tree::And(operands) if is_and => chained(operands, is_and),
+            Tree::Or(operands) if !is_and => chained(operands, is_and),
+            _ => vec![self],
+        }
+    }
+}
+
+fn chained(operands: &[Node], is_and: bool) -> Vec<&Node> {
+    let each = operands.iter();
+    each.flat_map(|operand| operand.chained(is_and)).collect()
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -19,6 +19,8 @@ mod subject;
 pub mod toml_text;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;

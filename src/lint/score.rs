@@ -59,14 +59,14 @@ impl Score {
         }
     }
 
-    /// The score of several together: their mean by size; 100 when there are none.
-    pub fn overall(scores: impl IntoIterator<Item = Score>) -> u64 {
+    /// The score of several together: their mean by size; none when there are none.
+    pub fn overall(scores: impl IntoIterator<Item = Score>) -> Option<u64> {
         let (mut sum, mut size) = (0, 0);
         for score in scores {
             sum += score.size * score.number();
             size += score.size;
         }
-        sum.checked_div(size).unwrap_or(100)
+        sum.checked_div(size)
     }
 }
 
@@ -102,9 +102,12 @@ mod tests {
 
     #[test]
     fn the_mean_is_by_size() {
-        assert_eq!(Score::overall([]), 100);
-        assert_eq!(Score::overall([score(10, 0), score(10, 10)]), 75);
-        assert_eq!(Score::overall([score(30, 0), Score::unreadable()]), 75);
-        assert_eq!(Score::overall([score(1_000, 0), score(1_000, 1)]), 99);
+        assert_eq!(Score::overall([]), None);
+        assert_eq!(Score::overall([score(10, 0), score(10, 10)]), Some(75));
+        assert_eq!(
+            Score::overall([score(30, 0), Score::unreadable()]),
+            Some(75)
+        );
+        assert_eq!(Score::overall([score(1_000, 0), score(1_000, 1)]), Some(99));
     }
 }

@@ -1,5 +1,6 @@
 //! What can be written at a cursor: members, values of enumerations, names of actions.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
@@ -7,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::context::{self, Context};
 use super::members::{Members, Offered};
 use super::position::Positions;
+use super::recovered;
 use super::server::Open;
 use crate::document::Format;
 
@@ -40,7 +42,12 @@ pub(super) fn at(open: &Open, positions: &Positions<'_>, offset: usize) -> Vec<V
         }
         if names_an_action(pointer) {
             let beside = beside(open, pointer);
-            let names = open.action_names.iter().map(String::as_str);
+            let names = match open.action_names.as_slice() {
+                // Of a text that never did read.
+                [] => Cow::Owned(recovered::action_names(open, offset)),
+                names => Cow::Borrowed(names),
+            };
+            let names = names.iter().map(String::as_str);
             for name in names.filter(|name| !beside.contains(name)) {
                 items.push(value_item(&Value::from(name), REFERENCE, &context, &range));
             }

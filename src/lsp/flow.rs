@@ -93,6 +93,53 @@ pub(super) fn scan(text: &str, start: usize, offset: usize, format: Format, oute
     }
 }
 
+/// The JSON that stands before a cursor, without what is not finished there, and with the brackets closed that are open.
+pub(super) fn closed(text: &str, offset: usize) -> String {
+    let mut scanner = Scanner {
+        text,
+        format: Format::Json,
+        open: Vec::new(),
+        word: None,
+        quoted_end: None,
+    };
+    let mut at = 0;
+    // Behind what is whole: a value, or a bracket. Between that and the cursor nothing is opened or closed.
+    let mut whole = 0;
+    loop {
+        let begin = scanner.skip_space(at);
+        let Some((token, end)) = scanner.token(begin).filter(|(_, end)| *end <= offset) else {
+            break;
+        };
+        let is_finished = match token {
+            Token::Word { quoted: true } => end - begin >= 2 && scanner.byte(end - 1) == Some(b'"'),
+            Token::Word { quoted: false } => end < offset,
+            _ => true,
+        };
+        if !is_finished {
+            break;
+        }
+        let is_value = match token {
+            Token::Word { .. } => match scanner.open.last() {
+                Some(Open::Object { member, .. }) => member.is_some() && scanner.word.is_none(),
+                _ => true,
+            },
+            Token::Sign(sign) => matches!(sign, b'{' | b'}' | b'[' | b']'),
+            Token::Comment => false,
+        };
+        scanner.take(token, begin, end);
+        if is_value {
+            whole = end;
+        }
+        at = end;
+    }
+    let mut closed = text.get(..whole).unwrap_or_default().to_owned();
+    closed.extend(scanner.open.iter().rev().map(|open| match open {
+        Open::Object { .. } => '}',
+        Open::Array { .. } => ']',
+    }));
+    closed
+}
+
 /// Whether a value begins with a bracket; what stands before it, an anchor or a tag, is counted in bytes.
 pub(super) fn begins(value: &str) -> Option<usize> {
     let mut rest = value;

@@ -12,6 +12,7 @@ mod flow;
 mod hover;
 mod members;
 mod position;
+mod recovered;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -19,7 +20,7 @@ pub mod wire;
 
 use std::io::{self, BufRead, Write};
 
-pub use server::Server;
+pub use server::{Loader, Server};
 
 /// Answers messages until the client says `exit`, or goes.
 ///

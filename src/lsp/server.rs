@@ -10,7 +10,7 @@ use super::position::{Encoding, Positions};
 use super::{completion, findings, hover};
 use crate::document::{Document, Format, ReadError};
 use crate::lint::config::Config;
-use crate::lint::{self, DocumentKind, Finding, Preset, Selection, Subject};
+use crate::lint::{self, DocumentKind, Finding, Preset, Selection, Subject, Told};
 
 /// Most texts that are open at once; more are not looked at.
 const MOST_OPEN: usize = 256;
@@ -80,21 +80,32 @@ impl Open {
                 .into_iter()
                 .map(str::to_owned)
                 .collect();
-            let judged = lint::judge(
+            // What is no file yet has no name that could be wrong.
+            let file = Some(self.path.as_str()).filter(|path| !path.starts_with("untitled:"));
+            let told = rules
+                .loader
+                .map(|loader| loader(document, self.kind, file, &rules.selection));
+            let judged = lint::judge_with(
                 document,
                 self.kind,
                 &rules.selection,
                 &rules.config,
                 Some(&self.path),
+                told.as_deref(),
             );
             self.findings = judged.findings;
         }
     }
 }
 
+/// What rooms that this one does not know refuse of a document of a kind, which is the file of a name.
+pub type Loader = fn(&Document, DocumentKind, Option<&str>, &Selection) -> Vec<Told>;
+
 /// What is asked of every text.
 #[derive(Debug)]
 pub(super) struct Rules {
+    /// None where this room is alone.
+    pub(super) loader: Option<Loader>,
     pub(super) selection: Selection,
     pub(super) config: Config,
 }
@@ -119,6 +130,7 @@ impl Server {
             open: BTreeMap::new(),
             encoding: Encoding::default(),
             rules: Rules {
+                loader: None,
                 selection: config.selection(config.preset.unwrap_or(Preset::Recommended)),
                 config,
             },
@@ -127,6 +139,13 @@ impl Server {
             shut_down: false,
             exited: None,
         }
+    }
+
+    /// The same server that also tells what a loader refuses.
+    #[must_use]
+    pub fn with_loader(mut self, loader: Loader) -> Self {
+        self.rules.loader = Some(loader);
+        self
     }
 
     /// The exit code, once the client said `exit`: 0 after a `shutdown`.

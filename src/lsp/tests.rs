@@ -59,9 +59,58 @@ fn actions_are_named_in_lists_of_every_form() {
         assert!(labels.contains(&"look_up".to_owned()), "{list}: {labels:?}");
         assert!(labels.contains(&"say".to_owned()), "{list}: {labels:?}");
     }
+    // A list that is just opened does not read, and never did.
+    for end in ["[|", "[\n      |", "[ |\n  description: d\n", "\n    - \"|"] {
+        let text = format!("{MANIFEST}intents:\n- name: i\n  actions: {end}");
+        assert_eq!(labels(yaml, &text), ["look_up", "say"], "{end:?}");
+    }
+    let json = "{\"name\": \"m\", \"version\": \"1.0.0\", \"actions\": [{\"name\": \"look_up\", \"type\": \"plugin\"}], \"intents\": [{\"name\": \"i\", ";
+    for end in [
+        "\"actions\": [|",
+        "\"actions\": [\"|",
+        "\"actions\": [\"a\", |",
+        "\"actions\": [ | ], \"x",
+    ] {
+        assert_eq!(
+            labels("file:///a.json", &format!("{json}{end}")),
+            ["look_up"],
+            "{end}"
+        );
+    }
     // What stands in the list already is not proposed again.
     let text = format!("{MANIFEST}intents:\n- name: i\n  actions: [say, |]\n");
     assert_eq!(labels(yaml, &text), ["look_up"]);
+}
+
+#[test]
+fn what_a_loader_refuses_is_told() {
+    let mut server =
+        Server::new(Config::default(), Path::new("/work")).with_loader(|_, kind, file, _| {
+            assert_eq!(file, Some("a.yaml"));
+            assert_eq!(kind, crate::lint::DocumentKind::Case);
+            vec![crate::lint::Told {
+                rule: "case_not_loadable",
+                pointer: "/id".to_owned(),
+                message: "from the loader".to_owned(),
+            }]
+        });
+    server.handle(&json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}}));
+    let text = "id: MAN-001-a\nrequirements: [MAN-001]\nsteps: []\n";
+    let answers = server.handle(
+        &json!({"jsonrpc": "2.0", "method": "textDocument/didOpen", "params":
+        {"textDocument": {"uri": "file:///work/a.yaml", "languageId": "yaml", "version": 1, "text": text}}}),
+    );
+    let told = answers[0]["params"]["diagnostics"]
+        .as_array()
+        .expect("a list")
+        .iter();
+    let told: Vec<&Value> = told
+        .filter(|one| one["code"] == "case_not_loadable")
+        .collect();
+    assert!(
+        told.len() == 1 && told[0]["message"] == "from the loader",
+        "{answers:?}"
+    );
 }
 
 #[test]

@@ -33,6 +33,8 @@ mod unified;
 pub mod vocabulary;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 use std::fmt;

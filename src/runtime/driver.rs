@@ -4,7 +4,7 @@
 //! like any other. It ends when the session waits for a person or has ended, when nobody can find it any more, and when the
 //! runtime drains; and it gives up after many failures in a row.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,9 +22,13 @@ use super::session::Input;
 use super::session::status::Status;
 use super::telemetry::{self, Scope};
 use crate::model::backoff::{Backoff, rest_of};
+use crate::store::LedgerError;
 
 /// After how many failures in a row a drive gives up: about an hour and a half of them.
 const MOST_FAILURES: u32 = 100;
+
+/// How often at most sessions are looked for that another process has left.
+const SHORTEST_LOOK: Duration = Duration::from_secs(2);
 
 /// The route whose calls a drive makes.
 const STEP: &str = "POST /sessions/{id}/step";
@@ -237,23 +241,55 @@ impl Runtime {
         }
     }
 
-    /// With `autorun`, drives the sessions that are there at the start and can go on, with the rights of whoever opened them.
+    /// With `autorun`, drives the sessions that nobody drives and that can go on, with the rights of whoever opened them: those
+    /// that are there at the start, and where other processes use the ledger too, those that one of them has left.
     pub(super) async fn take_on_all(self: Arc<Self>) {
         let Some(ledger) = self.ledger() else {
             return;
         };
-        let later = self.now().checked_add(SignedDuration::from_hours(24));
-        let later = later.unwrap_or(jiff::Timestamp::MAX);
-        let found = match ledger.idle(later, self.limits().sessions).await {
-            Ok(found) => found,
-            Err(error) => return self.complain(&error),
+        let lease = ledger.lease();
+        let pause = lease.unwrap_or_default().max(SHORTEST_LOOK);
+        // Twice as long as it may take to the next look, so that what was called since the last one is not idle at this one.
+        let quiet = SignedDuration::try_from(pause * 2).unwrap_or(SignedDuration::MAX);
+        let mut idle_for = -SignedDuration::from_hours(24);
+        let mut known = HashSet::new();
+        loop {
+            match self.take_on_idle(idle_for, &known).await {
+                Ok(_) if lease.is_none() => return,
+                Ok(found) => (known, idle_for) = (found, quiet),
+                Err(error) => self.complain(&error),
+            }
+            // Replicas that were started together do not look together.
+            let share = self.drives().chance.hash_one(&known.len()) % 256;
+            let pause = pause.mul_f64(0.75 + share as f64 / 1024.0);
+            tokio::select! {
+                () = self.stopping().cancelled() => return,
+                () = sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Drives what was not called for so long; what was found idle before is as it was. All that is idle now.
+    async fn take_on_idle(
+        self: &Arc<Self>,
+        idle_for: SignedDuration,
+        known: &HashSet<String>,
+    ) -> Result<HashSet<String>, LedgerError> {
+        let Some(ledger) = self.ledger() else {
+            return Ok(HashSet::new());
         };
-        for id in found {
+        let before = self.now().checked_sub(idle_for);
+        let before = before.unwrap_or(jiff::Timestamp::MAX);
+        let found = ledger.idle(before, self.limits().sessions).await?;
+        for id in &found {
             if self.stopping().is_cancelled() {
-                return;
+                break;
+            }
+            if known.contains(id) || self.drives().has(id) {
+                continue;
             }
             // What cannot be read now is told to whoever calls the session.
-            let Ok(Some(slot)) = self.read_kept_session(&id).await else {
+            let Ok(Some(slot)) = self.read_kept_session(id).await else {
                 continue;
             };
             let (status, caller) = {
@@ -261,9 +297,10 @@ impl Runtime {
                 (session.status(), session.opener().clone())
             };
             if status == Status::Active {
-                self.begin_drive(&caller, &id);
+                self.begin_drive(&caller, id);
             }
         }
+        Ok(found.into_iter().collect())
     }
 }
 

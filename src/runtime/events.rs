@@ -72,6 +72,10 @@ impl Runtime {
             _place: place,
         };
         telling.refresh().await;
+        // Nobody has seen more than there is.
+        if telling.after > telling.seen.session().record().changes.len() {
+            telling.after = 0;
+        }
         let pieces = stream::unfold(telling, |mut telling| async move {
             let piece = telling.next().await?;
             Some((Ok::<_, Infallible>(piece), telling))

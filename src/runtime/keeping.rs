@@ -3,6 +3,7 @@
 //! The order of things is the promise: what a step is about to do is kept before it does it, and what came of it is kept before
 //! anybody is told. Whatever the ledger does not take is given up in memory too, so that memory is never ahead of it.
 
+mod alone;
 mod manifests;
 mod sessions;
 
@@ -146,7 +147,7 @@ impl Runtime {
             return Ok(());
         };
         match ledger.keep_answer(kept).await {
-            // Another replica was asked the same at the same time, and both have run; the first answer stays.
+            // Another replica ran it too, which was taken for dead; the first answer stays.
             Ok(()) | Err(LedgerError::Conflict) => Ok(()),
             Err(error) => Err(self.ledger_failed(&error)),
         }

@@ -155,6 +155,9 @@ pub fn compact_size(value: &Value) -> usize {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::super::fixture::action;
     use super::*;

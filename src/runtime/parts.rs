@@ -384,8 +384,8 @@ pub trait Parts: Send + Sync + 'static {
     /// All messages of a request to the model (1.1 to 1.4); `refused` has each refused reply with its refusal.
     fn messages(
         &self,
-        contract: &str,
-        question: &str,
+        contract: &Arc<str>,
+        question: &Arc<str>,
         refused: &[(String, String)],
     ) -> Vec<Message> {
         prompt::messages(contract, question, refused)

@@ -1,6 +1,8 @@
 //! What the model is told: the contract, the goal, the whole observation, and the replies of this step that were refused
 //! (`spec/model.md`).
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::error::ErrorObject;
@@ -81,11 +83,16 @@ pub fn shown_reply(reply: &str) -> String {
     format!("{} [shortened]", reply.get(..end).unwrap_or_default())
 }
 
-/// All messages of one call: contract, question, then each refused reply of this step with its refusal.
-pub fn messages(contract: &str, question: &str, refused: &[(String, String)]) -> Vec<Message> {
+/// All messages of one call: contract, question, then each refused reply of this step with its refusal. The first two are
+/// shared, not copied: they may be as large as a manifest and an observation, and stay in the record.
+pub fn messages(
+    contract: &Arc<str>,
+    question: &Arc<str>,
+    refused: &[(String, String)],
+) -> Vec<Message> {
     let mut all = Vec::with_capacity(2 + 2 * refused.len());
-    all.push(Message::new(Role::System, contract));
-    all.push(Message::new(Role::User, question));
+    all.push(Message::new(Role::System, Arc::clone(contract)));
+    all.push(Message::new(Role::User, Arc::clone(question)));
     for (reply, refusal) in refused {
         // Not every wire takes a message without a text.
         let shown = if reply.trim().is_empty() {
@@ -142,8 +149,8 @@ mod tests {
     fn refusals_follow_the_question_in_order() {
         let error = ErrorObject::new(Code::InvalidPlan, "no");
         let all = messages(
-            "c",
-            "q",
+            &"c".into(),
+            &"q".into(),
             &[("one".into(), refusal(&error)), ("two".into(), "r2".into())],
         );
         let roles: Vec<_> = all.iter().map(|message| message.role).collect();

@@ -389,6 +389,9 @@ fn base64_core(secret: &str, shift: usize, engine: &impl base64::Engine) -> Stri
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use base64::Engine as _;

@@ -76,6 +76,7 @@ impl Runtime {
             plugins: session::Plugins(Arc::<Plugins>::clone(self.plugins())),
             human: self.profiles().contains(&Profile::Human),
             heaviest_record: self.limits().session_record_bytes,
+            contracts: self.store().contracts().clone(),
         };
         let row = self.ledger().map(|_| Entry::opened(now, &opening));
         let session = Session::open(parts, now, opening);

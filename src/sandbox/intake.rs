@@ -52,7 +52,7 @@ const FEATURES: WasmFeatures = WasmFeatures::WASM2
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn read(code: &str, networked: bool) -> Result<Vec<u8>, Failure> {
+pub fn read(code: &str, networked: bool) -> Result<Vec<u8>, Failure> {
     let module = binary(code).map_err(refuse)?;
     check(&module, networked)?;
     Ok(module)

@@ -31,6 +31,8 @@ mod tests;
 
 pub use engine::EngineError;
 pub use guests::{Prepared, Progress};
+#[doc(hidden)]
+pub use intake::read as read_module;
 pub use job::{
     Cancel, Door, DoorReply, DoorRequest, Failure, FailureCode, Finished, Job, Language, Limits,
     Program, Refused,

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use redb::{Database, DatabaseError, WriteTransaction};
@@ -179,8 +180,8 @@ fn gone() -> LedgerError {
 }
 
 impl Ledger for File {
-    fn shared(&self) -> bool {
-        false
+    fn lease(&self) -> Option<Duration> {
+        None
     }
 
     fn begin(&self, beginning: Beginning) -> Later<'_, ()> {

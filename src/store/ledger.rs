@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -143,7 +144,7 @@ pub struct Registered {
     pub document: String,
 }
 
-/// A count that processes share.
+/// A count, or another small text, that processes share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Count {
     /// Digest of what is counted.
@@ -169,8 +170,13 @@ pub struct Retention {
 
 /// Keeps sessions, answers, manifests and transcripts. Every method that returns `Ok` has made durable what it was given.
 pub trait Ledger: fmt::Debug + Send + Sync + 'static {
+    /// How long what a process holds stays with it when it dies; `None` where no other process uses the ledger at the same time.
+    fn lease(&self) -> Option<Duration>;
+
     /// Whether other processes use it at the same time.
-    fn shared(&self) -> bool;
+    fn shared(&self) -> bool {
+        self.lease().is_some()
+    }
 
     /// Keeps a new session.
     fn begin(&self, beginning: Beginning) -> Later<'_, ()>;

@@ -6,32 +6,59 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 use super::ledger::Place;
+use super::weight::Total;
 use super::{Closed, Full, Slot};
 use crate::runtime::held_bytes;
+use crate::runtime::session::contract::Contracts;
 
 /// Sessions and transcripts in memory, bounded in number and bytes.
 #[derive(Debug)]
 pub struct Memory {
     shelves: Mutex<Shelves>,
+    contracts: Contracts,
     most_sessions: usize,
     most_session_bytes: usize,
     most_transcripts: usize,
     most_bytes: usize,
 }
 
+/// The open sessions, with the bytes that they hold together: whoever comes is counted in, and whoever leaves is counted out.
+#[derive(Debug, Default)]
+struct Open {
+    by_id: HashMap<String, Arc<Slot>>,
+    held: Total,
+}
+
+impl Open {
+    fn insert(&mut self, slot: Arc<Slot>) {
+        self.remove(slot.id());
+        slot.weight.count_in(&self.held);
+        self.by_id.insert(slot.id().to_owned(), slot);
+    }
+
+    fn remove(&mut self, id: &str) {
+        if let Some(slot) = self.by_id.remove(id) {
+            slot.weight.count_out();
+        }
+    }
+
+    fn retain(&mut self, stays: impl Fn(&Arc<Slot>) -> bool) {
+        self.by_id.retain(|_, slot| {
+            let stays = stays(slot);
+            if !stays {
+                slot.weight.count_out();
+            }
+            stays
+        });
+    }
+}
+
 #[derive(Debug, Default)]
 struct Shelves {
-    sessions: HashMap<String, Arc<Slot>>,
+    open: Open,
     transcripts: HashMap<String, (Closed, usize)>,
     order: VecDeque<String>,
     bytes: usize,
-}
-
-impl Shelves {
-    /// Bytes that the open sessions hold together; added up anew, so that no path can forget to.
-    fn held(&self) -> usize {
-        self.sessions.values().map(|slot| slot.held()).sum()
-    }
 }
 
 impl Memory {
@@ -44,6 +71,7 @@ impl Memory {
     ) -> Self {
         Self {
             shelves: Mutex::default(),
+            contracts: Contracts::default(),
             most_sessions,
             most_session_bytes,
             most_transcripts,
@@ -57,14 +85,26 @@ impl Memory {
 }
 
 impl Memory {
+    /// The contracts of the open sessions, which count among what these hold.
+    pub fn contracts(&self) -> &Contracts {
+        &self.contracts
+    }
+
+    /// Bytes that the open sessions hold together.
+    fn held(&self, open: &Open) -> usize {
+        open.held
+            .bytes()
+            .saturating_add(self.contracts.held_bytes())
+    }
+
     /// Takes a new session in.
     ///
     /// # Errors
     /// [`Full`] when no further session can be held.
     pub fn insert(&self, slot: Arc<Slot>) -> Result<(), Full> {
         let mut shelves = self.shelves();
-        self.room(&shelves, &slot)?;
-        shelves.sessions.insert(slot.id().to_owned(), slot);
+        self.room(&shelves.open, &slot)?;
+        shelves.open.insert(slot);
         Ok(())
     }
 
@@ -74,19 +114,17 @@ impl Memory {
     /// [`Full`] when no further session can be held.
     pub fn adopt(&self, slot: Arc<Slot>) -> Result<Arc<Slot>, Full> {
         let mut shelves = self.shelves();
-        if let Some(known) = shelves.sessions.get(slot.id()) {
+        if let Some(known) = shelves.open.by_id.get(slot.id()) {
             return Ok(Arc::clone(known));
         }
-        self.room(&shelves, &slot)?;
-        shelves
-            .sessions
-            .insert(slot.id().to_owned(), Arc::clone(&slot));
+        self.room(&shelves.open, &slot)?;
+        shelves.open.insert(Arc::clone(&slot));
         Ok(slot)
     }
 
-    fn room(&self, shelves: &Shelves, slot: &Slot) -> Result<(), Full> {
-        let held = shelves.held().saturating_add(slot.held());
-        if shelves.sessions.len() >= self.most_sessions || held > self.most_session_bytes {
+    fn room(&self, open: &Open, slot: &Slot) -> Result<(), Full> {
+        let held = self.held(open).saturating_add(slot.held());
+        if open.by_id.len() >= self.most_sessions || held > self.most_session_bytes {
             return Err(Full);
         }
         Ok(())
@@ -94,20 +132,20 @@ impl Memory {
 
     /// Whether the open sessions hold as much as they may together; none may grow then.
     pub fn full(&self) -> bool {
-        self.shelves().held() >= self.most_session_bytes
+        self.held(&self.shelves().open) >= self.most_session_bytes
     }
 
     /// The open session of this id.
     pub fn get(&self, id: &str) -> Option<Arc<Slot>> {
-        self.shelves().sessions.get(id).cloned()
+        self.shelves().open.by_id.get(id).cloned()
     }
 
     /// Lets a slot go; the ledger has the session.
     pub fn forget(&self, slot: &Slot) {
         let mut shelves = self.shelves();
         let same = |known: &Arc<Slot>| std::ptr::eq(&**known, slot);
-        if shelves.sessions.get(slot.id()).is_some_and(same) {
-            shelves.sessions.remove(slot.id());
+        if shelves.open.by_id.get(slot.id()).is_some_and(same) {
+            shelves.open.remove(slot.id());
         }
     }
 
@@ -115,15 +153,15 @@ impl Memory {
     pub fn put_away(&self, before: Timestamp) {
         // Nobody can get hold of a slot while the shelves are locked, so one reference is ours alone.
         self.shelves()
-            .sessions
-            .retain(|_, slot| Arc::strong_count(slot) > 1 || slot.touched() >= before);
+            .open
+            .retain(|slot| Arc::strong_count(slot) > 1 || slot.touched() >= before);
     }
 
     /// Takes a session out and keeps its transcript.
     pub fn archive(&self, id: &str, closed: Closed) {
         let weight = held_bytes(&closed.transcript);
         let mut shelves = self.shelves();
-        shelves.sessions.remove(id);
+        shelves.open.remove(id);
         if shelves
             .transcripts
             .insert(id.to_owned(), (closed, weight))
@@ -154,7 +192,7 @@ impl Memory {
     /// Up to so many open sessions that this subject opened, the newest first, after this place or from the first.
     pub fn owned(&self, owner: &str, after: Option<&Place>, most: usize) -> Vec<Place> {
         let shelves = self.shelves();
-        let own = shelves.sessions.values();
+        let own = shelves.open.by_id.values();
         let own = own.filter(|slot| **slot.owner() == *owner);
         let own = own.map(|slot| (slot.opened().as_microsecond(), slot.id()));
         let after = after.map(|place| (place.opened.as_microsecond(), place.id.as_str()));
@@ -173,7 +211,8 @@ impl Memory {
     /// The sessions that were not called since `before`.
     pub fn untouched_since(&self, before: Timestamp) -> Vec<Arc<Slot>> {
         self.shelves()
-            .sessions
+            .open
+            .by_id
             .values()
             .filter(|slot| slot.touched() < before)
             .cloned()

@@ -8,8 +8,9 @@ mod memory;
 #[cfg(test)]
 pub(crate) mod plain;
 mod postgres;
+mod weight;
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -27,6 +28,7 @@ pub use memory::Memory;
 #[cfg(test)]
 pub(crate) use postgres::server::Server as PostgresServer;
 pub use postgres::{ConnectError, Postgres};
+use weight::Weight;
 
 /// No further session can be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +52,7 @@ pub struct Slot {
     session: Mutex<Session>,
     touched: AtomicI64,
     noted: AtomicI64,
-    held: AtomicUsize,
+    weight: Weight,
     trail: Mutex<Trail>,
     gone: AtomicBool,
     changes: watch::Sender<u64>,
@@ -97,7 +99,7 @@ impl Slot {
             id: session.id().to_owned(),
             owner: owner.into(),
             turn: TurnLock::new(()),
-            held: AtomicUsize::new(session.held_bytes()),
+            weight: Weight::new(session.held_bytes()),
             kept: Mutex::new(Told::all(&session)),
             opened,
             session: Mutex::new(session),
@@ -147,12 +149,12 @@ impl Slot {
 
     /// Bytes of memory that the session held when it was last weighed.
     pub fn held(&self) -> usize {
-        self.held.load(Ordering::Relaxed)
+        self.weight.bytes()
     }
 
     /// Notes how much memory the session holds by now.
     pub fn weigh(&self, held: usize) {
-        self.held.store(held, Ordering::Relaxed);
+        self.weight.set(held);
     }
 
     /// Notes that something was called, and tells when the time before was.

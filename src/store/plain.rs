@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -116,8 +117,8 @@ fn now<'a, T: Send + 'a>(result: Result<T, LedgerError>) -> Later<'a, T> {
 }
 
 impl Ledger for Plain {
-    fn shared(&self) -> bool {
-        false
+    fn lease(&self) -> Option<Duration> {
+        None
     }
 
     fn begin(&self, beginning: Beginning) -> Later<'_, ()> {

@@ -5,6 +5,7 @@
 //! is therefore kept only if the replica has the session still, and has seen its last row. What is added at one moment is made
 //! durable in one transaction.
 
+mod breaker;
 mod leases;
 mod link;
 mod schema;
@@ -213,8 +214,8 @@ fn number(row: &Row, at: usize) -> Result<u64, LedgerError> {
 }
 
 impl Ledger for Postgres {
-    fn shared(&self) -> bool {
-        true
+    fn lease(&self) -> Option<Duration> {
+        Some(self.leases.lease())
     }
 
     fn begin(&self, beginning: Beginning) -> Later<'_, ()> {

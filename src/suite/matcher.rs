@@ -456,4 +456,6 @@ fn refuse(pointer: &str, message: impl Into<String>) -> MatcherError {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -7,10 +7,14 @@ mod allowed;
 mod answers;
 mod asking;
 mod cases;
+mod contracts;
 mod course;
+mod echoes;
 mod effects;
+mod endpoints;
 mod errors;
 mod fallbacks;
+mod files;
 mod findings;
 mod head;
 mod ledger;
@@ -20,6 +24,9 @@ mod mutations;
 mod order;
 mod people;
 mod prompts;
+#[cfg(test)]
+mod properties;
+mod reach;
 mod read;
 mod refusals;
 mod rules;
@@ -325,6 +332,11 @@ pub(super) fn verified<'c>(command: &str, case: &'c CaseReport) -> Option<&'c st
 pub(super) fn of_file(case: &CaseReport) -> Option<String> {
     let id = format!("{}{}", cases::PREFIX, case.file);
     case.id.starts_with(&id).then_some(id)
+}
+
+/// Whether a case is a transcript of which everything was looked at, and all that is wrong is told, ten of each requirement.
+pub(super) fn is_judged_to_its_end(case: &CaseReport) -> bool {
+    of_file(case).is_some() && !case.id.ends_with(cases::FURTHER)
 }
 
 /// What standard input is called.

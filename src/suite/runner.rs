@@ -1,6 +1,7 @@
 //! All cases against one target: ready, discover, run in parallel, judge, report.
 
 mod again;
+mod ready;
 mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,10 +9,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use ready::{Ready, ready};
+
 use super::applicability::{Applicability, Capabilities, applicability};
 use super::baseline;
 use super::case::Case;
-use super::clock::Clock;
 use super::event::{Event, EventSink};
 use super::execute::{Bench, execute};
 use super::judge::{Ground, Judgement, conclude, judge};
@@ -25,10 +27,10 @@ use super::report::{
 };
 use super::secrets::Secrets;
 use super::solo;
-use super::target::{Counted, Patience, Target, discover, wait_ready};
+use super::target::{Patience, Target};
 use super::verdict::{RunError, Verdict};
 use super::wire::Wire;
-use crate::requirement::{Profile, Registry};
+use crate::requirement::Registry;
 use mock_services::MockServices;
 
 /// The reason of a case that a run did not come to.
@@ -85,51 +87,13 @@ pub async fn run_on(
             cases.len(),
         )));
     }
-    if !options.force {
-        wait_ready(target.as_ref(), options.times.ready).await?;
-    }
-    let counted = Arc::new(Counted::new(target));
-    let capabilities = match (&options.capabilities, options.force) {
-        (Some(declared), _) => declared.clone(),
-        (None, true) => Capabilities::of(Profile::ALL),
-        (None, false) => {
-            let found = discover(counted.as_ref(), options.times.request).await;
-            options.claims.over(found)
-        }
-    };
-    let clock = match &options.clock {
-        Some(url) => {
-            let clock = Clock::new(url).map_err(RunError::Usage)?;
-            clock.look(options.times.request).await;
-            Some(Arc::new(clock))
-        }
-        None => None,
-    };
-    let capabilities = Capabilities {
-        clock: clock.is_some(),
-        files: options.files.is_some(),
-        objects: options.objects,
-        ..capabilities
-    };
+    let Ready {
+        bench,
+        capabilities,
+        counted,
+        patience,
+    } = ready(target, mocks, options).await?;
     let secrets = Secrets::new(options.secrets.iter().cloned());
-    // Null targets and mutants are silent on purpose, and every case is to meet them.
-    let patience = options
-        .gives_up
-        .then(|| Arc::new(Patience::new(Arc::clone(&counted) as _)));
-    let watched: Arc<dyn Target> = match &patience {
-        Some(patience) => Arc::clone(patience) as _,
-        None => Arc::clone(&counted) as _,
-    };
-    let mut bench = Bench::new(watched, mocks, options.times);
-    bench.clock = clock;
-    bench.process = options.process;
-    bench.files.clone_from(&options.files);
-    bench.signals.clone_from(&options.signals);
-    bench.lanes.clone_from(&options.lanes);
-    bench.origins.folder = options.files.as_ref().map(|files| files.path().to_owned());
-    if capabilities.profiles.contains(&Profile::Access) {
-        bench.keys = Some(options.keys.clone());
-    }
     let mut running = Running {
         ground: Ground {
             registry,

@@ -235,6 +235,9 @@ fn aligned(secret: &[u8], shift: usize, engine: &impl base64::Engine) -> String 
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use base64::Engine as _;

@@ -82,6 +82,21 @@ fn shown_observation(call: &Call) -> Value {
 /// The observations that a text shows as JSON texts, `most` of them at most, each with the place of the JSON text that it is or is
 /// within; `false`: the text was not searched to its end.
 pub(super) fn observations_in(text: &str, most: usize) -> (Vec<(Range<usize>, Value)>, bool) {
+    objects_in(text, most, is_observation)
+}
+
+fn is_observation(members: &Map<String, Value>) -> bool {
+    ["timestamp", "user_context", "environment"]
+        .iter()
+        .all(|name| members.contains_key(*name))
+}
+
+/// As [`observations_in`], for objects of any kind.
+pub(super) fn objects_in(
+    text: &str,
+    most: usize,
+    wanted: fn(&Map<String, Value>) -> bool,
+) -> (Vec<(Range<usize>, Value)>, bool) {
     let mut found = Vec::new();
     let mut at = 0;
     for _ in 0..MOST_STARTS {
@@ -96,7 +111,7 @@ pub(super) fn observations_in(text: &str, most: usize) -> (Vec<(Range<usize>, Va
             continue;
         };
         let end = at + values.byte_offset();
-        collect(value, &(at..end), &mut found);
+        collect(value, &(at..end), wanted, &mut found);
         if found.len() >= most {
             found.truncate(most);
             return (found, false);
@@ -106,24 +121,25 @@ pub(super) fn observations_in(text: &str, most: usize) -> (Vec<(Range<usize>, Va
     (found, false)
 }
 
-/// The outermost objects that have the members of an observation.
-fn collect(value: Value, place: &Range<usize>, found: &mut Vec<(Range<usize>, Value)>) {
+/// The outermost objects that are wanted.
+fn collect(
+    value: Value,
+    place: &Range<usize>,
+    wanted: fn(&Map<String, Value>) -> bool,
+    found: &mut Vec<(Range<usize>, Value)>,
+) {
     match value {
-        Value::Object(members)
-            if ["timestamp", "user_context", "environment"]
-                .iter()
-                .all(|name| members.contains_key(*name)) =>
-        {
+        Value::Object(members) if wanted(&members) => {
             found.push((place.clone(), Value::Object(members)));
         }
         Value::Object(members) => {
             for (_, member) in members {
-                collect(member, place, found);
+                collect(member, place, wanted, found);
             }
         }
         Value::Array(elements) => {
             for element in elements {
-                collect(element, place, found);
+                collect(element, place, wanted, found);
             }
         }
         _ => {}

@@ -205,7 +205,7 @@ pub trait Target: Send + Sync {
 }
 
 /// What is seen of a target that ended while a case ran.
-pub(super) const ENDED: &str = "the target ended while the case ran";
+pub const ENDED: &str = "the target ended while the case ran";
 
 /// How long after its time a target is given up that does not keep to it.
 const LEEWAY: Duration = Duration::from_millis(250);

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::bound::{Bound, BoundAction, Catalogue};
 use super::check;
 pub use super::foresee::Start;
-use super::foresee::{Ahead, Places};
+use super::foresee::{Ahead, Foreseen, Places};
 use super::node::Node;
 use super::parts::WorkflowParts;
 use super::written;
@@ -91,8 +91,9 @@ pub fn compile(
         match check::bind(parts, vec![node.clone()], manifest, intent, plugins) {
             Ok(bound) => {
                 for bound in bound {
-                    compiled.look_at(node, &bound);
-                    compiled.foresee(node, &bound, &ahead);
+                    let foreseen = foresee(node, &bound, &ahead);
+                    compiled.look_at(node, &bound, foreseen.runs);
+                    compiled.take(foreseen);
                     ahead.pass(bound.action());
                     all.push(bound);
                 }
@@ -107,14 +108,19 @@ pub fn compile(
 }
 
 impl Compiled {
-    fn look_at(&mut self, node: &Node, bound: &Bound) {
+    /// Judges what is written out; what is wrong with a node that may not run at all is only likely to fail.
+    fn look_at(&mut self, node: &Node, bound: &Bound, runs: bool) {
         let action = bound.action();
         let place = &node.action().place;
         let source = &node.action().source;
         let given = action.input.clone().unwrap_or_default();
         let found = judge(&action.action, &given);
         let input = member_place(source, place, "input");
-        self.violations.extend(at(found.violations, &input, None));
+        let list = match runs {
+            true => &mut self.violations,
+            false => &mut self.warnings,
+        };
+        list.extend(at(found.violations, &input, None));
         if let Some(fallback) = &action.fallback {
             self.look_at_fallback(fallback, &given, place, &input);
         }
@@ -130,29 +136,8 @@ impl Compiled {
         });
     }
 
-    /// What will become of the node, by what is known of the state; nothing is told twice.
-    fn foresee(&mut self, node: &Node, bound: &Bound, ahead: &Ahead<'_>) {
-        let action = node.action();
-        let place = |name: &str| member_place(&action.source, &action.place, name);
-        let (input, conditional) = (place("input"), place("conditional"));
-        let question = match (node, bound) {
-            (Node::Approval(approval), Bound::Approval { prompt, .. }) => Some((
-                member_place(&approval.source, &approval.place, "prompt"),
-                prompt,
-            )),
-            _ => None,
-        };
-        let found = ahead.look(
-            bound.action(),
-            &Places {
-                node: &action.place,
-                input: &input,
-                conditional: action.conditional.as_ref().map(|_| conditional.as_str()),
-                prompt: question
-                    .as_ref()
-                    .map(|(place, prompt)| (place.as_str(), *prompt)),
-            },
-        );
+    /// Takes what was foreseen of a node; nothing is told twice.
+    fn take(&mut self, found: Foreseen) {
         let told = |known: &[Violation], one: &Violation| {
             known
                 .iter()
@@ -171,7 +156,7 @@ impl Compiled {
         }
     }
 
-    /// A fallback gets an input of its own, or that of the action in whose place it runs.
+    /// A fallback gets an input of its own, or that of the action in whose place it runs. It only runs when that fails.
     fn look_at_fallback(
         &mut self,
         fallback: &BoundAction,
@@ -197,9 +182,34 @@ impl Compiled {
                 .collect(),
             None => violations,
         };
-        self.violations
+        self.warnings
             .extend(at(violations, input, Some(&fallback.label)));
     }
+}
+
+/// What will become of a node, by what is known of the state.
+fn foresee(node: &Node, bound: &Bound, ahead: &Ahead<'_>) -> Foreseen {
+    let action = node.action();
+    let place = |name: &str| member_place(&action.source, &action.place, name);
+    let (input, conditional) = (place("input"), place("conditional"));
+    let question = match (node, bound) {
+        (Node::Approval(approval), Bound::Approval { prompt, .. }) => Some((
+            member_place(&approval.source, &approval.place, "prompt"),
+            prompt,
+        )),
+        _ => None,
+    };
+    ahead.look(
+        bound.action(),
+        &Places {
+            node: &action.place,
+            input: &input,
+            conditional: action.conditional.as_ref().map(|_| conditional.as_str()),
+            prompt: question
+                .as_ref()
+                .map(|(place, prompt)| (place.as_str(), *prompt)),
+        },
+    )
 }
 
 /// What can be said of an input that may hold templates.
@@ -232,7 +242,12 @@ fn judge(action: &Action, input: &Map<String, Value>) -> Judged {
             missing,
         };
     }
-    let memberwise = action.input_schema.as_object().map(|schema| {
+    let memberwise = action.input_schema.as_object().filter(|schema| {
+        // In the older drafts nothing holds beside a reference.
+        let draft = schema.get("$schema").and_then(Value::as_str);
+        !(schema.contains_key("$ref") && draft.is_some_and(|draft| draft.contains("draft-0")))
+    });
+    let memberwise = memberwise.map(|schema| {
         let kept = schema
             .iter()
             .filter(|(name, _)| MEMBERWISE.contains(&name.as_str()));
@@ -426,6 +441,12 @@ mod tests {
             .collect()
     }
 
+    fn warned(compiled: &Compiled) -> Vec<(&str, &str)> {
+        let each = compiled.warnings.iter();
+        each.map(|found| (found.pointer.as_str(), found.rule.as_str()))
+            .collect()
+    }
+
     #[test]
     fn what_is_written_out_is_judged_and_the_rest_is_not() {
         let judged = |input: Value| {
@@ -457,11 +478,47 @@ mod tests {
             judged(json!({"title": "{{ state.t }}", "minutes": "x", "more": 1})),
             ["/0/input/minutes type", "/0/input additionalProperties"]
         );
-        // The fallback of the definition gets the same input.
-        assert_eq!(
-            judged(json!({"title": "a", "minutes": 30, "room": 7})),
-            ["/0/input/room type"]
-        );
+        // The fallback of the definition gets the same input, when it is needed at all.
+        let nodes = json!([node(
+            "book",
+            json!({"title": "a", "minutes": 30, "room": 7})
+        )]);
+        let compiled = compiled(nodes, None);
+        assert_eq!(places(&compiled), []);
+        assert_eq!(warned(&compiled), [("/0/input/room", "type")]);
+    }
+
+    #[test]
+    fn what_may_not_run_is_no_error() {
+        let guarded = |conditional: &str, input: Value| {
+            let mut node = node("book", input);
+            node["conditional"] = json!(conditional);
+            json!([node])
+        };
+        let whole = json!({"title": 1, "minutes": 1, "room": "r"});
+        let partly = json!({"title": "{{ state.t }}", "minutes": 0, "room": "r"});
+        for (input, place, rule) in [
+            (whole, "/0/input/title", "type"),
+            (partly, "/0/input/minutes", "minimum"),
+        ] {
+            for conditional in ["false", "state.on", "1 > 2"] {
+                let compiled = compiled(guarded(conditional, input.clone()), None);
+                assert_eq!(places(&compiled), [], "{conditional}");
+                assert_eq!(warned(&compiled), [(place, rule)], "{conditional}");
+            }
+            let compiled = compiled(guarded("1 < 2", input), None);
+            assert_eq!(places(&compiled), [(place, rule)]);
+        }
+        let old = json!({"name": "m", "version": "1.0.0", "actions": [{"name": "a", "type": "plugin", "output_schema": true,
+            "input_schema": {"$schema": "http://json-schema.org/draft-07/schema#", "$ref": "#/definitions/all",
+                "properties": {"n": {"type": "integer"}}, "definitions": {"all": {}}}}]});
+        let old = manifest::load(&old).unwrap_or_else(|found| panic!("{found:?}"));
+        let input = Map::from_iter([
+            ("n".to_owned(), json!("x")),
+            ("t".to_owned(), json!("{{ state.t }}")),
+        ]);
+        let action = old.action("a").expect("an action");
+        assert_eq!(judge(action, &input), Judged::default());
     }
 
     #[test]
@@ -493,13 +550,14 @@ mod tests {
             {"@type": "OpenAction:Action", "name": "say", "fallbackAction": "gone"},
             {"@type": "OpenAction:Action", "pluginReference": "any.plugin", "fallbackAction": node("say", json!({"room": 1}))},
         ]);
+        let compiled = compiled(nodes, None);
+        assert_eq!(warned(&compiled), [("/3", "type")]);
         assert_eq!(
-            places(&compiled(nodes, None)),
+            places(&compiled),
             [
                 ("/0/name", "undeclared_action"),
                 ("/1/input/minutes", "minimum"),
                 ("/2/fallbackAction/name", "undeclared_action"),
-                ("/3", "type"),
             ]
         );
     }

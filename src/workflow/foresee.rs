@@ -39,6 +39,8 @@ pub(super) struct Foreseen {
     pub errors: Vec<Violation>,
     /// What is likely to.
     pub warnings: Vec<Violation>,
+    /// Whether the node surely gets past its conditionals, so that its input is looked at whenever it is its turn.
+    pub runs: bool,
 }
 
 /// Where the parts of a node stand in the document.
@@ -110,6 +112,7 @@ impl<'s> Ahead<'s> {
             found: Foreseen::default(),
         };
         if look.conditions(action, places) {
+            look.found.runs = look.certain;
             resolved = look.input(action, &given, places);
             if let Some((place, prompt)) = places.prompt {
                 look.knows_input = resolved.is_some();

@@ -20,6 +20,7 @@ const MOST_TOLD: usize = 100;
 pub(super) fn members(schema: &Value, input: &Map<String, Value>) -> Vec<Violation> {
     let mut judge = Judge {
         root: schema,
+        dialect: Dialect::of(schema),
         violations: Vec::new(),
         compiled: 0,
     };
@@ -29,8 +30,49 @@ pub(super) fn members(schema: &Value, input: &Map<String, Value>) -> Vec<Violati
     judge.violations
 }
 
+/// What drafts read differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    /// Drafts 3 to 7: nothing holds beside a reference, and the first elements of an array stand under `items`.
+    Old,
+    /// 2019-09: the first elements stand under `items` as well.
+    Tuples,
+    /// 2020-12, which counts where nothing is said.
+    Prefixes,
+}
+
+impl Dialect {
+    fn of(schema: &Value) -> Self {
+        match schema.get("$schema").and_then(Value::as_str) {
+            Some(draft) if draft.contains("draft-0") => Self::Old,
+            Some(draft) if draft.contains("2019-09") => Self::Tuples,
+            _ => Self::Prefixes,
+        }
+    }
+
+    /// Whether a subschema is a resource of its own, whose references are relative to itself and whose dialect may be another.
+    fn is_resource(self, schema: &Value) -> bool {
+        let has = |name: &str| schema.get(name).is_some_and(Value::is_string);
+        has("$id") || has("$schema") || self == Self::Old && has("id")
+    }
+
+    /// The schemas of the first elements of an array, and that of the others.
+    fn elements(self, schema: &Value) -> (Option<&Vec<Value>>, Option<&Value>) {
+        let items = schema.get("items");
+        if self == Self::Prefixes {
+            let first = schema.get("prefixItems").and_then(Value::as_array);
+            return (first, items.filter(|items| !items.is_array()));
+        }
+        match items {
+            Some(Value::Array(first)) => (Some(first), schema.get("additionalItems")),
+            others => (None, others),
+        }
+    }
+}
+
 struct Judge<'s> {
     root: &'s Value,
+    dialect: Dialect,
     violations: Vec<Violation>,
     compiled: usize,
 }
@@ -60,8 +102,6 @@ impl<'s> Judge<'s> {
 
     /// The schema with all that hold besides it.
     fn all(&self, schema: &'s Value) -> Vec<&'s Value> {
-        let draft = self.root.get("$schema").and_then(Value::as_str);
-        let is_old = draft.is_some_and(|draft| draft.contains("draft-0"));
         let mut found = vec![schema];
         let mut next = 0;
         while let Some(&schema) = found.get(next) {
@@ -69,21 +109,41 @@ impl<'s> Judge<'s> {
             if next > MOST_STEPS {
                 break;
             }
-            // Another base makes its references others.
-            if schema.get("$id").is_some() && !std::ptr::eq(schema, self.root) {
+            if self.is_elsewhere(schema) {
                 continue;
             }
             let target = schema.get("$ref").and_then(Value::as_str);
-            let target = target.and_then(|target| target.strip_prefix('#'));
-            if let Some(target) = target.filter(|target| target.starts_with('/')) {
-                found.extend(self.root.pointer(target));
-            }
+            found.extend(target.and_then(|target| self.target(target)));
             let each = schema.get("allOf").and_then(Value::as_array);
             found.extend(each.into_iter().flatten());
         }
-        // In the older drafts nothing holds beside a reference.
-        found.retain(|schema| !(is_old && schema.get("$ref").is_some()));
+        // Nothing is said of what another base or dialect makes something else.
+        found.retain(|schema| {
+            let is_alone = self.dialect == Dialect::Old && schema.get("$ref").is_some();
+            !is_alone && !self.is_elsewhere(schema)
+        });
         found
+    }
+
+    fn is_elsewhere(&self, schema: &Value) -> bool {
+        !std::ptr::eq(schema, self.root) && self.dialect.is_resource(schema)
+    }
+
+    /// What a reference within the schema leads to, unless it leads through a resource of its own.
+    fn target(&self, target: &str) -> Option<&'s Value> {
+        let pointer = target.strip_prefix('#')?;
+        // Nothing is written with escapes of addresses but by programs.
+        if !pointer.starts_with('/') || pointer.contains('%') {
+            return None;
+        }
+        let ends = pointer.match_indices('/').map(|(end, _)| end).skip(1);
+        for end in ends.chain([pointer.len()]) {
+            let passed = self.root.pointer(pointer.get(..end)?)?;
+            if self.dialect.is_resource(passed) {
+                return None;
+            }
+        }
+        self.root.pointer(pointer)
     }
 
     /// Recursion ends where the input ends.
@@ -120,8 +180,7 @@ impl<'s> Judge<'s> {
             }
             Value::Array(elements) => {
                 for schema in all {
-                    let first = schema.get("prefixItems").and_then(Value::as_array);
-                    let others = schema.get("items").filter(|items| !items.is_array());
+                    let (first, others) = self.dialect.elements(schema);
                     for (index, element) in elements.iter().enumerate() {
                         let own = first.and_then(|first| first.get(index));
                         if let Some(below) = own.or(others) {
@@ -203,9 +262,10 @@ fn stands_alone(value: &Value) -> bool {
                     ("$ref", Value::String(target)) => {
                         target.starts_with("#/$defs/") || target.starts_with("#/definitions/")
                     }
-                    ("$id" | "$anchor" | "$dynamicRef" | "$recursiveRef", Value::String(_)) => {
-                        false
-                    }
+                    (
+                        "$id" | "id" | "$anchor" | "$dynamicRef" | "$recursiveRef",
+                        Value::String(_),
+                    ) => false,
                     _ => stands_alone(value),
                 })
         }
@@ -276,5 +336,89 @@ mod tests {
         let old = json!({"$schema": "http://json-schema.org/draft-07/schema#", "definitions": {"t": {"type": "string"}},
             "properties": {"a": {"$ref": "#/definitions/t", "properties": {"b": false}}}});
         assert_eq!(told(old, json!({"a": {"b": "{{ state.a }}"}})), ["/a type"]);
+    }
+
+    #[test]
+    fn elements_are_read_by_their_draft() {
+        const OLD: &str = "http://json-schema.org/draft-07/schema#";
+        const TUPLES: &str = "https://json-schema.org/draft/2019-09/schema";
+        const NEW: &str = "https://json-schema.org/draft/2020-12/schema";
+        let none: [&str; 0] = [];
+        for (draft, list, wanted) in [
+            (OLD, json!({"prefixItems": [{"type": "integer"}]}), vec![]),
+            (
+                TUPLES,
+                json!({"prefixItems": [{"type": "integer"}]}),
+                vec![],
+            ),
+            (
+                NEW,
+                json!({"prefixItems": [{"type": "integer"}]}),
+                vec!["/list/0 type"],
+            ),
+            (
+                OLD,
+                json!({"items": [{"type": "integer"}]}),
+                vec!["/list/0 type"],
+            ),
+            (
+                TUPLES,
+                json!({"items": [{"type": "integer"}]}),
+                vec!["/list/0 type"],
+            ),
+            (
+                OLD,
+                json!({"items": [true], "additionalItems": {"type": "integer"}}),
+                vec!["/list/2 type"],
+            ),
+            (
+                OLD,
+                json!({"items": {"type": "string"}, "additionalItems": false}),
+                vec![],
+            ),
+            (
+                NEW,
+                json!({"items": {"type": "string"}, "additionalItems": false}),
+                vec![],
+            ),
+        ] {
+            let schema = json!({"$schema": draft, "properties": {"list": list}});
+            let input = json!({"list": ["x", "{{ state.a }}", "y"]});
+            assert_eq!(told(schema.clone(), input), wanted, "{schema}");
+        }
+        assert_eq!(told(json!(true), json!({"list": []})), none);
+    }
+
+    #[test]
+    fn a_resource_of_its_own_is_left_to_the_run() {
+        // `#/$defs/t` of the inner resource is its own, and wants a text.
+        let inner = |more: Value| {
+            let mut inner = json!({"$id": "https://a.example/inner", "type": "object", "$defs": {"t": {"type": "string"}},
+                "properties": {"b": {"$ref": "#/$defs/t"}, "c": {"properties": {"d": {"$ref": "#/$defs/t"}}}}});
+            for (name, value) in more.as_object().expect("an object") {
+                inner[name] = value.clone();
+            }
+            inner
+        };
+        let schema = |inner: Value| {
+            json!({"$defs": {"t": {"type": "integer"}}, "properties": {
+                "a": inner,
+                "through": {"$ref": "#/properties/a/properties/c"}, "plain": {"properties": {"d": {"$ref": "#/$defs/t"}}}}})
+        };
+        let input = json!({"a": {"b": "x", "n": "{{ state.n }}"}, "through": {"d": "x", "n": "{{ state.n }}"},
+            "plain": {"d": "x", "n": "{{ state.n }}"}});
+        assert_eq!(
+            told(schema(inner(json!({}))), input.clone()),
+            ["/plain/d type"]
+        );
+        // Another dialect is read otherwise.
+        let other = json!({"$schema": "http://json-schema.org/draft-07/schema#", "$ref": "#/$defs/t", "required": ["z"]});
+        assert_eq!(told(schema(inner(other)), input), ["/plain/d type"]);
+        let old = json!({"$schema": "http://json-schema.org/draft-04/schema#", "definitions": {"t": {"type": "integer"}},
+            "properties": {"a": {"id": "http://a.example/x", "definitions": {"t": {}}, "properties": {"b": {"$ref": "#/definitions/t"}}}}});
+        assert_eq!(
+            told(old, json!({"a": {"b": "x", "n": "{{ state.n }}"}})),
+            [""; 0]
+        );
     }
 }

@@ -1,8 +1,10 @@
 //! The forms of the report.
 
+use std::fs;
+
 use serde_json::Value;
 
-use super::{BAD, folder, json, lint_only, out, put, told};
+use super::{BAD, folder, good, json, lint, lint_only, out, put, told};
 
 #[test]
 fn the_edits_of_a_fix_mend_the_text() {
@@ -158,4 +160,34 @@ fn the_step_of_the_action_annotates() {
     // Nothing but the binary is needed where nothing is wrong.
     put(folder.path(), "agents/a.json", super::good());
     assert_eq!(super::finished(&mut command).status.code(), Some(0));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_report_is_not_written_through_a_link() {
+    let (folder, other) = (
+        folder("good.json", &good()),
+        tempfile::tempdir().expect("a folder"),
+    );
+    let victim = other.path().join("victim");
+    fs::write(&victim, "old").expect("written");
+    std::os::unix::fs::symlink(&victim, folder.path().join("report.json")).expect("a link");
+    let output = lint(
+        folder.path(),
+        &["good.json", "--report", "json=report.json"],
+    );
+    assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+    assert_eq!(fs::read_to_string(&victim).expect("a text"), "old");
+}
+
+#[test]
+fn what_cannot_be_read_has_no_score() {
+    let folder = folder("good.json", &good());
+    let output = lint(folder.path(), &["none.json", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(2), "{}", told(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    assert_eq!(report["summary"]["score"], Value::Null);
+    let output = lint(folder.path(), &["none.json"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("no score") && !text.contains("100"), "{text}");
 }

@@ -26,7 +26,8 @@ use crate::workflow::{request, schema};
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 it can run as far as can be known, 1 it would be refused or would fail for certain, 2 it cannot be read. \
-What is only likely to fail, or has no effect, is a warning.
+What is only likely \
+to fail, such as the input of a fallback or of a node whose conditional may be false, or has no effect, is a warning.
 
 PLAN is a node or an array of nodes, a body of POST /execute, or what a model answers in a session. Nodes go by whatever \
 names their contexts allow, in JSON or YAML; printed is the form that runtimes read: bare names, abbreviated types. \

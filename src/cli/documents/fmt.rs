@@ -19,7 +19,8 @@ Exit codes: 0 done, or all are in good order; 1 with --check one is not, or one 
 JSON is written anew: members of manifests and nodes in the order of the specification and unknown ones behind them, two \
 spaces a level, arrays and objects on one line where that has at most 100 characters. Inside schemas, inputs and headers the \
 author's order stays. Numbers, names and texts stay as they are written. \
-YAML keeps its lines and comments: only white space at line ends, repeated empty lines and Windows line ends go. \
+YAML keeps its lines, their order and its comments: members are not put into another order there; only white space at line \
+ends, repeated empty lines and Windows line ends go. \
 What the document says is compared before anything is written; a document that would change is refused. With --write a link \
 to a file of the same folder stays one; a link that leads out of its folder is refused.
 

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
+use super::written;
 use crate::cli::failure::{Failure, plural, read_bounded};
 use crate::cli::output::{Destination, cannot_write, prepare, show};
 use crate::document::Lines;
@@ -26,6 +27,7 @@ mod report;
 mod sarif;
 
 pub(in crate::cli) use explain::explain;
+pub(super) use loaded::told;
 
 use look::Ask;
 use report::{FileReport, Report, Shown};
@@ -289,7 +291,7 @@ impl Lint {
     fn write(&self, report: &Report) -> Result<(), Failure> {
         for Destination { format, path } in &self.reports {
             let text = self.render(report, *format, false)?;
-            std::fs::write(path, text).map_err(|error| cannot_write(path, &error))?;
+            written::to(path, &text).map_err(|error| cannot_write(path, &error))?;
         }
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         if self.diff && self.format == Form::Text {
@@ -336,10 +338,11 @@ impl Lint {
             ));
             fails = true;
         }
-        if let Some(least) = self.min_score.filter(|least| report.score < *least) {
+        if let (Some(least), Some(score)) = (self.min_score, report.score)
+            && score < least
+        {
             complain(&format!(
-                "error: the score is {}, and --min-score wants {least}\n",
-                report.score
+                "error: the score is {score}, and --min-score wants {least}\n"
             ));
             fails = true;
         }

@@ -36,7 +36,7 @@ impl Lsp {
         let (path, text) = lint::config_text(config.as_deref())?;
         let config = lint::read_config(&path, &text)?;
         let folder = std::env::current_dir().unwrap_or_default();
-        let server = lsp::Server::new(config, &folder);
+        let server = lsp::Server::new(config, &folder).with_loader(lint::told);
         let served = tokio::task::spawn_blocking(move || {
             // A handle that is not locked can be sent to the thread.
             let mut input = BufReader::new(io::stdin());

@@ -4,6 +4,9 @@ use std::fs::{self, OpenOptions, Permissions};
 use std::io::{Error, ErrorKind, Result, Write as _};
 use std::path::Path;
 
+/// Links that name what a process has open.
+const STREAMS: [&str; 3] = ["/dev/stdout", "/dev/stderr", "/dev/fd"];
+
 /// Puts a text in the place of a file that was read, with the permissions it has. A link to a file of its own folder stays a
 /// link, and that file is replaced.
 ///
@@ -26,11 +29,17 @@ pub(super) fn over(path: &Path, text: &str) -> Result<()> {
     whole(&target, text)
 }
 
-/// Writes a text where nothing may be yet: a file that is there is replaced with its permissions kept, and a link is not followed.
+/// Writes a text where nothing may be yet: a file that is there is replaced with its permissions kept, and a link is not followed,
+/// but for those of the system that name what a process has open, such as `/dev/stdout`.
 ///
 /// # Errors
 /// A link, a folder, and what writing fails with.
-pub(super) fn to(path: &Path, text: &str) -> Result<()> {
+pub(in crate::cli) fn to(path: &Path, text: &str) -> Result<()> {
+    if STREAMS.iter().any(|stream| path.starts_with(stream)) {
+        // What the shell opened may be a file that holds something already.
+        let mut stream = OpenOptions::new().append(true).open(path)?;
+        return stream.write_all(text.as_bytes());
+    }
     match path.symlink_metadata() {
         Ok(about) if about.is_symlink() => Err(refused(
             "it is a link, and none is followed; name the file itself, or another one",
@@ -107,6 +116,7 @@ mod tests {
         assert!(to(folder.path(), "x").is_err());
         assert!(to(&folder.path().join("none/a.json"), "x").is_err());
         to(Path::new("/dev/null"), "gone").expect("a device takes it");
+        to(Path::new("/dev/stdout"), "").expect("it is open");
         let names = fs::read_dir(folder.path()).expect("a folder").count();
         assert_eq!(names, 1, "nothing is left beside it");
     }

@@ -12,7 +12,7 @@ use crate::diagnostic::Violation;
 use crate::lint::rule::{Group, Rule};
 use crate::lint::subject::{DocumentKind, Subject};
 
-pub(super) use fixes::Advice;
+pub(super) use fixes::{Advice, asks};
 pub(super) use keywords::RULES as KEYWORDS;
 pub(super) use model::RULES as MODEL;
 pub(super) use text::RULES as TEXT;

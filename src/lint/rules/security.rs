@@ -15,6 +15,7 @@ use crate::lint::rule::{Check, Group, Preset, Rule};
 
 pub(in crate::lint::rules) use address::{Inside, inside, parts};
 pub(in crate::lint::rules) use credentials::{is_literal, random_part, speaks_of_a_secret};
+pub(in crate::lint::rules) use effects::harm;
 pub(in crate::lint) use masks::{secrets, secrets_in_text};
 pub(in crate::lint::rules) use shapes::{
     find as find_credential, shown as credential_shown, user_information,

@@ -130,6 +130,7 @@ impl Runtime {
             plugins: session::Plugins(Arc::<Plugins>::clone(self.plugins())),
             human,
             heaviest_record,
+            contracts: self.store().contracts().clone(),
         };
         let session = Session::open(self.parts(), at, opening);
         let slot = Slot::new(session, &kept.owner, at, kept.touched);

@@ -66,7 +66,7 @@ impl Session {
         let contracts = record
             .contracts
             .iter()
-            .map(|(digest, text)| (digest.clone(), Value::from(&**text)));
+            .map(|(digest, contract)| (digest.to_string(), Value::from(&**contract)));
         sections.insert("contracts".to_owned(), Value::Object(contracts.collect()));
         let transcript = parts.transcript(&heading, sections);
         parts.redact_value(Site::Transcript, &self.redactor, transcript)

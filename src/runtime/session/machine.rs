@@ -1,5 +1,7 @@
 //! The step call: ask the model, check its plan, wait for a person (`spec/steps.md`, `spec/plans.md`).
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -74,13 +76,13 @@ impl Session {
 
     /// Replies that were refused in this session.
     fn refused_so_far(&self) -> usize {
-        let turns = self.record.turns.iter();
-        turns.filter(|turn| turn.refused.is_some()).count()
+        self.record.refused
     }
 
     fn ask(&self, parts: &dyn Parts, now: Timestamp, mut attempt: Attempt) -> Vec<Effect> {
         attempt.asked_at = parts.format_time(now);
-        attempt.messages = parts.messages(&self.contract, &attempt.question, &attempt.refused);
+        attempt.messages =
+            parts.messages(self.contract.text(), &attempt.question, &attempt.refused);
         let messages = attempt.messages.clone();
         vec![Effect::Ask(attempt, messages)]
     }
@@ -263,8 +265,7 @@ impl Session {
         reply: Option<ModelReply>,
         refused: Option<Value>,
     ) -> usize {
-        self.record
-            .add_contract(&self.contract_digest, &self.contract);
+        self.record.add_contract(&self.contract);
         let (reply, finish_reason, usage) = match reply {
             Some(reply) => {
                 let text = Some(reply.text).filter(|text| !text.is_empty());
@@ -275,7 +276,7 @@ impl Session {
         self.record.add_turn(Turn {
             at: attempt.asked_at,
             messages: attempt.messages,
-            contract: self.contract_digest.clone(),
+            contract: Arc::clone(self.contract.digest()),
             reply,
             finish_reason,
             usage,

@@ -5,6 +5,7 @@
 //! so that the session itself is settled whenever nobody is inside `step`: an edge that dies half way loses its own call only.
 
 mod closing;
+pub mod contract;
 pub mod entry;
 mod landing;
 mod machine;
@@ -34,6 +35,7 @@ use super::redact::{Redactor, Site};
 use crate::manifest::{Action, Manifest};
 use crate::model::{Message, ModelFailure, ModelReply};
 use crate::workflow::bound::Catalogue;
+use contract::{Contract, Contracts};
 pub use landing::{FirstAttempt, Landing, Origin};
 use running::{Errand, Rate};
 use status::{Event, Status};
@@ -66,6 +68,8 @@ pub struct Opening {
     pub human: bool,
     /// The most bytes the record may hold before no further step is taken.
     pub heaviest_record: usize,
+    /// The contracts that sessions share.
+    pub contracts: Contracts,
 }
 
 /// The plugins that a session knows.
@@ -94,11 +98,13 @@ pub struct Session {
     opener: Caller,
     plugins: Plugins,
     started_at: String,
-    contract: Arc<str>,
-    contract_digest: String,
+    contracts: Contracts,
+    contract: Contract,
     /// The scopes of whom the contract was made for.
     offered_to: Arc<BTreeSet<String>>,
     initial_observation: Arc<Value>,
+    /// Bytes of what it was given at its opening.
+    given: usize,
     status: Status,
     steps_done: u64,
     observation: Arc<Value>,
@@ -294,7 +300,6 @@ impl Session {
         let mut session = Self {
             id: opening.id,
             manifest: Arc::clone(&opening.manifest),
-            goal,
             flags,
             given_flags: opening.flags,
             seed: opening.seed,
@@ -305,10 +310,12 @@ impl Session {
             opener: opening.caller,
             plugins: opening.plugins,
             started_at: parts.format_time(now),
-            contract: "".into(),
-            contract_digest: String::new(),
+            contract: opening.contracts.share(String::new()),
+            contracts: opening.contracts,
             offered_to: Arc::default(),
+            given: held_bytes(&goal) + held_bytes(&initial),
             initial_observation: Arc::clone(&initial),
+            goal,
             status: Status::Active,
             steps_done: 0,
             observation: initial,
@@ -386,10 +393,9 @@ impl Session {
         self.steps_done
     }
 
-    /// Roughly the bytes of memory that it holds, the manifest aside.
+    /// Roughly the bytes of memory that it holds alone: what it shares with others, its manifest and its contract, aside.
     pub fn held_bytes(&self) -> usize {
-        let given = held_bytes(&self.goal) + held_bytes(&self.initial_observation);
-        given + self.contract.len() + self.record.weight
+        self.given + self.record.weight
     }
 
     /// The observation as it stands.
@@ -433,8 +439,7 @@ impl Session {
         let allowed: Vec<&Action> = actions.filter(|action| offered(action)).collect();
         let contract = parts.contract(&scope, &allowed);
         let contract = parts.redact_text(Site::Prompt, &self.redactor, &contract);
-        self.contract_digest = transcript::text_digest(&contract);
-        self.contract = contract.into();
+        self.contract = self.contracts.share(contract);
         self.offered_to = Arc::clone(&caller.scopes);
     }
 

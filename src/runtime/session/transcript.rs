@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::contract::Contract;
 use crate::model::{Message, Role, Usage};
 use crate::runtime::held_bytes;
 
@@ -19,7 +20,7 @@ pub struct Turn {
     /// What it was sent.
     pub messages: Vec<Message>,
     /// Digest of the contract among the messages.
-    pub contract: String,
+    pub contract: Arc<str>,
     /// What it replied; `None` when no reply came.
     pub reply: Option<String>,
     /// Why it stopped, if it said so.
@@ -147,12 +148,14 @@ pub struct Record {
     pub interventions: Vec<Intervention>,
     /// Effects on the world outside.
     pub side_effects: Vec<SideEffect>,
-    /// Texts of the contracts, by digest.
-    pub contracts: BTreeMap<String, Arc<str>>,
+    /// The contracts, by digest. They weigh nothing here: who shares them out counts them.
+    pub contracts: BTreeMap<Arc<str>, Contract>,
     /// Each entry that was added or changed, in order: a change's number, from 1, is the same wherever the session is made again.
     pub changes: Vec<Change>,
     /// Roughly the bytes that all this holds.
     pub weight: usize,
+    /// How many of the exchanges ended with a refused reply.
+    pub refused: usize,
 }
 
 impl Record {
@@ -169,21 +172,19 @@ impl Record {
         self.weight += own.map(|message| message.content.len()).sum::<usize>();
         self.weight += turn.reply.as_ref().map_or(0, String::len) + 256;
         self.weight += turn.refused.as_ref().map_or(0, held_bytes);
+        self.refused += usize::from(turn.refused.is_some());
         let index = self.turns.len();
         self.turns.push(turn);
         self.changes.push(Change::Turn(index));
         index
     }
 
-    /// Remembers the text of a contract, once. The first weighs nothing: the session has it anyway.
-    pub fn add_contract(&mut self, digest: &str, text: &Arc<str>) {
-        if self.contracts.contains_key(digest) {
-            return;
+    /// Remembers a contract, once.
+    pub fn add_contract(&mut self, contract: &Contract) {
+        if !self.contracts.contains_key(contract.digest()) {
+            self.contracts
+                .insert(Arc::clone(contract.digest()), contract.clone());
         }
-        if !self.contracts.is_empty() {
-            self.weight += text.len();
-        }
-        self.contracts.insert(digest.to_owned(), Arc::clone(text));
     }
 
     /// Remembers a step.
@@ -286,7 +287,7 @@ pub fn turn_value(turn: &Turn, number: u64) -> Value {
         })
         .collect();
     let mut value = json!({
-        "turn_number": number, "at": turn.at, "messages": messages, "contract": turn.contract, "reply": turn.reply,
+        "turn_number": number, "at": turn.at, "messages": messages, "contract": &*turn.contract, "reply": turn.reply,
         "usage": turn.usage.map(usage_value), "finish_reason": turn.finish_reason, "refused": turn.refused,
         "error": turn.error,
     });

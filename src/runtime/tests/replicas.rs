@@ -254,6 +254,70 @@ async fn a_question_asked_here_is_decided_there_and_once() {
 }
 
 #[tokio::test]
+async fn a_workflow_with_one_key_runs_at_one_replica() {
+    let Some(server) = Server::start().await else {
+        return;
+    };
+    let (first, _) = replica(&server, None).await;
+    let ledger = Arc::clone(&first);
+    let world = World {
+        gate: Some(Semaphore::new(0)),
+        ..World::default()
+    };
+    let stand = Stand::configured(world, |config| {
+        workflows::configure(config);
+        config.ledger = Some(ledger);
+    })
+    .await;
+    let (_second, running) = replica(&server, Some(&stand)).await;
+    let other = running.expect("a replica");
+    let body = |n: u64| {
+        let nodes = json!([workflows::node("give", json!({"input": {"n": n}}))]);
+        workflows::request(nodes, json!({})).to_string()
+    };
+    let post = |addr, key: &'static str, body: String| {
+        let call = stand.client.post(format!("http://{addr}/execute"));
+        let call = call
+            .header("content-type", "application/json")
+            .header("idempotency-key", key);
+        let call = call.body(body);
+        async move {
+            let answer = call.send().await.expect("an answer");
+            let status = answer.status().as_u16();
+            let text = answer.text().await.expect("a body");
+            (status, serde_json::from_str::<Value>(&text).expect("JSON"))
+        }
+    };
+    let gate = stand.world.gate.as_ref().expect("a gate");
+    let here = tokio::spawn(post(stand.runtime.addr, "k", body(1)));
+    while stand.seen("/mirror") == 0 {
+        tokio::task::yield_now().await;
+    }
+    // The key is in use: another body is refused at once, the same one waits.
+    let (status, refused) = post(other.addr, "k", body(2)).await;
+    assert_eq!(status, 409, "{refused}");
+    assert_eq!(refused["errorCode"], "idempotency_conflict");
+    let there = tokio::spawn(post(other.addr, "k", body(1)));
+    gate.add_permits(1);
+    let (here, there) = (here.await.expect("ended"), there.await.expect("ended"));
+    assert_eq!(here.0, 200, "{here:?}");
+    assert_eq!(here, there);
+    assert_eq!(stand.seen("/mirror"), 1);
+    // Who dies in the midst of it is followed by the other, once the lease is over.
+    let died = tokio::spawn(post(stand.runtime.addr, "d", body(3)));
+    while stand.seen("/mirror") < 2 {
+        tokio::task::yield_now().await;
+    }
+    first.die();
+    gate.add_permits(9);
+    let (status, body_of_dead) = died.await.expect("ended");
+    assert_eq!(status, 503, "{body_of_dead}");
+    let (status, answer) = post(other.addr, "d", body(3)).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(stand.seen("/mirror"), 3);
+}
+
+#[tokio::test]
 async fn a_close_that_another_replica_answered_meanwhile_is_answered_alike() {
     let Some(server) = Server::start().await else {
         return;

@@ -76,6 +76,11 @@ impl Leases {
         (leases, freed)
     }
 
+    /// How long a session stays with a process that has died.
+    pub(super) fn lease(&self) -> Duration {
+        self.lease
+    }
+
     fn held(&self) -> MutexGuard<'_, HashMap<String, Holding>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::error::Severity;
 use tokio_postgres::types::{ToSql, Type};
@@ -17,6 +17,7 @@ use tokio_postgres::{Client, Config, Error, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::ConnectError;
+use super::breaker::Breaker;
 use crate::store::ledger::LedgerError;
 
 /// How long a connection may take to be made.
@@ -35,6 +36,7 @@ pub(super) type Parameters<'p> = &'p [(&'p (dyn ToSql + Sync), Type)];
 pub(super) struct Target {
     config: Config,
     tls: MakeRustlsConnect,
+    breaker: Breaker,
 }
 
 impl fmt::Debug for Target {
@@ -74,7 +76,11 @@ impl Target {
                     .with_no_client_auth(),
             ),
         };
-        Ok(Self { config, tls })
+        Ok(Self {
+            config,
+            tls,
+            breaker: Breaker::default(),
+        })
     }
 
     /// A new connection. `flushed`: whether what it changes is on stable storage before it says so.
@@ -102,8 +108,14 @@ impl Target {
         });
         match made.await {
             Ok(Ok(link)) => Ok(link),
-            Ok(Err(error)) => Err(failed(&error)),
-            Err(_) => Err(slow()),
+            Ok(Err(error)) => {
+                self.breaker.answered();
+                Err(failed(&error))
+            }
+            Err(_) => {
+                self.breaker.stood_still(Instant::now());
+                Err(slow())
+            }
         }
     }
 }
@@ -145,7 +157,11 @@ impl Lane {
         }
     }
 
+    /// The connection; an error at once where the database stands still, as far as is known.
     pub(super) async fn link(&self) -> Result<Arc<Link>, LedgerError> {
+        if !self.target.breaker.admits(Instant::now()) {
+            return Err(slow());
+        }
         let mut held = self.link.lock().await;
         if let Some(link) = held.as_ref().filter(|link| !link.client.is_closed()) {
             return Ok(Arc::clone(link));
@@ -164,12 +180,31 @@ impl Lane {
         }
     }
 
+    /// What was asked on a connection, or that it took too long.
+    pub(super) async fn patiently<T>(
+        &self,
+        asked: impl Future<Output = T>,
+    ) -> Result<T, LedgerError> {
+        let breaker = &self.target.breaker;
+        match timeout(PATIENCE, asked).await {
+            Ok(answered) => {
+                breaker.answered();
+                Ok(answered)
+            }
+            Err(_) => {
+                breaker.stood_still(Instant::now());
+                Err(slow())
+            }
+        }
+    }
+
     /// The rows of one statement that may be asked twice.
     async fn query(&self, sql: &str, parameters: Parameters<'_>) -> Result<Vec<Row>, LedgerError> {
         let mut again = true;
         loop {
             let link = self.link().await?;
-            match timeout(PATIENCE, link.client.query_typed(sql, parameters)).await {
+            let asked = link.client.query_typed(sql, parameters);
+            match self.patiently(asked).await {
                 Ok(Ok(rows)) => return Ok(rows),
                 Ok(Err(error)) if is_lost(&error) => {
                     self.discard(&link).await;
@@ -178,9 +213,9 @@ impl Lane {
                     }
                 }
                 Ok(Err(error)) => return Err(failed(&error)),
-                Err(_) => {
+                Err(slow) => {
                     self.discard(&link).await;
-                    return Err(slow());
+                    return Err(slow);
                 }
             }
         }

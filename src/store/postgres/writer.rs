@@ -8,11 +8,10 @@ use std::sync::Arc;
 use futures_util::future::{join, join_all};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
 use tokio_postgres::Error;
 use tokio_postgres::types::Type;
 
-use super::link::{Lane, Link, PATIENCE, failed, is_lost, slow};
+use super::link::{Lane, Link, failed, is_lost, slow};
 use crate::store::ledger::{
     Addition, Beginning, Count, Filed, KeptAnswer, LedgerError, Registered,
 };
@@ -310,10 +309,10 @@ async fn write_together(lane: &Lane, holder: &str, together: Vec<Work>) {
 async fn attempt(lane: &Lane, holder: &str, changes: &[&Change]) -> Result<Vec<Told>, Lost> {
     let link = lane.link().await.map_err(Lost::Unknown)?;
     let asked = match changes {
-        [change] => timeout(PATIENCE, alone(&link, holder, change)).await,
-        _ => timeout(PATIENCE, in_one(&link, holder, changes)).await,
+        [change] => lane.patiently(alone(&link, holder, change)).await,
+        _ => lane.patiently(in_one(&link, holder, changes)).await,
     };
-    let written = asked.unwrap_or_else(|_| Err(Lost::Unknown(slow())));
+    let written = asked.unwrap_or_else(|slow| Err(Lost::Unknown(slow)));
     if let Err(Lost::Undone(_) | Lost::Unknown(_)) = written {
         lane.discard(&link).await;
     }

@@ -1,6 +1,7 @@
 //! Reading and judging baselines.
 
 mod editing;
+mod properties;
 
 use std::collections::BTreeSet;
 

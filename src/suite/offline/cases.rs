@@ -15,6 +15,9 @@ use crate::suite::verdict::{Mismatch, Verdict};
 /// What the ids of their cases begin with.
 pub(super) const PREFIX: &str = "TRANSCRIPT-";
 
+/// What the id of the case of all further ones ends with.
+pub(super) const FURTHER: &str = "#further";
+
 /// No key of a store in a transcript.
 const KEY_OF_A_STORE: &str = "STO-004";
 
@@ -77,7 +80,7 @@ impl<'r> Cases<'r> {
         // What this one does not show is not spoken for.
         case.requirements = judged.shown.iter().map(|id| (*id).to_owned()).collect();
         if ordinal > MOST_CASES {
-            case.id = format!("{}#further", file.id);
+            case.id = format!("{}{FURTHER}", file.id);
             case.title = format!("the transcripts from the {}th on", MOST_CASES + 1);
         } else if ordinal > 1 {
             case.id = format!("{}#{ordinal}", file.id);

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::findings::Findings;
 use super::head::Head;
 use super::ledger::{Attempt, Effects, Step};
-use super::rules::{Action, Rules, address, leads_astray, missing};
-use super::{sent, text};
+use super::rules::{Action, Rules, leads_astray, missing};
+use super::{reach, sent, text};
 
 impl Rules {
     /// A fallback that nothing keeps from running runs after each failure that allows it.
@@ -102,33 +102,8 @@ pub(super) fn of_two(
     };
     let both = [first, second];
     once(both, effects, found);
-    replies(number, both, step, effects, found);
-    let place = |index: u64| format!("/side_effects/{index}/target");
-    // What was redirected can be elsewhere.
-    let apis = both.map(|action| action.kind() == "invoke_api" && !action.is("method", "GET"));
-    let endpoints = both.map(|action| action.endpoint.as_deref());
-    if let Some(request) = &effects.first_request
-        && both
-            .iter()
-            .zip(apis)
-            .all(|(action, api)| api || action.is_of_files())
-        && both
-            .iter()
-            .zip(endpoints)
-            .all(|(action, own)| own.is_some() || action.is_of_files())
-        && let Some(called) = address(&request.target)
-        && !endpoints.contains(&Some(&*called))
-    {
-        let message = "is neither the endpoint of the action nor that of its fallback";
-        let got = json!(&*request.target);
-        found.say(
-            "TRN-013",
-            place(request.index),
-            json!(endpoints),
-            Some(&got),
-            message,
-        );
-    }
+    let is_elsewhere = requests(both, effects, found) || reach::check(&both, effects, found);
+    replies(number, both, step, effects, is_elsewhere, found);
     if let Some(file) = &effects.file
         && step.files.iter().any(Option::is_some)
         && !step.files.contains(&Some(file.target))
@@ -137,8 +112,55 @@ pub(super) fn of_two(
     {
         let expected = json!("the root of the action followed by the path of the plan");
         let message = "is not the file of the plan";
-        found.say("TRN-013", place(file.index), expected, None, message);
+        let place = format!("/side_effects/{}/target", file.index);
+        found.say("TRN-013", place, expected, None, message);
     }
+}
+
+/// The requests of two actions of which neither is code nor a plugin: each has the method of one of them, and its endpoint unless it was
+/// redirected. Back comes whether something is wrong with one.
+fn requests(both: [&Action; 2], effects: &Effects, found: &mut Findings<'_>) -> bool {
+    let is_api = |action: &&&Action| action.kind() == "invoke_api";
+    if !both
+        .iter()
+        .all(|action| is_api(&action) || action.is_of_files())
+    {
+        return false;
+    }
+    let apis: Vec<&Action> = both.iter().filter(is_api).copied().collect();
+    let methods: Vec<&str> = apis
+        .iter()
+        .map(|api| text(&api.definition, "method"))
+        .collect();
+    let endpoints: Option<Vec<_>> = apis.iter().map(|api| api.endpoint.as_ref()).collect();
+    let was_redirected = methods.contains(&"GET");
+    let seen = [
+        &effects.first_request,
+        &effects.second_request,
+        &effects.other_method,
+    ];
+    for request in seen.into_iter().flatten() {
+        let place = |member: &str| format!("/side_effects/{}/{member}", request.index);
+        if !methods.contains(&&*request.method) && !apis.is_empty() {
+            let message = "is the method of neither the action nor its fallback";
+            let got = json!(&*request.method);
+            let expected = json!({"$any_of": methods});
+            found.say("ACT-003", place("method"), expected, Some(&got), message);
+            return true;
+        }
+        if let Some(endpoints) = endpoints.as_ref().filter(|own| !own.is_empty())
+            && !was_redirected
+            && !endpoints.iter().any(|own| own.is(&request.target))
+        {
+            let message = "is neither the endpoint of the action nor that of its fallback";
+            let got = json!(&*request.target);
+            let shown: Vec<&str> = endpoints.iter().map(|own| own.shown()).collect();
+            let expected = json!({"$any_of": shown});
+            found.say("TRN-013", place("target"), expected, Some(&got), message);
+            return true;
+        }
+    }
+    false
 }
 
 /// Each of the two acts once.
@@ -171,6 +193,7 @@ fn replies(
     both: [&Action; 2],
     step: &Step,
     effects: &Effects,
+    is_elsewhere: bool,
     found: &mut Findings<'_>,
 ) {
     let Some(attempts) = &step.attempts else {
@@ -183,6 +206,34 @@ fn replies(
     };
     if effects.requests < each().filter(asked).count() as u64 {
         missing(number, "http", found);
+    }
+    for (action, _) in each().filter(asked) {
+        let own = action.endpoint.as_ref();
+        // With fewer requests than replies one is told to be missing already.
+        if !is_elsewhere
+            && effects.requests >= each().filter(asked).count() as u64
+            && own.is_some_and(|own| !effects.hosts.iter().any(|(_, host)| own.is_at(host)))
+        {
+            missing(number, "http", found);
+        }
+    }
+    if let [planned, _] = both
+        && let Some(([attempt, _], first)) =
+            step.attempts.as_deref().zip(effects.first_request.as_ref())
+        && planned.kind() == "invoke_api"
+        && !planned.is("method", "GET")
+        && planned
+            .endpoint
+            .as_ref()
+            .is_some_and(|own| own.is_at(&first.host))
+        && attempt.code.as_deref() == Some("upstream_status")
+        && effects.first_status != attempt.upstream
+    {
+        let message = "is not the status that the attempt of the action names";
+        let place = format!("/side_effects/{}/status", first.index);
+        let (expected, got) = (json!(attempt.upstream), json!(effects.first_status));
+        found.say("ACT-011", place, expected, Some(&got), message);
+        return;
     }
     let on_file =
         |(action, attempt): &(&Action, &Attempt)| action.is_of_files() && sent::of_a_file(attempt);

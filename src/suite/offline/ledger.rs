@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::endpoints::{destination, origin};
 use super::findings::Findings;
 use super::rules::Rules;
 use super::{number, text, time};
@@ -27,6 +28,9 @@ const MOST_SHOWN: usize = 256;
 
 /// Longest target of an effect that is kept, in bytes; no endpoint is longer.
 const MOST_TARGET: usize = 8_192;
+
+/// Hosts of one step that are kept. Where more are called, one of these is none that an action of fewer grants may call.
+pub(super) const MOST_HOSTS: usize = 64;
 
 /// Names that are looked for among those before.
 const MOST_NAMES: usize = 32;
@@ -173,6 +177,13 @@ pub(super) struct Effects {
     pub first: Option<(u64, Option<Timestamp>)>,
     pub first_request: Option<Request>,
     pub second_request: Option<Request>,
+    /// The first with another method than the first of all, and the first at another origin.
+    pub other_method: Option<Request>,
+    pub other_origin: Option<Request>,
+    /// Every host and port that was called, with the place of the first request to it.
+    pub hosts: Vec<(u64, Arc<str>)>,
+    /// The status of the first request.
+    pub first_status: Option<u64>,
     /// The status of the last request, and its place.
     pub last: Option<(u64, Option<u64>)>,
     /// The first on a file.
@@ -200,12 +211,14 @@ pub(super) struct File {
 }
 
 /// A request over HTTP.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Request {
     /// Its place, counted from 0.
     pub index: u64,
     pub method: Arc<str>,
     pub target: Arc<str>,
+    /// Host and port, as a grant has them; empty where the target is no URL.
+    pub host: Arc<str>,
 }
 
 impl Ledger {
@@ -371,6 +384,7 @@ impl Ledger {
                 index,
                 method: self.names.of(text(effect, "method")),
                 target: self.names.of(target),
+                host: self.names.of(&destination(target).unwrap_or_default()),
             }
         });
         let file = (text(effect, "kind") == "file").then(|| File {
@@ -453,6 +467,9 @@ impl Effects {
             }
             return;
         }
+        if let Some(request) = &request {
+            self.sent_to(request);
+        }
         if request.is_some() && text(effect, "status") == INTERRUPTED {
             // Made by a process that died: the same request may stand once more (sessions.md 5.3).
             if self.requests == 0 {
@@ -470,6 +487,7 @@ impl Effects {
             self.last = Some((index, number(effect, "status")));
             if is_first {
                 self.sent = at;
+                self.first_status = number(effect, "status");
                 let interrupted = std::mem::replace(&mut self.first_request, request);
                 // What was made again is the same request.
                 let same = |one: &Request, other: &Request| {
@@ -487,6 +505,25 @@ impl Effects {
         }
         if self.first.is_none() {
             self.first = Some((index, at));
+        }
+    }
+}
+
+impl Effects {
+    /// Where a request went, and how, beside those before it.
+    fn sent_to(&mut self, request: &Request) {
+        let is_known = self.hosts.iter().any(|(_, own)| *own == request.host);
+        if !is_known && self.hosts.len() < MOST_HOSTS {
+            self.hosts.push((request.index, Arc::clone(&request.host)));
+        }
+        let Some(first) = &self.first_request else {
+            return;
+        };
+        if self.other_method.is_none() && first.method != request.method {
+            self.other_method = Some(request.clone());
+        }
+        if self.other_origin.is_none() && origin(&first.target) != origin(&request.target) {
+            self.other_origin = Some(request.clone());
         }
     }
 }

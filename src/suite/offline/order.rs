@@ -30,6 +30,11 @@ impl Order {
         wrong
     }
 
+    /// The time of the latest entry.
+    pub fn latest(&self) -> Option<Timestamp> {
+        self.latest.as_ref().map(|(latest, _)| *latest)
+    }
+
     /// The place of the latest entry, if that is after the close.
     pub fn after(&self, closed: Option<Timestamp>) -> Option<(&str, Timestamp)> {
         let (latest, place) = self.latest.as_ref()?;

@@ -7,6 +7,7 @@ use std::ops::Range;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::echoes::Echoes;
 use super::findings::Findings;
 use super::head::Head;
 use super::ledger::{Mark, WINDOW, mark};
@@ -47,6 +48,8 @@ pub(super) struct Prompts {
     refused: Vec<Reply>,
     /// Replies of earlier step calls.
     said: VecDeque<String>,
+    /// The errors that were shown.
+    echoes: Echoes,
 }
 
 #[derive(Debug)]
@@ -168,6 +171,13 @@ impl Prompts {
             found.say("MOD-006", place, none, turn.get("messages"), message);
         }
         self.refusals(index, turn, &contents, found);
+        if is_whole && !seen.is_empty() {
+            let shown: Vec<&str> = seen
+                .iter()
+                .filter_map(|own| contents.get(own.message)?.get(own.place.clone()))
+                .collect();
+            self.echoes.prompt(index, &rest, &shown, found);
+        }
         Answered {
             began: self.observation(index, turn, head, &seen, is_whole, found),
             rest,
@@ -317,6 +327,7 @@ impl Prompts {
                 is_new: !answered.rest.contains(own.trim()),
             });
         }
+        self.echoes.reply(turn, goes_on);
         if goes_on {
             self.call = answered.began.or(self.call);
             return;
@@ -333,6 +344,11 @@ impl Prompts {
             let own = &own[..own.floor_char_boundary(MOST_OF_ONE)];
             self.said.push_back(own.to_owned());
         }
+    }
+
+    /// The last reply was taken for what it is not, or was the last, which is told with its turn: what a prompt after it tells is about it.
+    pub fn misread(&mut self) {
+        self.echoes.misread();
     }
 
     /// Takes in the observation after the next step, as it is replayed and as it is recorded.
@@ -360,6 +376,7 @@ impl Prompts {
 
     /// What can be said when all steps are known.
     pub fn end(&self, steps: u64, found: &mut Findings<'_>) {
+        self.echoes.end(found);
         for (step, shown) in self.waiting.range(steps.saturating_add(1)..) {
             for shown in shown {
                 let place = format!("/turns/{}/messages", shown.turn);

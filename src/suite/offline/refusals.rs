@@ -10,7 +10,7 @@ use super::turns::{Plan, is_plain};
 use super::{array, text};
 
 /// Codes with which a reply can be refused (`spec/plans.md`; `spec/access.md`, 3.8).
-const REFUSALS: [&str; 4] = [
+pub(super) const REFUSALS: [&str; 4] = [
     "invalid_plan",
     "undeclared_action",
     "input_validation_failed",

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use reqwest::Url;
 use serde_json::{Value, json};
 
+use super::endpoints::{Endpoint, origin};
 use super::findings::Findings;
 use super::head::Head;
 use super::ledger::{Effects, Entry, Request, Step};
-use super::{array, asking, fallbacks, sent, text};
+use super::{array, asking, fallbacks, files, sent, text};
 use crate::schema::{self, Schema};
 use crate::suite::prepare::three_parts;
 use crate::suite::replay::brings_output;
@@ -32,9 +32,9 @@ pub(super) struct Action {
     pub definition: Value,
     pub input: Option<Schema>,
     output: Option<Schema>,
-    pub endpoint: Option<String>,
+    pub endpoint: Option<Endpoint>,
     /// The definition as JSON.
-    text: String,
+    pub text: String,
 }
 
 impl Action {
@@ -43,7 +43,7 @@ impl Action {
         Self {
             input: compiled("input_schema"),
             output: compiled("output_schema"),
-            endpoint: address(text(definition, "endpoint")),
+            endpoint: Endpoint::read(text(definition, "endpoint")),
             text: definition.to_string(),
             definition: definition.clone(),
         }
@@ -192,6 +192,14 @@ impl Rules {
             words,
             found,
         );
+        // A fallback that is a node can have an input of its own.
+        let planned = step.pointer("/plan/action").and_then(Value::as_str);
+        let planned = planned.and_then(|name| self.actions.get(name));
+        let fallback = planned.and_then(|action| action.definition.get("fallback_action"));
+        if result.get("attempts").is_none() || fallback.is_some_and(Value::is_string) {
+            let args = step.pointer("/plan/args").unwrap_or(&Value::Null);
+            files::output(action, args, output, pointer, found);
+        }
     }
 
     /// What is wrong with all that belongs to a step.
@@ -226,47 +234,6 @@ impl Rules {
         }
         sent::check(action, step, effects, found);
     }
-
-    /// A contract has every action that the session may use, and none that it may not.
-    pub(super) fn contract(
-        &self,
-        digest: &str,
-        contract: &str,
-        head: &Head,
-        found: &mut Findings<'_>,
-    ) {
-        let place = crate::json::push("/contracts", digest);
-        let got = json!(contract);
-        let allowed = |name: &str, action: &Action| self.forbidden(name, action, head).is_none();
-        let intent = head.intent.as_deref().and_then(|name| self.intent(name));
-        let guarded = intent.is_some_and(|intent| intent.get("access_control").is_some());
-        for (name, action) in &self.actions {
-            // Whose scopes the caller lacks it is not shown, and those of the intent are wanted for every action (access.md 3.1).
-            let open = action.definition.get("access_control").is_none() && !guarded;
-            let may_use = allowed(name, action);
-            if may_use && open && !contract.contains(name.as_str()) {
-                let message = "does not hold an action that the session may use";
-                found.say(
-                    "MOD-001",
-                    &*place,
-                    json!({"$has": name}),
-                    Some(&got),
-                    message,
-                );
-            }
-            if may_use || !contract.contains(&format!("\"{name}\"")) {
-                continue;
-            }
-            let elsewhere = self.actions.iter().any(|(other, action)| {
-                allowed(other, action) && action.text.contains(name.as_str())
-            });
-            if !elsewhere {
-                let message = "holds an action that the session may not use";
-                let expected = json!({"$not": {"$has": name}});
-                found.say("MOD-002", &*place, expected, Some(&got), message);
-            }
-        }
-    }
 }
 
 /// The requests of one API action: as declared, no more than one, and not taken for a success where they were none.
@@ -298,15 +265,17 @@ fn request(
             message,
         );
     }
-    if let (Some(wanted), Some(called)) = (&action.endpoint, address(&first.target))
-        && *wanted != called
+    if let Some(wanted) = action
+        .endpoint
+        .as_ref()
+        .filter(|own| !own.is(&first.target))
     {
         let message = "is not the endpoint of the action";
         let got = json!(&*first.target);
         found.say(
             "TRN-013",
             place(first, "/target"),
-            json!(wanted),
+            json!(wanted.shown()),
             Some(&got),
             message,
         );
@@ -317,14 +286,18 @@ fn request(
         if !action.is("method", "GET") {
             let message = "is a second request of one execution";
             found.say("ACT-004", place(second, ""), none(), Some(&got), message);
-        } else if let (Some(own), Some(other)) = (origin(&first.target), origin(&second.target))
-            && own != other
-        {
+        } else if let Some(other) = &effects.other_origin {
             let message = "went to another origin";
+            let got = json!(format!("{} {}", other.method, other.target));
+            let own = json!(origin(&first.target));
+            found.say("ACT-019", place(other, "/target"), own, Some(&got), message);
+        } else if let Some(other) = &effects.other_method {
+            let message = "is not the method of the action";
+            let got = json!(&*other.method);
             found.say(
-                "ACT-019",
-                place(second, "/target"),
-                json!(own),
+                "ACT-003",
+                place(other, "/method"),
+                json!(method),
                 Some(&got),
                 message,
             );
@@ -356,21 +329,6 @@ fn request(
             message,
         );
     }
-}
-
-/// A URL without query and fragment, in one spelling; `None` where it holds a variable.
-pub(super) fn address(url: &str) -> Option<String> {
-    if url.contains("${") {
-        return None;
-    }
-    let mut url = Url::parse(url).ok()?;
-    url.set_query(None);
-    url.set_fragment(None);
-    Some(url.to_string())
-}
-
-fn origin(url: &str) -> Option<String> {
-    Some(Url::parse(url).ok()?.origin().ascii_serialization())
 }
 
 /// Whether a path is one of those that are refused as they stand (`spec/storage.md`).

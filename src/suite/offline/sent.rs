@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::findings::Findings;
 use super::ledger::{Attempt, Effects, Step};
+use super::reach;
 use super::rules::Action;
 use super::times::ROUNDING;
 
@@ -61,6 +62,12 @@ pub(super) fn check(action: &Action, step: &Step, effects: &Effects, found: &mut
         "human_intervention" => {
             strange(effects.first.map(|(index, _)| index), "http or file", found);
         }
+        // The files of code are its own, and a plugin is a request or such code.
+        "run_code" => {
+            strange(effects.file.as_ref().map(|file| file.index), "file", found);
+            reach::check(&[action], effects, found);
+        }
+        "plugin" => strange(effects.file.as_ref().map(|file| file.index), "file", found),
         _ => {}
     }
 }

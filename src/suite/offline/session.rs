@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 
 use super::answers::Answers;
@@ -265,6 +266,7 @@ impl<'j> Session<'j> {
 
     fn judged(self) -> Judged {
         let rules = &self.rules;
+        let is_cut = self.is_cut();
         let some = |member: &str| match member {
             "turns" => self.turns.count > 0,
             _ => self.steps.count > 0,
@@ -273,6 +275,7 @@ impl<'j> Session<'j> {
             .iter()
             .filter(|(_, member)| member.is_none_or(some))
             .filter(|(id, _)| *id != REPLAY || rules.is_some())
+            .filter(|(id, _)| *id == MEMBERS || !is_cut)
             .map(|(id, _)| *id)
             .collect();
         Judged {
@@ -409,6 +412,11 @@ impl<'j> Session<'j> {
                 "active",
                 "is reached with fewer steps than the session may take",
             ),
+            "expired" if self.was_busy() => (
+                "TRN-003",
+                "another status",
+                "is expired, though something happened less than an hour before the close",
+            ),
             "failed" if !given_up => (
                 "PLN-021",
                 "active",
@@ -419,6 +427,23 @@ impl<'j> Session<'j> {
         let got = self.head.get("status");
         let found = &mut self.found;
         found.say(requirement, "/status", json!(expected), got, message);
+    }
+
+    /// Whether the session was not left alone for the least time after which one expires (`spec/sessions.md`, 3.4).
+    fn was_busy(&self) -> bool {
+        let orders = [
+            &self.turns.order,
+            &self.questions.order,
+            &self.steps.order,
+            &self.effects.order,
+        ];
+        let latest = orders.iter().filter_map(|order| order.latest()).max();
+        let latest = latest.max(self.head.started);
+        latest
+            .zip(self.head.closed())
+            .is_some_and(|(latest, closed)| {
+                latest.duration_until(closed) < SignedDuration::from_hours(1)
+            })
     }
 
     /// An action that completes the goal does so at once, and no other does.

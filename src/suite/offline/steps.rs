@@ -19,6 +19,9 @@ use crate::suite::wire::{Finding, Wire};
 /// Largest observation, in bytes of its compact JSON (`spec/observations.md`).
 const MOST_OBSERVATION: usize = 1 << 20;
 
+/// Most of what code wrote that is kept, in bytes (`spec/sandbox.md`, 7.5): of each attempt, so twice that where a fallback ran.
+const MOST_LOGS: usize = 2 * 64 * 1024;
+
 /// The replay gives each observation.
 pub(super) const REPLAY: &str = "TRN-011";
 
@@ -113,6 +116,16 @@ impl Steps {
 }
 
 fn size(step: &Value, pointer: &str, found: &mut Findings<'_>) {
+    let logs = text(step, "logs").len();
+    if logs > MOST_LOGS {
+        found.say(
+            "SBX-044",
+            format!("{pointer}/logs"),
+            json!(format!("at most {MOST_LOGS} bytes")),
+            Some(&json!(format!("{logs} bytes"))),
+            "are longer than what of an output is kept",
+        );
+    }
     let size = step
         .get("observation")
         .map_or(0, |observation| observation.to_string().len());

@@ -9,12 +9,17 @@ use super::*;
 use crate::suite::verdict::{ExitCode, Verdict};
 
 /// What one broken thing breaks besides the requirement that it is about.
-const CONSEQUENCES: [(&str, &[&str]); 6] = [
+const CONSEQUENCES: [(&str, &[&str]); 8] = [
     ("TRN-013--target-with-its-query", &["TRN-002"]),
     ("TRN-004--turns-out-of-order", &["OBS-004"]),
     ("HUM-016--asked-before-its-plan", &["STP-010"]),
     ("STP-005--approved-and-no-step", &["TRN-013"]),
     ("PLN-015--a-refused-reply-became-a-step", &["TRN-005"]),
+    (
+        "PLN-020--a-fourth-request-after-three-refused-replies",
+        &["TRN-004"],
+    ),
+    ("TRN-009--two-turns-of-one-step", &["TRN-004"]),
     (
         "STP-010--asked-the-model-while-a-person-was-asked",
         &["ACC-036", "HUM-016", "TRN-012"],
@@ -85,7 +90,7 @@ fn good_transcripts_pass_and_the_verdict_is_incomplete() {
 #[test]
 fn each_violation_is_found_under_its_requirement() {
     let report = report("violations");
-    assert!(report.cases.len() >= 180);
+    assert!(report.cases.len() >= 230);
     // A stream may have several transcripts.
     let mut files: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for case in &report.cases {

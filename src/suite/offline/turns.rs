@@ -101,6 +101,9 @@ impl Turns {
         self.failure(turn, &pointer, found);
         let step = number(turn, "step_number");
         self.unread = accepted(turn) && !matches!(plan, Some(Ok(_)));
+        if accepted(turn) && !matches!(plan, Some(Ok(Plan::Action(_)))) {
+            self.prompts.misread();
+        }
         if accepted(turn) {
             self.outcome(index, &plan, step, &pointer, found);
             if let (Some(Ok(Plan::Action(plan))), None, Some(rules)) = (&plan, step, rules) {

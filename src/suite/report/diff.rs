@@ -339,3 +339,6 @@ fn markdown(diff: &Diff) -> String {
     );
     out
 }
+
+#[cfg(test)]
+mod properties;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::requirement::{Judged, Level, Profile, Registry, Requirement};
 use crate::suite::baseline::BaselineReport;
 use crate::suite::case::Case;
+use crate::suite::offline;
 use crate::suite::options::Selection;
 use crate::suite::report::exchanges::CaseExchanges;
 use crate::suite::verdict::{Mismatch, RunVerdict, Verdict};
@@ -237,7 +238,8 @@ pub fn assemble(
             .flat_map(|mismatch| mismatch.cites.iter().map(String::as_str))
             .collect();
         case.leaves_open = match case.verdict {
-            Verdict::Pass | Verdict::Warn | Verdict::NotApplicable => Vec::new(),
+            Verdict::NotApplicable => Vec::new(),
+            _ if has_observed_the_rest(case) => Vec::new(),
             _ => cited
                 .get(case.id.as_str())
                 .into_iter()
@@ -333,10 +335,10 @@ fn requirement_verdict(
     if !claimed.contains(&requirement.profile) {
         return Verdict::NotApplicable;
     }
-    let applicable: Vec<Verdict> = own
+    let applicable: Vec<&CaseReport> = own
         .iter()
-        .map(|case| case.verdict)
-        .filter(|verdict| *verdict != Verdict::NotApplicable)
+        .copied()
+        .filter(|case| case.verdict != Verdict::NotApplicable)
         .collect();
     if applicable.is_empty() {
         return if own.is_empty() {
@@ -345,11 +347,7 @@ fn requirement_verdict(
             Verdict::NotApplicable
         };
     }
-    // A warning that does not cite this requirement has observed everything else.
-    if applicable
-        .iter()
-        .all(|verdict| matches!(verdict, Verdict::Pass | Verdict::Warn))
-    {
+    if applicable.iter().all(|case| has_observed_the_rest(case)) {
         return Verdict::Pass;
     }
     [
@@ -358,8 +356,18 @@ fn requirement_verdict(
         Verdict::NotImplemented,
     ]
     .into_iter()
-    .find(|verdict| applicable.contains(verdict))
+    .find(|verdict| applicable.iter().any(|case| case.verdict == *verdict))
     .unwrap_or(Verdict::NotObserved)
+}
+
+/// Whether a case has observed every requirement that it speaks for and does not cite. One that fails while it runs stops there, and leaves
+/// the rest open; a warning stops nothing, and a transcript is judged to its end whatever is wrong with it.
+fn has_observed_the_rest(case: &CaseReport) -> bool {
+    match case.verdict {
+        Verdict::Pass | Verdict::Warn => true,
+        Verdict::Fail => offline::is_judged_to_its_end(case),
+        _ => false,
+    }
 }
 
 pub(super) fn level_totals(requirements: &[RequirementReport], level: Level) -> LevelTotals {
@@ -517,6 +525,47 @@ mod tests {
             (bad.verdict, bad.exit_code()),
             (RunVerdict::NotConformant, ExitCode::Violation)
         );
+    }
+
+    /// A requirement fails where any transcript of a folder breaks it, and only that one does: each was judged to its end.
+    #[test]
+    fn a_transcript_that_breaks_one_requirement_leaves_the_others_observed() {
+        let verdicts = |ids: [&str; 2]| {
+            let cases: Vec<Case> = ids
+                .iter()
+                .map(|id| {
+                    let mut case = case("TRANSCRIPT-x.json", &["STP-001", "STP-002"]);
+                    case.id = (*id).to_owned();
+                    case.file = "x.jsonl".to_owned();
+                    case
+                })
+                .collect();
+            let results = vec![
+                result(&cases[0], Verdict::Pass, &[]),
+                result(&cases[1], Verdict::Fail, &["STP-001"]),
+            ];
+            let references: Vec<&Case> = cases.iter().collect();
+            let claimed = BTreeSet::from([Profile::Core, Profile::Session]);
+            let run = RunBlock {
+                unseen: true,
+                ..RunBlock::default()
+            };
+            let only = BTreeSet::new();
+            let report = assemble(&references, results, &registry(), &claimed, &only, run);
+            assert_eq!(report.verdict, RunVerdict::NotConformant);
+            let open = report
+                .cases
+                .iter()
+                .map(|case| case.leaves_open.len())
+                .sum::<usize>();
+            let of = ["STP-001", "STP-002"].map(|id| verdict_of(&report, id));
+            (of, open)
+        };
+        let whole = verdicts(["TRANSCRIPT-x.jsonl", "TRANSCRIPT-x.jsonl#2"]);
+        assert_eq!(whole, ([Verdict::Fail, Verdict::Pass], 0));
+        // Of all further ones together not everything that is wrong is told.
+        let further = verdicts(["TRANSCRIPT-x.jsonl", "TRANSCRIPT-x.jsonl#further"]);
+        assert_eq!(further, ([Verdict::Fail, Verdict::NotObserved], 1));
     }
 
     #[test]

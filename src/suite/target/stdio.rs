@@ -13,6 +13,9 @@ use crate::suite::secrets::Secrets;
 use crate::suite::verdict::RunError;
 use conversation::{Conversation, State};
 
+#[doc(hidden)]
+pub use conversation::overheard;
+
 /// How an adapter is started.
 #[derive(Debug, Clone)]
 pub struct Plan {

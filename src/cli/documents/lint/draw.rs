@@ -253,7 +253,10 @@ pub(super) fn summary(report: &Report) -> String {
             out.push_str(&format!(", {count} {what}"));
         }
     }
-    out.push_str(&format!("; score {}\n", report.score));
+    match report.score {
+        Some(score) => out.push_str(&format!("; score {score}\n")),
+        None => out.push_str("; no score, since no document was read\n"),
+    }
     out.push_str(&unknown(report));
     out
 }

@@ -21,7 +21,7 @@ const OF_OTHER_RULES: [&str; 5] = [
 ];
 
 /// What the suite refuses of a document of a kind; `file` is its path, and a text without one is called as it should be.
-pub(super) fn told(
+pub(in crate::cli::documents) fn told(
     document: &Document,
     kind: DocumentKind,
     file: Option<&str>,

@@ -200,7 +200,8 @@ pub(super) struct Report {
     pub preset: Option<&'static str>,
     /// How many rules were asked.
     pub rules: usize,
-    pub score: u64,
+    /// None where no document was looked at.
+    pub score: Option<u64>,
     /// Whether changes were only shown.
     pub only_shown: bool,
 }
@@ -212,7 +213,7 @@ impl Report {
         unreadable: Vec<Unreadable>,
         unknown: Vec<String>,
         ask: &Ask,
-        score: u64,
+        score: Option<u64>,
     ) -> Self {
         Self {
             files,

@@ -1,5 +1,6 @@
 //! How what the manifest's loader reports can be mended. Pointers lead into the document as given.
 
+mod guards;
 mod homes;
 mod pieces;
 mod schemas;
@@ -14,6 +15,8 @@ use crate::lint::rule::{Change, Rule};
 use crate::lint::rules::expressions::mend;
 use crate::lint::subject::Subject;
 use crate::manifest::{self, Effect, Method};
+
+pub(in crate::lint::rules) use guards::asks;
 
 /// Longest number that was meant as a text, in bytes.
 const LONGEST_NUMBER: usize = 32;
@@ -48,6 +51,7 @@ pub(super) fn advice(rule: &Rule, violation: &Violation, subject: &Subject<'_>) 
     let of_its_own = case.and_then(|case| match rule.id {
         "unknown_member" => case.unknown_member(),
         "invalid_schema" => schemas::type_advice(&case),
+        "effect_without_approval" => case.explicitly_off(),
         _ => None,
     });
     of_its_own.unwrap_or_else(|| Advice {
@@ -341,11 +345,33 @@ impl<'c> Case<'c, '_> {
         self.rename(false, &below(&self.token()?)?)
     }
 
-    fn approval(&self) -> Option<Change> {
+    /// What an effect is told that an author chose to ask nobody about.
+    fn explicitly_off(&self) -> Option<Advice> {
+        let access = self.access()?;
+        let root = self.subject.document().value();
+        let chosen = root.pointer(&json::push(&access, "verification"))?.as_str();
+        let chosen = chosen.filter(|chosen| *chosen == "none")?;
+        let effect = self.text()?;
+        let message = format!(
+            "the action has the effect '{effect}', and asking is explicitly off: 'verification' is '{chosen}'; let a person approve it: \"verification\": \"approval\""
+        );
+        Some(Advice {
+            message: Some(message),
+            change: self.approval(),
+        })
+    }
+
+    /// Where the access control of an effect's action stands, there or not.
+    fn access(&self) -> Option<String> {
         let (effects, _) = json::pop(self.pointer)?;
         let (action, _) = json::pop(effects)?;
+        Some(json::push(action, self.subject.spelled("access_control")))
+    }
+
+    fn approval(&self) -> Option<Change> {
         let access_name = self.subject.spelled("access_control");
-        let access = json::push(action, access_name);
+        let access = self.access()?;
+        let (action, _) = json::pop(&access)?;
         let step = match self.subject.document().value().pointer(&access) {
             None => Edit::Insert {
                 pointer: action.to_owned(),
@@ -357,7 +383,7 @@ impl<'c> Case<'c, '_> {
                 value: json!("approval"),
             },
             Some(Value::Object(_)) => Edit::Insert {
-                pointer: access,
+                pointer: access.clone(),
                 name: "verification".to_owned(),
                 value: json!("approval"),
             },

@@ -240,6 +240,72 @@ fn safeguards_in_the_wrong_place_are_moved_and_never_renamed() {
     assert!(action.get("endpoint").is_some() && action.get("approvers").is_some());
 }
 
+/// What is said of a member of an action, with `what` besides.
+fn told(rule: &str, what: &str) -> Vec<String> {
+    let manifest = format!(
+        "name: n\nversion: 1.0.0\nactions:\n- name: delete_order\n  type: invoke_api\n  endpoint: https://api.example.com/\n  \
+         method: DELETE\n  input_schema: {{}}\n  output_schema: {{}}\n  {what}\n"
+    );
+    let document = Document::read(manifest.as_str(), Format::Yaml).expect("reads");
+    let selection = Selection::preset(Preset::Strict).only([rule.to_owned()]);
+    let found = check(&document, DocumentKind::Manifest, &selection).findings;
+    found.into_iter().map(|one| one.message).collect()
+}
+
+#[test]
+fn who_wrote_it_is_no_safeguard() {
+    for name in [
+        "author",
+        "authority",
+        "allowance",
+        "role_description",
+        "verified_by",
+    ] {
+        let told = told("unknown_member", &format!("{name}: x"));
+        assert_eq!(told.len(), 1, "{name}");
+        assert!(
+            !told[0].contains("guards nothing") && !told[0].contains("approval"),
+            "{told:?}"
+        );
+    }
+    let told = told("unknown_member", "allowed_roles: [x]");
+    assert!(told[0].contains("guards nothing"), "{told:?}");
+}
+
+#[test]
+fn asking_that_is_switched_off_is_told_as_such() {
+    for (rule, what) in [
+        ("unknown_member", "requires_approval: false"),
+        (
+            "unknown_member",
+            "access_control: {approvalRequired: false}",
+        ),
+        (
+            "effect_without_approval",
+            "effects: [critical]\n  access_control: {verification: none}",
+        ),
+        ("undeclared_effect", "requires_approval: false"),
+        ("undeclared_effect", "access_control: {verification: none}"),
+    ] {
+        let told = told(rule, what);
+        assert!(
+            told.len() == 1 && told[0].contains("explicitly off"),
+            "{rule} {what}: {told:?}"
+        );
+    }
+    for (rule, what) in [
+        ("unknown_member", "requires_approval: true"),
+        ("effect_without_approval", "effects: [critical]"),
+        ("undeclared_effect", "summary: x"),
+    ] {
+        let told = told(rule, what);
+        assert!(
+            told.len() == 1 && !told[0].contains("explicitly off"),
+            "{rule} {what}: {told:?}"
+        );
+    }
+}
+
 #[test]
 fn a_safeguard_whose_place_is_taken_stays() {
     let manifest = "name: n\nversion: 1.0.0\nactions:\n- name: a\n  type: human_intervention\n  prompt: p\n  rateLimit: 10/min\n  \

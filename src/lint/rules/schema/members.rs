@@ -1,11 +1,12 @@
 //! What a schema says of the members of an object, and of arguments and outputs as a whole.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::keywords::{self, ANNOTATIONS};
 use super::satisfiable::{is_closed, required, suggest};
 use super::types::Types;
 use super::walk::{Sub, each};
+use crate::json;
 use crate::lint::rule::Found;
 use crate::lint::{Edit, Subject};
 
@@ -23,10 +24,26 @@ const ELSEWHERE: [&str; 10] = [
     "patternProperties",
 ];
 
+/// Whether a schema without `properties` is one that needs none: its members are described together, or it only adds to another.
+fn says_which(sub: &Sub<'_, '_>) -> bool {
+    let together = sub
+        .get("additionalProperties")
+        .is_some_and(|others| !others.is_boolean());
+    let is_object = sub.whole || Types::of(sub.members) == Some(Types::OBJECT);
+    let pointer = sub.pointer();
+    let around = json::pop(&pointer).and_then(|(around, _)| json::pop(around));
+    let is_definition =
+        around.is_some_and(|(_, name)| matches!(name.as_str(), "$defs" | "definitions"));
+    sub.has("properties") || together || !is_object || is_definition
+}
+
 pub(super) fn required_undeclared(subject: &Subject<'_>, found: &mut Found<'_>) {
     each(subject, |sub| {
-        let Some(declared) = sub.object("properties") else {
-            return;
+        let none = Map::new();
+        let declared = match sub.object("properties") {
+            Some(declared) => declared,
+            None if says_which(sub) => return,
+            None => &none,
         };
         if sub.branch || is_closed(sub) || ELSEWHERE.iter().any(|keyword| sub.has(keyword)) {
             return;
@@ -48,7 +65,7 @@ pub(super) fn required_undeclared(subject: &Subject<'_>, found: &mut Found<'_>) 
 
 pub(super) fn contradictory_access(subject: &Subject<'_>, found: &mut Found<'_>) {
     each(subject, |sub| {
-        let is = |members: &serde_json::Map<String, Value>, keyword: &str| {
+        let is = |members: &Map<String, Value>, keyword: &str| {
             members.get(keyword) == Some(&Value::Bool(true))
         };
         if is(sub.members, "readOnly") && is(sub.members, "writeOnly") {

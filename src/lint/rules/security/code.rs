@@ -1,5 +1,6 @@
 //! What the code of `run_code` surely wants, as far as its text tells.
 
+mod bindings;
 mod names;
 mod text;
 
@@ -11,7 +12,8 @@ use crate::lint::Edit;
 use crate::lint::rule::Found;
 use crate::lint::subject::{Part, Subject};
 
-use names::{Import, aliased, global, imports as imported, positions, taken_out};
+use bindings::{binds, is_method};
+use names::{Import, aliased, global, imports as imported, is_global, positions, taken_out};
 use text::{Cleaned, cleaned};
 
 /// A language of source text.
@@ -157,10 +159,23 @@ fn passes(source: &Source<'_>, doors: &Doors) -> Option<(String, usize)> {
     .min_by_key(|(_, at)| *at)
 }
 
-/// The first use of a name in code without comments and texts.
-fn used(bare: &str, name: &str) -> Option<(String, usize)> {
-    let at = positions(bare, name).find(|at| is_used(bare, *at, name))?;
+/// The first use of a name in code without comments and texts; of one that is the code's own only where the global one is meant.
+fn used(bare: &str, name: &str, is_own: impl FnOnce(&str) -> bool) -> Option<(String, usize)> {
+    let mut places = positions(bare, name).filter(|at| is_used(bare, *at, name));
+    let first = places.next()?;
+    let at = if is_own(object(name)) {
+        let mut places = std::iter::once(first).chain(places);
+        places.find(|at| is_global(bare.get(..*at).unwrap_or_default()))?
+    } else {
+        first
+    };
     Some((name.to_owned(), at))
+}
+
+/// The name that has to be that of the language for a door to be one: `process` of `process.env`, `Worker` of `new Worker`.
+fn object(name: &str) -> &str {
+    let name = name.strip_prefix("new ").unwrap_or(name);
+    name.split('.').next().unwrap_or(name)
 }
 
 fn through_python(bare: &str, doors: &Doors) -> Vec<(String, usize)> {
@@ -188,28 +203,50 @@ fn through_python(bare: &str, doors: &Doors) -> Vec<(String, usize)> {
             taken(import)
         })
         .collect();
+    let is_own = |object: &str| {
+        let is_language = imports.iter().any(|import| {
+            let is_named = import.alias.is_none() && import.taken.is_empty();
+            is_named && import.module.split('.').next() == Some(object)
+        });
+        let is_taken = imports
+            .iter()
+            .flat_map(|import| &import.taken)
+            .any(|(_, taken)| *taken == object);
+        !is_language && (is_taken || binds(bare, object, Language::Python))
+    };
     for name in doors.python {
-        found.extend(used(bare, name));
+        found.extend(used(bare, name, is_own));
         let others = aliased(&imports, name);
-        found.extend(others.iter().filter_map(|other| used(bare, other)));
+        let others = others.iter();
+        found.extend(others.filter_map(|other| used(bare, other, |_| false)));
     }
     found
 }
 
 fn through_javascript(text: &Cleaned, doors: &Doors) -> Vec<(String, usize)> {
     let mut found = Vec::new();
+    let bare = text.bare.as_str();
+    let modules: Vec<(usize, &str)> = names::modules(bare, &text.spoken)
+        .into_iter()
+        .map(|(at, module)| (at, module.strip_prefix("node:").unwrap_or(module)))
+        .collect();
+    // What is called as its module is that of the language.
+    let is_own = |object: &str| {
+        modules.iter().all(|(_, module)| *module != object)
+            && binds(bare, object, Language::JavaScript)
+    };
     for name in doors.javascript {
-        found.extend(used(&text.bare, name));
+        found.extend(used(bare, name, is_own));
         found.extend(match name.split_once('.') {
-            Some((object, member)) => taken_out(&text.bare, &text.spoken, object, member),
-            None => global(&text.bare, &text.spoken, name),
+            Some((object, member)) => {
+                taken_out(bare, &text.spoken, object, member).filter(|_| !is_own(object))
+            }
+            None => global(bare, &text.spoken, name),
         });
     }
-    let modules = names::modules(&text.bare, &text.spoken);
-    let wanted = modules.into_iter().find(|(_, module)| {
-        let module = module.strip_prefix("node:").unwrap_or(module);
-        doors.packages.contains(&module)
-    });
+    let wanted = modules
+        .into_iter()
+        .find(|(_, module)| doors.packages.contains(module));
     found.extend(wanted.map(|(at, module)| (module.to_owned(), at)));
     found
 }
@@ -232,7 +269,7 @@ fn is_used(bare: &str, at: usize, name: &str) -> bool {
                 .trim_start_matches([' ', '\t'])
                 .starts_with([';', '\n', '\r']));
     let global = before.ends_with('.');
-    !defined && (called || renamed || global)
+    !defined && (called || renamed || global) && !is_method(bare, at, name)
 }
 
 fn tell(source: &Source<'_>, what: &str, at: usize, message: String, found: &mut Found<'_>) {
@@ -333,7 +370,9 @@ pub(super) fn modules(subject: &Subject<'_>, found: &mut Found<'_>) {
         for word in ["require", "import"] {
             let called = positions(bare, word).find(|at| {
                 let rest = bare.get(at + word.len()..).unwrap_or_default();
-                rest.trim_start().starts_with('(') && is_used(bare, *at, word)
+                rest.trim_start().starts_with('(')
+                    && is_used(bare, *at, word)
+                    && !binds(bare, word, Language::JavaScript)
             });
             hits.extend(called.map(|at| (at, word)));
         }

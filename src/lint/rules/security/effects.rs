@@ -6,6 +6,7 @@ use crate::json;
 use crate::lint::Edit;
 use crate::lint::rule::Found;
 use crate::lint::rules::ergonomics::words::words;
+use crate::lint::rules::loader::asks;
 use crate::lint::subject::{Part, Subject};
 
 /// Words with which names of actions begin that take something away for good.
@@ -46,6 +47,34 @@ fn effects<'v>(action: &Part<'v>) -> Vec<&'v str> {
         .collect()
 }
 
+/// What an action seems to do, by its name and method, that somebody should be asked about, and the effect that says so.
+pub(in crate::lint::rules) fn harm(
+    name: &str,
+    method: &str,
+) -> Option<(&'static str, &'static str)> {
+    let first = words(name).into_iter().next().unwrap_or_default();
+    if COST.contains(&first.as_str()) {
+        Some(("costs money", "cost"))
+    } else if method == "DELETE" || DESTROY.contains(&first.as_str()) {
+        Some(("takes something away for good", "critical"))
+    } else {
+        None
+    }
+}
+
+/// Where an action says that nobody is asked: the value of `verification`, or a member that no runtime reads.
+fn switched_off(action: &Part<'_>) -> Option<String> {
+    let control = action.get("access_control").and_then(Value::as_object);
+    let chosen = control.and_then(|control| control.get("verification")?.as_str());
+    if let Some(chosen) = chosen.filter(|chosen| *chosen == "none") {
+        return Some(format!("'verification' is '{chosen}'"));
+    }
+    let own = action.members.iter();
+    let mut members = own.chain(control.into_iter().flatten());
+    let (name, _) = members.find(|(name, value)| **value == Value::Bool(false) && asks(name))?;
+    Some(format!("'{name}' is false"))
+}
+
 pub(super) fn undeclared(subject: &Subject<'_>, found: &mut Found<'_>) {
     for action in subject.actions() {
         let acts = matches!(action.text("type"), Some("invoke_api" | "plugin"));
@@ -53,18 +82,17 @@ pub(super) fn undeclared(subject: &Subject<'_>, found: &mut Found<'_>) {
             continue;
         }
         let name = action.text("name").unwrap_or_default();
-        let first = words(name).into_iter().next().unwrap_or_default();
-        let deletes = action.text("method") == Some("DELETE");
-        let (what, effect) = if COST.contains(&first.as_str()) {
-            ("costs money", "cost")
-        } else if deletes || DESTROY.contains(&first.as_str()) {
-            ("takes something away for good", "critical")
-        } else {
+        let Some((what, effect)) = harm(name, action.text("method").unwrap_or_default()) else {
             continue;
         };
-        let message = format!(
-            "'{name}' looks like an action that {what}, and neither says so nor asks anybody; add `\"effects\": [\"{effect}\"]` and an approval"
-        );
+        let message = match switched_off(&action) {
+            Some(how) => format!(
+                "'{name}' looks like an action that {what}, and asking is explicitly off: {how}; add `\"effects\": [\"{effect}\"]` and an approval"
+            ),
+            None => format!(
+                "'{name}' looks like an action that {what}, and neither says so nor asks anybody; add `\"effects\": [\"{effect}\"]` and an approval"
+            ),
+        };
         let step = Edit::Insert {
             pointer: action.pointer.clone(),
             name: "effects".to_owned(),

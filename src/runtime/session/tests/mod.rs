@@ -10,6 +10,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::contract::Contracts;
 use super::status::Status;
 use super::transcript::SideEffect;
 use super::{Effect, Execution, Input, Opening, Plugins, Session};
@@ -103,6 +104,7 @@ impl Stage {
             plugins: Plugins(Arc::new(OnePlugin)),
             human,
             heaviest_record: 1 << 24,
+            contracts: Contracts::default(),
         };
         let now = Timestamp::UNIX_EPOCH;
         Self {
@@ -611,4 +613,36 @@ fn logs_of_all_attempts_stand_in_the_step_and_nowhere_else() {
     assert!(transcript["steps"][1].get("logs").is_none());
     let rest = transcript["final_observation"].to_string();
     assert!(!rest.contains("second"), "{rest}");
+}
+
+#[test]
+fn a_step_after_a_long_history_keeps_no_more_than_one_after_a_short_one() {
+    let mut stage = Stage::new(10_000, true);
+    let mut kept = Vec::new();
+    for _ in 0..300 {
+        let plan = r#"{"action":"probe","args":{"n":1}}"#;
+        stage.replies.push_back(Ok(plan.to_owned()));
+        stage.outcomes.push_back(Ok(json!({"found": [1, 2]})));
+        assert_eq!(stage.step().status, 200);
+        let record = stage.session.record();
+        kept.push((record.weight, record.changes.len()));
+    }
+    let grown = |step: usize| {
+        (
+            kept[step].0 - kept[step - 1].0,
+            kept[step].1 - kept[step - 1].1,
+        )
+    };
+    // Numbers of steps with as many digits.
+    assert_eq!(grown(120), grown(290));
+    let (early, late) = (grown(20), grown(290));
+    assert!(
+        late.0 <= early.0 + 8 && late.1 == early.1,
+        "{early:?} {late:?}"
+    );
+    // The contract is one text for all of them.
+    let turns = &stage.session.record().turns;
+    let contract = |index: usize| &turns[index].messages[0].content;
+    assert!((1..300).all(|index| Arc::ptr_eq(contract(0), contract(index))));
+    assert_eq!(stage.session.record().refused, 0);
 }

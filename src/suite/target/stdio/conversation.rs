@@ -266,6 +266,23 @@ fn listen(output: impl Read, shared: &Shared) {
     let _ = std::io::copy(&mut output, &mut std::io::sink());
 }
 
+/// How many of so many waiting requests are answered by what an adapter writes; the door for fuzzing.
+pub fn overheard(output: &[u8], requests: usize) -> usize {
+    let shared = Arc::new(Shared {
+        requests: Mutex::default(),
+        state: watch::Sender::new(State::Silent),
+        secrets: Arc::new(Secrets::new([])),
+    });
+    let waiting: Vec<_> = (0..requests).filter_map(|_| shared.ask()).collect();
+    listen(output, &shared);
+    let answered = waiting
+        .into_iter()
+        .map(|(_asked, mut answer)| answer.try_recv());
+    answered
+        .filter(|answer| matches!(answer, Ok(Ok(_))))
+        .count()
+}
+
 fn speak(mut input: impl Write, mut lines: mpsc::Receiver<Vec<u8>>) {
     while let Some(line) = lines.blocking_recv() {
         // Who does not read any more has ended, and the other thread learns of it.

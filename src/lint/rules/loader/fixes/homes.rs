@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value, json};
 
-use super::{Advice, Case};
+use super::{Advice, Case, guards};
 use crate::json;
 use crate::lint::Edit;
 use crate::lint::near::nearest;
@@ -14,24 +14,6 @@ use crate::manifest;
 
 /// Members of actions, intents and nodes that hold members of their own.
 const INNER: [&str; 4] = ["access_control", "limits", "cache", "batch"];
-
-/// What speaks of a safeguard in a name, in small letters and without separators; who wrote it relies on it, though no runtime reads it.
-const GUARDS: [&str; 14] = [
-    "approv",
-    "confirm",
-    "scope",
-    "ratelimit",
-    "quota",
-    "permi",
-    "role",
-    "auth",
-    "verif",
-    "allow",
-    "deny",
-    "forbid",
-    "sandbox",
-    "readonly",
-];
 
 /// An object of the model that has a member of a name.
 struct Home {
@@ -48,12 +30,10 @@ pub(super) fn advice(case: &Case<'_, '_>) -> Option<Advice> {
     if let Some(home) = home(case, &place, &token) {
         return Some(moved(case, &place, &token, &home));
     }
-    let plain = plain(&token);
-    if plain.contains("approv") || plain.contains("confirm") {
+    if guards::asks(&token) {
         return Some(approval(case, &place, &token));
     }
-    let guards = GUARDS.iter().any(|word| plain.contains(word));
-    (guards || is_of_the_model(case, &token)).then(|| Advice {
+    (guards::guards(&token) || is_of_the_model(case, &token)).then(|| Advice {
         message: Some(format!(
             "'{token}' is not read here, and guards nothing; correct its name, or put it where it belongs"
         )),
@@ -222,12 +202,17 @@ fn wrapped(case: &Case<'_, '_>, name: &str, value: Value) -> Vec<Edit> {
 fn approval(case: &Case<'_, '_>, place: &str, token: &str) -> Advice {
     let access_name = case.subject.spelled("access_control");
     let is_access = place.ends_with("/access_control");
-    let message = if is_access {
-        format!("'{token}' is not read; write \"verification\": \"approval\"")
-    } else {
-        format!(
+    let is_off = case.value == &Value::Bool(false);
+    let message = match guards::harm(case).filter(|_| is_off) {
+        Some(harm) => format!(
+            "'{token}' is explicitly off, and the action {harm}: nobody is asked before it runs; let a person approve it by \"verification\": \"approval\" in '{access_name}', since '{token}' is not read"
+        ),
+        None if is_access => {
+            format!("'{token}' is not read; write \"verification\": \"approval\"")
+        }
+        None => format!(
             "'{token}' is not read; write \"verification\": \"approval\" in '{access_name}', where it belongs"
-        )
+        ),
     };
     let advice = |change| Advice {
         message: Some(message),

@@ -10,7 +10,7 @@ const MOST_PLACES: usize = 1000;
 const FAR: usize = 4096;
 
 /// What holds the global names of JavaScript.
-const GLOBALS: [&str; 4] = ["globalThis", "self", "window", "global"];
+pub(super) const GLOBALS: [&str; 4] = ["globalThis", "self", "window", "global"];
 
 /// A module that Python code imports.
 #[derive(Debug, PartialEq)]
@@ -45,7 +45,7 @@ pub(super) fn positions<'t>(text: &'t str, name: &'t str) -> impl Iterator<Item 
 }
 
 /// Whether what is written before a name says that a global one is meant, as in `globalThis.fetch`.
-fn is_global(before: &str) -> bool {
+pub(super) fn is_global(before: &str) -> bool {
     let Some(object) = before.strip_suffix('.') else {
         return false;
     };
@@ -60,7 +60,7 @@ fn is_global(before: &str) -> bool {
 }
 
 /// What stands from a place on, but not for ever.
-fn near(text: &str, start: usize) -> &str {
+pub(super) fn near(text: &str, start: usize) -> &str {
     let mut end = text.len().min(start + FAR);
     while !text.is_char_boundary(end) {
         end += 1;
@@ -69,7 +69,7 @@ fn near(text: &str, start: usize) -> &str {
 }
 
 /// What stands before a place, but not from the beginning on.
-fn shortly_before(text: &str, end: usize) -> &str {
+pub(super) fn shortly_before(text: &str, end: usize) -> &str {
     let mut start = end.saturating_sub(FAR);
     while !text.is_char_boundary(start) {
         start += 1;
@@ -147,7 +147,7 @@ pub(super) fn aliased(imports: &[Import<'_>], name: &str) -> Vec<String> {
 }
 
 /// The word that ends a text.
-fn last_word(text: &str) -> &str {
+pub(super) fn last_word(text: &str) -> &str {
     let text = text.trim_end();
     let start = text
         .as_bytes()

@@ -1,13 +1,14 @@
 //! Code without what does nothing: comments, and what stands in quotes. Every byte keeps its place.
 
 use super::Language;
+use super::names::is_of_a_name;
 
 /// Code twice, each as long as it was given, with blanks for what is left out.
 #[derive(Debug)]
 pub(super) struct Cleaned {
     /// Without comments.
     pub(super) spoken: String,
-    /// Without comments and the texts in quotes; those that hold code of their own, such as templates, stay.
+    /// Without comments and the texts in quotes; the expressions in templates stay, with the quotes around these.
     pub(super) bare: String,
 }
 
@@ -19,7 +20,18 @@ enum Run {
     Quoted,
 }
 
-/// Takes comments and texts out.
+/// What is open around a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Inside {
+    /// The text of a template, ended by these bytes.
+    Text(&'static [u8]),
+    /// An expression in such a text, with how many brackets are open in it.
+    Expression(usize),
+    /// How a value is to be shown, behind the colon in an expression of Python.
+    Form,
+}
+
+/// Takes comments and texts out. Of a template, such as `${a} b` or an f-string, its expressions stay.
 pub(super) fn cleaned(code: &str, language: Language) -> Cleaned {
     let mut spoken = Vec::with_capacity(code.len());
     let mut bare = Vec::with_capacity(code.len());
@@ -27,10 +39,23 @@ pub(super) fn cleaned(code: &str, language: Language) -> Cleaned {
     // What an expression in JavaScript may follow, for the slash that begins one.
     let mut before = b'(';
     let mut solid = 0;
+    let mut open = Vec::new();
     while let Some(rest) = code.as_bytes().get(at..).filter(|rest| !rest.is_empty()) {
-        let (run, length) = match language {
-            Language::Python => python(rest, bare.last().copied()),
-            Language::JavaScript => javascript(rest, before, bare.get(..solid).unwrap_or_default()),
+        let (run, length) = match open.last() {
+            Some(Inside::Text(end)) => text(rest, end, language, &mut open),
+            Some(Inside::Form) => form(rest, &mut open),
+            _ => match bracket(rest, language, &mut open) {
+                Some(found) => found,
+                None => match language {
+                    Language::Python => python(rest, &bare, &mut open),
+                    Language::JavaScript => javascript(
+                        rest,
+                        before,
+                        bare.get(..solid).unwrap_or_default(),
+                        &mut open,
+                    ),
+                },
+            },
         };
         let length = length.clamp(1, rest.len());
         let part = rest.get(..length).unwrap_or(rest);
@@ -64,6 +89,71 @@ pub(super) fn cleaned(code: &str, language: Language) -> Cleaned {
     }
 }
 
+/// The next part of a template's text: what it is, and how long.
+fn text(
+    rest: &[u8],
+    end: &'static [u8],
+    language: Language,
+    open: &mut Vec<Inside>,
+) -> (Run, usize) {
+    let of_python = language == Language::Python;
+    match rest {
+        [b'\\', ..] => (Run::Quoted, 2),
+        _ if rest.starts_with(end) => {
+            open.pop();
+            (Run::Code, end.len())
+        }
+        // A text of a single line ends with it.
+        [b'\n', ..] if of_python && end.len() == 1 => {
+            open.pop();
+            (Run::Code, 1)
+        }
+        [b'{', b'{', ..] | [b'}', b'}', ..] if of_python => (Run::Quoted, 2),
+        [b'{', ..] if of_python => {
+            open.push(Inside::Expression(0));
+            (Run::Code, 1)
+        }
+        [b'$', b'{', ..] if !of_python => {
+            open.push(Inside::Expression(0));
+            (Run::Code, 2)
+        }
+        _ => (Run::Quoted, 1),
+    }
+}
+
+/// The next byte of what says how a value is to be shown, which ends with its expression.
+fn form(rest: &[u8], open: &mut Vec<Inside>) -> (Run, usize) {
+    match rest.first() {
+        Some(b'{') => {
+            open.push(Inside::Expression(0));
+            (Run::Code, 1)
+        }
+        Some(b'}' | b'\n') => {
+            open.pop();
+            open.pop();
+            (Run::Code, 1)
+        }
+        _ => (Run::Quoted, 1),
+    }
+}
+
+/// A bracket in an expression of a template, or what ends the expression.
+fn bracket(rest: &[u8], language: Language, open: &mut Vec<Inside>) -> Option<(Run, usize)> {
+    let Some(Inside::Expression(brackets)) = open.last_mut() else {
+        return None;
+    };
+    match (rest.first()?, *brackets) {
+        (b'(' | b'[' | b'{', _) => *brackets += 1,
+        (b'}', 0) => {
+            open.pop();
+        }
+        (b')' | b']' | b'}', _) => *brackets = brackets.saturating_sub(1),
+        (b':', 0) if language == Language::Python => open.push(Inside::Form),
+        _ => return None,
+    }
+    Some((Run::Code, 1))
+}
+
 /// How long a line is, its end not included.
 fn line(rest: &[u8]) -> usize {
     rest.iter()
@@ -88,23 +178,35 @@ fn quoted(rest: &[u8], quote: &[u8], one_line: bool) -> usize {
     rest.len()
 }
 
-fn python(rest: &[u8], before: Option<u8>) -> (Run, usize) {
-    let is_formatted = before.is_some_and(|byte| matches!(byte, b'f' | b'F'));
-    let run = |length| {
-        let run = if is_formatted { Run::Code } else { Run::Quoted };
-        (run, length)
+fn python(rest: &[u8], bare: &[u8], open: &mut Vec<Inside>) -> (Run, usize) {
+    let end: &'static [u8] = match rest {
+        [b'#', ..] => return (Run::Comment, line(rest)),
+        [b'"', b'"', b'"', ..] => b"\"\"\"",
+        [b'\'', b'\'', b'\'', ..] => b"'''",
+        [b'"', ..] => b"\"",
+        [b'\'', ..] => b"'",
+        _ => return (Run::Code, 1),
     };
-    match rest {
-        [b'#', ..] => (Run::Comment, line(rest)),
-        [b'"', b'"', b'"', ..] => run(quoted(rest, b"\"\"\"", false)),
-        [b'\'', b'\'', b'\'', ..] => run(quoted(rest, b"'''", false)),
-        [b'"', ..] => run(quoted(rest, b"\"", true)),
-        [b'\'', ..] => run(quoted(rest, b"'", true)),
-        _ => (Run::Code, 1),
+    if is_formatted(bare) {
+        open.push(Inside::Text(end));
+        return (Run::Code, end.len());
     }
+    (Run::Quoted, quoted(rest, end, end.len() == 1))
 }
 
-fn javascript(rest: &[u8], before: u8, bare: &[u8]) -> (Run, usize) {
+/// Whether the letters before a quote make the text one with expressions in it: `f`, `rf` and the like.
+fn is_formatted(bare: &[u8]) -> bool {
+    let start = bare.iter().rposition(|byte| !is_of_a_name(*byte));
+    let letters = bare.get(start.map_or(0, |start| start + 1)..);
+    let letters = letters.unwrap_or_default();
+    letters.len() <= 2
+        && letters.iter().any(|byte| matches!(byte, b'f' | b'F'))
+        && letters
+            .iter()
+            .all(|byte| matches!(byte, b'f' | b'F' | b'r' | b'R'))
+}
+
+fn javascript(rest: &[u8], before: u8, bare: &[u8], open: &mut Vec<Inside>) -> (Run, usize) {
     match rest {
         [b'/', b'/', ..] => (Run::Comment, line(rest)),
         [b'/', b'*', ..] => {
@@ -115,7 +217,10 @@ fn javascript(rest: &[u8], before: u8, bare: &[u8]) -> (Run, usize) {
         [b'"', ..] => (Run::Quoted, quoted(rest, b"\"", true)),
         [b'\'', ..] => (Run::Quoted, quoted(rest, b"'", true)),
         // A template holds expressions.
-        [b'`', ..] => (Run::Code, quoted(rest, b"`", false)),
+        [b'`', ..] => {
+            open.push(Inside::Text(b"`"));
+            (Run::Code, 1)
+        }
         [b'/', ..] if begins_expression(before, bare) => (Run::Quoted, expression(rest)),
         _ => (Run::Code, 1),
     }
@@ -183,6 +288,30 @@ mod tests {
                 "'it\\'s' + \"é",
                 "'it\\'s' + \"é",
                 "        +    ",
+            ),
+            (
+                Language::JavaScript,
+                "`eval(x) ${eval(`fetch ${ {a: {}}.a } ` + '}')} fetch` + y",
+                "`eval(x) ${eval(`fetch ${ {a: {}}.a } ` + '}')} fetch` + y",
+                "`        ${eval(`      ${ {a: {}}.a } ` +    )}      ` + y",
+            ),
+            (
+                Language::JavaScript,
+                "`\\` \\${a}` + b",
+                "`\\` \\${a}` + b",
+                "`        ` + b",
+            ),
+            (
+                Language::Python,
+                "rf'eval {{x}} {a[\"b\"]:>{w}} eval' + if'x'",
+                "rf'eval {{x}} {a[\"b\"]:>{w}} eval' + if'x'",
+                "rf'           {a[   ]: {w}}     ' + if   ",
+            ),
+            (
+                Language::Python,
+                "f\"\"\"eval(\n{eval(x)}\"\"\" + F'a\nb",
+                "f\"\"\"eval(\n{eval(x)}\"\"\" + F'a\nb",
+                "f\"\"\"     \n{eval(x)}\"\"\" + F' \nb",
             ),
         ] {
             let both = cleaned(code, language);

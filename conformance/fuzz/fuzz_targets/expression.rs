@@ -1,0 +1,3 @@
+#![no_main]
+
+oap_conform_fuzz::target!("expression");

@@ -1,0 +1,282 @@
+//! The exchanges of a run in their order; of those at the same time every order that explains what was seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::agreement::Agreement;
+use super::calls::Calls;
+use super::journal::Journal;
+use super::said::{Scripts, is_model};
+use super::session::Session;
+use super::surprise::{Seen, Surprise, elsewhere};
+use crate::fuzz::property::Ground;
+use crate::requirement::Profile;
+use crate::suite::case::{Case, Identity, Signer, Step, Stimulus};
+use crate::suite::identity::STATIC_SUBJECT;
+use crate::suite::target::Exchange;
+
+/// Simultaneous requests of which every order is tried; of more none is.
+const MOST_TOGETHER: usize = 5;
+
+/// What is known at one point of the run.
+#[derive(Debug, Clone)]
+pub struct State<'a> {
+    /// The sessions by id.
+    pub sessions: BTreeMap<String, Session>,
+    /// The calls of the mocks.
+    pub journal: Journal<'a>,
+    /// Answers that have to be repeated, by caller, method, path and key: the canonical body, and the answer.
+    pub kept: BTreeMap<[String; 4], Kept>,
+    /// Whether something happened after which nothing can be foreseen.
+    pub lost: bool,
+}
+
+/// The answer to a request with a key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    /// The canonical body without the key.
+    pub sent: String,
+    /// The status.
+    pub status: u16,
+    /// The body of the answer.
+    pub body: Value,
+}
+
+/// Everything in a run that the protocol does not allow, as far as the model of it can tell.
+pub fn follow(ground: &Ground<'_>) -> Vec<Surprise> {
+    let (case, observed) = (ground.case, ground.observed);
+    if observed.control.obstacle().is_some() || !case.extensions.is_empty() {
+        return Vec::new();
+    }
+    let agreements: BTreeMap<&str, Arc<Agreement>> = observed
+        .documents
+        .iter()
+        .map(|(digest, document)| (digest.as_str(), Arc::new(Agreement::new(document))))
+        .collect();
+    let calls = Calls {
+        ground,
+        agreements,
+        scripts: Scripts::new(case, &observed.token, ground.capabilities.wire),
+        has_access: ground.capabilities.profiles.contains(&Profile::Access),
+        has_people: ground.capabilities.profiles.contains(&Profile::Human),
+    };
+    let mut state = State {
+        sessions: BTreeMap::new(),
+        journal: Journal::new(&observed.calls),
+        kept: BTreeMap::new(),
+        lost: !observed.strays.is_empty(),
+    };
+    let mut surprises = Vec::new();
+    for (index, (step, taken)) in case.steps.iter().zip(&observed.steps).enumerate() {
+        if state.lost {
+            return surprises;
+        }
+        if matches!(
+            step.stimulus,
+            Stimulus::Advance(_) | Stimulus::Calibrate(_) | Stimulus::Processor(_)
+        ) {
+            // Time that passed can have ended anything.
+            return surprises;
+        }
+        let place = step.place(index);
+        surprises.extend(group(
+            &calls,
+            &mut state,
+            index,
+            &place,
+            step,
+            &taken.exchanges,
+        ));
+    }
+    if observed.stop.is_none() && observed.harness.is_none() && !state.lost && !state.journal.mixed
+    {
+        surprises.extend(state.journal.left().first().map(|call| {
+            let requirement = if is_model(call) { "PLN-020" } else { "PLN-015" };
+            elsewhere(
+                requirement,
+                None,
+                call.service.name(),
+                "",
+                crate::suite::matcher::absent(),
+                Value::from(format!("{} {}", call.method, call.path)),
+                "is a call that no accepted plan and no step call stands for",
+            )
+        }));
+    }
+    surprises
+}
+
+/// What one step of the case brought: one exchange, or several at the same time.
+fn group<'a>(
+    calls: &Calls<'_>,
+    state: &mut State<'a>,
+    index: usize,
+    place: &str,
+    step: &Step,
+    exchanges: &[Exchange],
+) -> Vec<Surprise> {
+    let users: Vec<Option<String>> = step
+        .callers
+        .iter()
+        .map(|name| {
+            subject(
+                calls.ground.case,
+                name.as_deref(),
+                &calls.ground.observed.token,
+            )
+        })
+        .collect();
+    let grouped = exchanges.len() > 1;
+    let mut seen = Vec::new();
+    for (exchange, user) in exchanges.iter().zip(&users) {
+        let Some(answer) = exchange.answer() else {
+            state.lost = true;
+            return Vec::new();
+        };
+        let rival = exchanges.iter().any(|other| {
+            !std::ptr::eq(other, exchange)
+                && own(&other.request.path) == own(&exchange.request.path)
+        });
+        seen.push(Seen {
+            step: index,
+            place,
+            caller: user.as_deref(),
+            exchange,
+            answer,
+            grouped,
+            rival,
+        });
+    }
+    if !grouped {
+        return seen
+            .iter()
+            .flat_map(|seen| calls.exchange(state, seen))
+            .collect();
+    }
+    // Whose call to the model is whose cannot be told of two sessions that look alike.
+    let stepped: BTreeSet<&str> = exchanges
+        .iter()
+        .filter(|exchange| exchange.request.method == "POST")
+        .filter_map(|exchange| own(&exchange.request.path))
+        .collect();
+    if exchanges.len() > MOST_TOGETHER || stepped.len() > 1 {
+        state.journal.mixed = true;
+        for id in stepped {
+            if let Some(session) = state.sessions.get_mut(id) {
+                session.lost = true;
+            }
+        }
+        let safe = |seen: &&Seen<'_>| {
+            own(&seen.exchange.request.path).is_none_or(|id| !state.sessions.contains_key(id))
+        };
+        let rest: Vec<Seen<'_>> = seen.iter().filter(safe).copied().collect();
+        if rest
+            .iter()
+            .any(|seen| seen.exchange.request.path == "/sessions")
+        {
+            state.lost = true;
+            return Vec::new();
+        }
+        return rest
+            .iter()
+            .flat_map(|seen| calls.exchange(state, seen))
+            .collect();
+    }
+    state.journal.mixed |= stepped.is_empty();
+    let mut first: Vec<usize> = (0..seen.len()).collect();
+    first.sort_by_key(|index| seen[*index].exchange.answered);
+    let mut best: Option<(Vec<Surprise>, State<'a>)> = None;
+    for order in orders(&first) {
+        let mut after = state.clone();
+        let found: Vec<Surprise> = order
+            .iter()
+            .flat_map(|index| calls.exchange(&mut after, &seen[*index]))
+            .collect();
+        let is_better = best
+            .as_ref()
+            .is_none_or(|(least, _)| found.len() < least.len());
+        if is_better {
+            let is_it = found.is_empty();
+            best = Some((found, after));
+            if is_it {
+                break;
+            }
+        }
+    }
+    let Some((mut found, after)) = best else {
+        return Vec::new();
+    };
+    *state = after;
+    for surprise in &mut found {
+        surprise.message = format!(
+            "{}; no order of the simultaneous calls explains it",
+            surprise.message
+        );
+    }
+    found
+}
+
+/// The session that a path is about.
+pub(super) fn own(path: &str) -> Option<&str> {
+    let path = path.split('?').next()?;
+    let mut segments = path.strip_prefix("/sessions/")?.split('/');
+    segments.next()
+}
+
+/// Every order of these, the given one first.
+fn orders(first: &[usize]) -> Vec<Vec<usize>> {
+    match first {
+        [] => vec![Vec::new()],
+        _ => (0..first.len())
+            .flat_map(|at| {
+                let mut rest = first.to_vec();
+                let head = rest.remove(at);
+                orders(&rest).into_iter().map(move |mut tail| {
+                    tail.insert(0, head);
+                    tail
+                })
+            })
+            .collect(),
+    }
+}
+
+/// The subject of a caller; `None`: its token is a bad one, or none.
+fn subject(case: &Case, name: Option<&str>, token: &str) -> Option<String> {
+    let plain = Identity::default();
+    let identity = case.access.get(name.unwrap_or("user")).unwrap_or(&plain);
+    let odd = identity.none
+        || identity.raw.is_some()
+        || !identity.claims.is_empty()
+        || !identity.header.is_empty()
+        || !matches!(identity.sign, Signer::Hs256 | Signer::Ed25519);
+    if odd {
+        return None;
+    }
+    if identity.table {
+        return Some(STATIC_SUBJECT.to_owned());
+    }
+    let user = identity.user.as_deref().unwrap_or("U-${token}");
+    Some(user.replace("${token}", token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_order_is_tried_once() {
+        let all = orders(&[2, 0, 1]);
+        assert_eq!(all.len(), 6);
+        assert_eq!(all[0], [2, 0, 1]);
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 6);
+    }
+
+    #[test]
+    fn paths_name_their_session() {
+        assert_eq!(own("/sessions/abc/step?x=1"), Some("abc"));
+        assert_eq!(own("/sessions/abc"), Some("abc"));
+        assert_eq!(own("/sessions"), None);
+    }
+}
