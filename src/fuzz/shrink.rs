@@ -182,12 +182,12 @@ fn group(found: &mut Vec<World>, world: &World, place: usize) {
             }
         });
     }
-    for inner in 0..calls.len() {
+    for (inner, call) in calls.iter().enumerate() {
         let mut at = |edit: &dyn Fn(&mut Call)| {
             change(found, world, |world| edit(&mut world.calls[place][inner]));
         };
         at(&without_key);
-        match &calls[inner] {
+        match call {
             Call::Open { flags, .. } => {
                 at(&|call| {
                     if let Call::Open { max_steps, .. } = call {

@@ -260,7 +260,7 @@ impl Runtime {
                 Err(error) => self.complain(&error),
             }
             // Replicas that were started together do not look together.
-            let share = self.drives().chance.hash_one(&known.len()) % 256;
+            let share = self.drives().chance.hash_one(known.len()) % 256;
             let pause = pause.mul_f64(0.75 + share as f64 / 1024.0);
             tokio::select! {
                 () = self.stopping().cancelled() => return,

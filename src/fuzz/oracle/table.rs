@@ -28,7 +28,6 @@ pub struct Row {
 
 #[derive(Debug, Deserialize)]
 struct Table {
-    finished: Vec<String>,
     transition: Vec<Row>,
 }
 
@@ -46,11 +45,6 @@ fn table() -> Option<&'static Table> {
 pub fn row(from: &str, input: &str) -> Option<&'static Row> {
     let mut rows = table()?.transition.iter();
     rows.find(|row| row.from == from && row.input == input)
-}
-
-/// Whether a session of this status is finished.
-pub fn is_finished(status: &str) -> bool {
-    table().is_some_and(|table| table.finished.iter().any(|finished| finished == status))
 }
 
 /// Whether one call can lead from one status to the other.
@@ -71,7 +65,6 @@ mod tests {
             (row.to.as_str(), row.counts, row.answer),
             ("completed", false, 200)
         );
-        assert!(is_finished("failed") && !is_finished("closed"));
         assert!(leads("active", "awaiting_human") && !leads("completed", "active"));
         assert_eq!(super::row("completed", "plan_finished"), None);
     }
