@@ -37,7 +37,7 @@ fn references() -> Vec<Mutant> {
                 if place == Place::Header {
                     return Ok(text.source().to_owned());
                 }
-                credentials::fill(text, |name| {
+                credentials::fill(text, |name, _| {
                     credentials::resolve_variable(credentials, name, place)
                 })
             }
@@ -48,7 +48,7 @@ fn references() -> Vec<Mutant> {
             "replaces the first reference of a header only",
             fn fill_text(&self, text: &Text, credentials: &Credentials, place: Place) -> Resolved {
                 let mut first = true;
-                credentials::fill(text, |name| {
+                credentials::fill(text, |name, _| {
                     if std::mem::take(&mut first) {
                         credentials::resolve_variable(credentials, name, place)
                     } else {

@@ -132,7 +132,7 @@ pub struct Limits {
     pub rate_windows: usize,
     /// A session on which nothing is called for so long expires; not less than one hour.
     pub session_idle: Duration,
-    /// Most sessions whose progress is told at the same time, as server-sent events.
+    /// Most sessions whose progress is told at the same time, as server-sent events; a caller that is known has a quarter at most.
     pub streams: usize,
     /// Most sessions that are stepped in the background at the same time.
     pub drives: usize,

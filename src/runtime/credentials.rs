@@ -133,20 +133,39 @@ pub fn check_value(name: &str, value: &str) -> Result<(), ErrorObject> {
     Ok(())
 }
 
-/// The text with `value` in place of each variable.
+/// Refuses a value that would make another place of the endpoint that it stands in: before the query a variable is a part of the
+/// host or of one segment of the path (transcripts.md 6.2).
+///
+/// # Errors
+/// `invalid_credential` for `/`, `\`, `?` and `#` before the query.
+pub fn check_part(name: &str, value: &str, before: &str) -> Result<(), ErrorObject> {
+    if !before.contains('?') && value.contains(['/', '\\', '?', '#']) {
+        return Err(ErrorObject::new(
+            Code::InvalidCredential,
+            format!("the value of ${{{name}}} is more than a part of a host or of a path's segment, so nothing was sent"),
+        )
+        .with("variable", name));
+    }
+    Ok(())
+}
+
+/// The text with `value` in place of each variable; it is given the name, and what stands before it.
 ///
 /// # Errors
 /// The first that `value` gives.
 pub fn fill(
     text: &Text,
-    mut value: impl FnMut(&str) -> Result<String, ErrorObject>,
+    mut value: impl FnMut(&str, &str) -> Result<String, ErrorObject>,
 ) -> Result<String, ErrorObject> {
     text.pieces()
         .iter()
         .try_fold(String::new(), |mut filled, piece| {
             match piece {
                 Piece::Literal(literal) => filled.push_str(literal),
-                Piece::Variable(name) => filled.push_str(&value(name)?),
+                Piece::Variable(name) => {
+                    let value = value(name, &filled)?;
+                    filled.push_str(&value);
+                }
             }
             Ok(filled)
         })
@@ -204,6 +223,18 @@ mod tests {
         );
         for name in ["SHORT", "KEY", "OTHER"] {
             assert_eq!(resolved(name, Place::Header), Err(Code::MissingCredential));
+        }
+    }
+
+    #[test]
+    fn a_variable_makes_no_other_place_of_an_endpoint() {
+        for part in ["eu", "a-1.b:8443", "", "%2F"] {
+            assert!(check_part("A", part, "https://api.example.com/").is_ok());
+        }
+        for more in ["eu/../admin", "a?b=1", "a#b", "a\\b"] {
+            let refused = check_part("A", more, "https://api.example.com/");
+            assert_eq!(refused.map_err(|e| e.code), Err(Code::InvalidCredential));
+            assert!(check_part("A", more, "https://api.example.com/?q=").is_ok());
         }
     }
 

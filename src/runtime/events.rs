@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use futures_util::stream;
 use serde_json::{Value, json};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::access::Caller;
@@ -20,6 +20,7 @@ use super::redact::Site;
 use super::runtime::Runtime;
 use super::session::status::Status;
 use super::session::transcript::{self, Change, Record};
+use super::streams::Place;
 use crate::store::{Slot, Told};
 
 /// How often a reader hears that the connection lives.
@@ -49,8 +50,7 @@ impl Runtime {
         after: usize,
     ) -> Result<Body, ErrorObject> {
         let slot = self.open_slot(caller, id).await?;
-        let place = Arc::clone(self.streams()).try_acquire_owned();
-        let place = place.map_err(|_| {
+        let place = self.streams().place(caller).ok_or_else(|| {
             ErrorObject::new(
                 Code::CapacityExceeded,
                 "as many sessions as this runtime allows are being watched; come again later",
@@ -100,7 +100,7 @@ struct Telling {
     heartbeat: Instant,
     look: Instant,
     ended: bool,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Telling {

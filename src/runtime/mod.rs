@@ -51,6 +51,7 @@ pub mod secrets;
 pub mod session;
 mod sessions;
 mod shelf;
+mod streams;
 pub mod telemetry;
 pub mod test_clock;
 #[cfg(test)]

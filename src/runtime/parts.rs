@@ -537,9 +537,12 @@ pub trait Parts: Send + Sync + 'static {
         credentials: &Credentials,
         place: Place,
     ) -> Result<String, ErrorObject> {
-        credentials::fill(text, |name| {
+        credentials::fill(text, |name, before| {
             let value = self.resolve_variable(credentials, name, place)?;
             self.check_variable(name, &value)?;
+            if place == Place::Endpoint {
+                credentials::check_part(name, &value, before)?;
+            }
             Ok(value)
         })
     }

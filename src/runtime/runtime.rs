@@ -36,6 +36,7 @@ use super::registry::{self, Registry};
 use super::remembered::Remembered;
 use super::sandbox::{Sandboxes, intake};
 use super::secrets::Secrets;
+use super::streams::Streams;
 use super::telemetry::Telemetry;
 use super::workflows::Workflows;
 use crate::manifest::Manifest;
@@ -83,7 +84,7 @@ pub(super) struct Runtime {
     keep_transcripts: Duration,
     telemetry: Option<Arc<Telemetry>>,
     stopping: CancellationToken,
-    streams: Arc<Semaphore>,
+    streams: Streams,
     listings: Semaphore,
     drives: Drives,
     autorun: bool,
@@ -185,7 +186,7 @@ impl Runtime {
             keep_transcripts: config.keep_transcripts,
             telemetry,
             stopping: CancellationToken::new(),
-            streams: Arc::new(Semaphore::new(limits.streams)),
+            streams: Streams::new(limits.streams),
             listings: Semaphore::new(LISTINGS),
             drives: Drives::new(limits.drives),
             autorun: config.autorun,
@@ -458,7 +459,7 @@ impl Runtime {
     }
 
     /// Places for those who are told of the progress of sessions.
-    pub(super) fn streams(&self) -> &Arc<Semaphore> {
+    pub(super) fn streams(&self) -> &Streams {
         &self.streams
     }
 

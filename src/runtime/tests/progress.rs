@@ -88,7 +88,7 @@ async fn post(stand: &Stand, path: &str) -> (u16, Value) {
 }
 
 /// Waits until a session has this status.
-async fn becomes(stand: &Stand, id: &str, status: &str) -> Value {
+pub(super) async fn becomes(stand: &Stand, id: &str, status: &str) -> Value {
     let seen = async {
         loop {
             let (_, body) = get(stand, &format!("/sessions/{id}")).await;
@@ -114,7 +114,7 @@ fn asks(config: &mut Config) {
     config.manifests = vec![crate::manifest::load(&document).expect("valid")];
 }
 
-fn finish() -> Value {
+pub(super) fn finish() -> Value {
     json!({"finished": true})
 }
 

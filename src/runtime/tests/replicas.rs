@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
+use super::progress::{becomes, finish};
 use super::workflows::questions::decide;
 use super::{Stand, World, act, workflows};
 use crate::runtime::{Reference, Running, start};
@@ -251,6 +252,36 @@ async fn a_question_asked_here_is_decided_there_and_once() {
     std::mem::swap(&mut stand.runtime, &mut other);
     let (status, used) = stand.post("/execute", &decided).await;
     assert_eq!((status, &used["errorCode"]), (409, &json!("approval_used")));
+}
+
+#[tokio::test]
+async fn with_autorun_whoever_is_left_goes_on_with_the_sessions_of_who_died() {
+    let Some(server) = Server::start().await else {
+        return;
+    };
+    let (first, _) = replica(&server, None).await;
+    let ledger = Arc::clone(&first);
+    let world = World {
+        gate: Some(Semaphore::new(0)),
+        ..World::default()
+    };
+    let mut stand = Stand::configured(world, |config| {
+        config.ledger = Some(ledger);
+        config.autorun = true;
+    })
+    .await;
+    // It looks for sessions when there is none yet.
+    let (_second, running) = replica(&server, Some(&stand)).await;
+    stand.says(&[act("echo"), finish()]);
+    let id = stand.open(9).await;
+    while stand.seen("/echo") == 0 {
+        tokio::task::yield_now().await;
+    }
+    first.die();
+    stand.world.gate.as_ref().expect("a gate").add_permits(9);
+    stand.runtime = running.expect("a replica");
+    let done = becomes(&stand, &id, "completed").await;
+    assert_eq!(done["steps_done"], 1, "{done}");
 }
 
 #[tokio::test]
