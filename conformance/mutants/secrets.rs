@@ -124,7 +124,7 @@ fn references() -> Vec<Mutant> {
             "SEC-005",
             "takes the line breaks out of a credential and sends the rest",
             fn fill_text(&self, text: &Text, credentials: &Credentials, place: Place) -> Resolved {
-                credentials::fill(text, |name| {
+                credentials::fill(text, |name, _| {
                     let value = credentials::resolve_variable(credentials, name, place)?;
                     Ok(value.replace(['\r', '\n'], ""))
                 })
@@ -148,7 +148,7 @@ fn references() -> Vec<Mutant> {
             "replaces `${NAME}` in the arguments of a plan by the credential",
             fn fill_text(&self, text: &Text, credentials: &Credentials, place: Place) -> Resolved {
                 GRANTED.with_borrow_mut(|granted| *granted = credentials.clone());
-                credentials::fill(text, |name| {
+                credentials::fill(text, |name, _| {
                     credentials::resolve_variable(credentials, name, place)
                 })
             },
