@@ -133,13 +133,14 @@ pub fn check_value(name: &str, value: &str) -> Result<(), ErrorObject> {
     Ok(())
 }
 
-/// Refuses a value that would make another place of the endpoint that it stands in: before the query a variable is a part of the
-/// host or of one segment of the path (transcripts.md 6.2).
+/// Refuses a value that would make another place of the endpoint that it stands in: between scheme and query a variable is a part of
+/// the host or of one segment of the path (transcripts.md 6.2). At the begin it can stand for the whole origin, as plugins have it.
 ///
 /// # Errors
-/// `invalid_credential` for `/`, `\`, `?` and `#` before the query.
+/// `invalid_credential` for `/`, `\`, `?` and `#` between scheme and query.
 pub fn check_part(name: &str, value: &str, before: &str) -> Result<(), ErrorObject> {
-    if !before.contains('?') && value.contains(['/', '\\', '?', '#']) {
+    let is_part = before.contains("://") && !before.contains('?');
+    if is_part && value.contains(['/', '\\', '?', '#']) {
         return Err(ErrorObject::new(
             Code::InvalidCredential,
             format!("the value of ${{{name}}} is more than a part of a host or of a path's segment, so nothing was sent"),
@@ -236,6 +237,7 @@ mod tests {
             assert_eq!(refused.map_err(|e| e.code), Err(Code::InvalidCredential));
             assert!(check_part("A", more, "https://api.example.com/?q=").is_ok());
         }
+        assert!(check_part("A", "http://127.0.0.1:8080", "").is_ok());
     }
 
     #[test]

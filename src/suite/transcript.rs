@@ -43,7 +43,8 @@ pub fn check(observed: &Observed, secrets: &Secrets) -> Vec<Finding> {
     check.numbers();
     check.results();
     check.replay();
-    if opened(observed).count() == 1 {
+    // What other sessions and workflows did beside this one cannot be told from what it did.
+    if opened(observed).count() == 1 && !others_acted(observed) {
         check.prompts();
         check.effects();
     }
@@ -66,6 +67,15 @@ fn opened(observed: &Observed) -> impl Iterator<Item = (Value, Value)> + '_ {
             let sent = serde_json::from_slice(&exchange.request.body).ok()?;
             Some((sent, answer.json()?))
         })
+}
+
+/// Whether a call was made that acts for no session: those of the workflow dialect.
+fn others_acted(observed: &Observed) -> bool {
+    let mut exchanges = observed.steps.iter().flat_map(|step| &step.exchanges);
+    exchanges.any(|exchange| {
+        exchange.request.method == "POST"
+            && matches!(exchange.request.path.as_str(), "/execute" | "/plan")
+    })
 }
 
 struct Check<'a> {

@@ -129,10 +129,19 @@ impl Agreement {
         let held = rights.scopes.as_ref()?;
         let lacks = |owner: &Value| scopes_of(owner).any(|scope| !held.contains(scope));
         let intent = rights.intent.as_deref().and_then(|name| self.intent(name));
-        (lacks(&action.definition) || intent.is_some_and(lacks)).then_some(Bar {
+        let lacking = intent.is_some_and(lacks)
+            || self.in_line(action).any(|action| lacks(&action.definition));
+        lacking.then_some(Bar {
             code: "insufficient_scope",
             requirement: "ACC-021",
         })
+    }
+
+    /// An action and its fallbacks, whether or not they will run (access.md 3.1).
+    fn in_line<'a>(&'a self, first: &'a Declared) -> impl Iterator<Item = &'a Declared> {
+        let next = |action: &&'a Declared| self.action(text(&action.definition, "fallback_action"));
+        // A line of fallbacks is no longer than the list of actions.
+        std::iter::successors(Some(first), next).take(self.actions.len())
     }
 
     /// The actions that a session with these rights may use.
@@ -274,6 +283,13 @@ mod tests {
         assert_eq!(code("paid", &poor), Some(("insufficient_scope", "ACC-021")));
         assert_eq!(code("paid", &free), None);
         assert!(agreement().is_guarded());
+        let line = Agreement::new(&json!({"actions": [
+            {"name": "a", "fallback_action": "b"}, {"name": "b", "fallback_action": "c"},
+            {"name": "c", "fallback_action": "a", "access_control": {"required_scopes": ["pay"]}}, {"name": "d"}
+        ]}));
+        let barred = |name| line.bar(name, &poor).map(|bar| bar.code);
+        assert_eq!(barred("a"), Some("insufficient_scope"));
+        assert_eq!(barred("d"), None);
     }
 
     #[test]

@@ -194,11 +194,14 @@ fn group<'a>(
             .iter()
             .flat_map(|index| calls.exchange(&mut after, &seen[*index]))
             .collect();
+        // An order that explains everything is better than one in which a session is followed no more.
+        let rank =
+            |found: &Vec<Surprise>, after: &State<'_>| (found.len(), followed_no_more(after));
         let is_better = best
             .as_ref()
-            .is_none_or(|(least, _)| found.len() < least.len());
+            .is_none_or(|(least, then)| rank(&found, &after) < rank(least, then));
         if is_better {
-            let is_it = found.is_empty();
+            let is_it = rank(&found, &after) == (0, followed_no_more(state));
             best = Some((found, after));
             if is_it {
                 break;
@@ -208,7 +211,10 @@ fn group<'a>(
     let Some((mut found, after)) = best else {
         return Vec::new();
     };
+    // Which calls to the model were those of a session that is followed no more cannot be told from those of the others.
+    let lost = followed_no_more(&after) > followed_no_more(state);
     *state = after;
+    state.lost |= lost && state.sessions.len() > 1;
     for surprise in &mut found {
         surprise.message = format!(
             "{}; no order of the simultaneous calls explains it",
@@ -216,6 +222,15 @@ fn group<'a>(
         );
     }
     found
+}
+
+/// How many sessions are followed no more.
+fn followed_no_more(state: &State<'_>) -> usize {
+    state
+        .sessions
+        .values()
+        .filter(|session| session.lost)
+        .count()
 }
 
 /// The session that a path is about.

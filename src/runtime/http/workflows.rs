@@ -32,13 +32,14 @@ pub(super) async fn execute(State(runtime): State<Arc<Runtime>>, request: Reques
             let member = body.get("requestId").and_then(Value::as_str);
             let key = header.or_else(|| member.map(str::to_owned));
             runtime.follow_manifests().await?;
-            let run = async {
+            // On the heap: what a workflow does is large, and it is within much already.
+            let run = Box::pin(async {
                 let answer = runtime.execute_workflow(caller, body, key).await?;
                 runtime
                     .keep_answer("POST /execute", kept.as_ref(), &answer)
                     .await?;
                 Ok(answer)
-            };
+            });
             runtime.alone(kept.as_ref(), run).await
         },
     )

@@ -1,5 +1,6 @@
 //! Replicas over one PostgreSQL: any takes any step of a session, one at a time, and ends what another died in.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +37,29 @@ async fn two(server: &Server, world: World) -> (Stand, Running, [Arc<Postgres>; 
     let stand = Stand::configured(world, |config| config.ledger = Some(ledger)).await;
     let (second, running) = replica(server, Some(&stand)).await;
     (stand, running.expect("a replica"), [first, second])
+}
+
+/// Calls `POST /execute` at a replica.
+fn execute(
+    stand: &Stand,
+    addr: SocketAddr,
+    key: Option<&'static str>,
+    body: &Value,
+) -> impl Future<Output = (u16, Value)> + Send + use<> {
+    let call = stand.client.post(format!("http://{addr}/execute"));
+    let call = call
+        .header("content-type", "application/json")
+        .body(body.to_string());
+    let call = match key {
+        Some(key) => call.header("idempotency-key", key),
+        None => call,
+    };
+    async move {
+        let answer = call.send().await.expect("an answer");
+        let status = answer.status().as_u16();
+        let text = answer.text().await.expect("a body");
+        (status, serde_json::from_str(&text).expect("JSON"))
+    }
 }
 
 #[tokio::test]
@@ -195,30 +219,13 @@ async fn a_question_asked_here_is_decided_there_and_once() {
         assert_eq!(status, 202, "{asked}");
         decide(&asked, "approve")
     };
-    let post = |addr, key: Option<&'static str>, decided: &Value| {
-        let call = stand.client.post(format!("http://{addr}/execute"));
-        let call = call
-            .header("content-type", "application/json")
-            .body(decided.to_string());
-        let call = match key {
-            Some(key) => call.header("idempotency-key", key),
-            None => call,
-        };
-        async move {
-            let answer = call.send().await.expect("an answer");
-            let status = answer.status().as_u16();
-            let body = answer.text().await.expect("a body");
-            let body: Value = serde_json::from_str(&body).expect("JSON");
-            (status, body)
-        }
-    };
     let gate = stand.world.gate.as_ref().expect("a gate");
     // Both are asked to decide at once: one acts.
     let decided = ask(&stand).await;
     gate.add_permits(2);
     let (here, there) = tokio::join!(
-        post(other.addr, None, &decided),
-        post(stand.runtime.addr, None, &decided)
+        execute(&stand, other.addr, None, &decided),
+        execute(&stand, stand.runtime.addr, None, &decided)
     );
     let mut statuses = [here.0, there.0];
     statuses.sort_unstable();
@@ -232,7 +239,7 @@ async fn a_question_asked_here_is_decided_there_and_once() {
     // One dies in the midst of a decision, after the first step: the other ends it.
     let decided = ask(&stand).await;
     gate.add_permits(1);
-    let call = tokio::spawn(post(stand.runtime.addr, Some("d"), &decided));
+    let call = tokio::spawn(execute(&stand, stand.runtime.addr, Some("d"), &decided));
     while stand.seen("/mirror") < 4 {
         tokio::task::yield_now().await;
     }
@@ -240,7 +247,7 @@ async fn a_question_asked_here_is_decided_there_and_once() {
     gate.add_permits(9);
     let (status, died) = call.await.expect("ended");
     assert_eq!(status, 503, "{died}");
-    let (status, body) = post(other.addr, Some("d"), &decided).await;
+    let (status, body) = execute(&stand, other.addr, Some("d"), &decided).await;
     assert_eq!(
         (status, &body["status"]),
         (200, &json!("completed")),
@@ -304,38 +311,25 @@ async fn a_workflow_with_one_key_runs_at_one_replica() {
     let other = running.expect("a replica");
     let body = |n: u64| {
         let nodes = json!([workflows::node("give", json!({"input": {"n": n}}))]);
-        workflows::request(nodes, json!({})).to_string()
-    };
-    let post = |addr, key: &'static str, body: String| {
-        let call = stand.client.post(format!("http://{addr}/execute"));
-        let call = call
-            .header("content-type", "application/json")
-            .header("idempotency-key", key);
-        let call = call.body(body);
-        async move {
-            let answer = call.send().await.expect("an answer");
-            let status = answer.status().as_u16();
-            let text = answer.text().await.expect("a body");
-            (status, serde_json::from_str::<Value>(&text).expect("JSON"))
-        }
+        workflows::request(nodes, json!({}))
     };
     let gate = stand.world.gate.as_ref().expect("a gate");
-    let here = tokio::spawn(post(stand.runtime.addr, "k", body(1)));
+    let here = tokio::spawn(execute(&stand, stand.runtime.addr, Some("k"), &body(1)));
     while stand.seen("/mirror") == 0 {
         tokio::task::yield_now().await;
     }
     // The key is in use: another body is refused at once, the same one waits.
-    let (status, refused) = post(other.addr, "k", body(2)).await;
+    let (status, refused) = execute(&stand, other.addr, Some("k"), &body(2)).await;
     assert_eq!(status, 409, "{refused}");
     assert_eq!(refused["errorCode"], "idempotency_conflict");
-    let there = tokio::spawn(post(other.addr, "k", body(1)));
+    let there = tokio::spawn(execute(&stand, other.addr, Some("k"), &body(1)));
     gate.add_permits(1);
     let (here, there) = (here.await.expect("ended"), there.await.expect("ended"));
     assert_eq!(here.0, 200, "{here:?}");
     assert_eq!(here, there);
     assert_eq!(stand.seen("/mirror"), 1);
     // Who dies in the midst of it is followed by the other, once the lease is over.
-    let died = tokio::spawn(post(stand.runtime.addr, "d", body(3)));
+    let died = tokio::spawn(execute(&stand, stand.runtime.addr, Some("d"), &body(3)));
     while stand.seen("/mirror") < 2 {
         tokio::task::yield_now().await;
     }
@@ -343,7 +337,7 @@ async fn a_workflow_with_one_key_runs_at_one_replica() {
     gate.add_permits(9);
     let (status, body_of_dead) = died.await.expect("ended");
     assert_eq!(status, 503, "{body_of_dead}");
-    let (status, answer) = post(other.addr, "d", body(3)).await;
+    let (status, answer) = execute(&stand, other.addr, Some("d"), &body(3)).await;
     assert_eq!(status, 200, "{answer}");
     assert_eq!(stand.seen("/mirror"), 3);
 }
