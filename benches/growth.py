@@ -37,7 +37,7 @@ from stores import Connection, answer_all, whole  # noqa: E402
 BEGIN, END = "<!-- growth: begin -->", "<!-- growth: end -->"
 SIZES = {
     "steps": [1250, 2500, 5000, 10000],
-    "sessions": [1250, 2500, 5000, 10000],
+    "sessions": [1000, 2000, 4000, 8000],
     "manifest": [100_000, 200_000, 400_000, 800_000],
     "observation": [60_000, 120_000, 240_000, 480_000],
     "cases": [250, 500, 1000, 2000],
