@@ -13,7 +13,7 @@ const FIRST: f64 = 1000.0;
 /// Work beyond which no threshold is looked for.
 const MOST: f64 = 1e12;
 /// How close the two ends come between which a threshold lies.
-const CLOSE: f64 = 1.1;
+const CLOSE: f64 = 1.05;
 
 /// The processes of a target, as far as they can be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,12 +120,14 @@ pub fn tried(exchange: &Exchange, until: &str) -> Tried {
     }
 }
 
-/// The least work at which each action goes beyond its limit, within a tenth; `None` as soon as a try comes to anything else.
+/// The least work at which each action goes beyond its limit, within a twentieth; `None` as soon as a try comes to anything else.
 ///
-/// What is returned is an answer as cases see it: `{work: {action: n}, ratios: {action: n / that of the first}}`.
+/// What is returned is an answer as cases see it: `{work: {action: n}, ratios: {action: n / that of the first}, increases: {action: …}}`.
+/// Increases are of the third action and those after it: what they do beyond the first, in what the second does beyond the first. What a
+/// start costs falls out of them.
 pub async fn thresholds(actions: &[String], search: &mut impl Attempt) -> Option<Value> {
-    let (mut work, mut ratios) = (Map::new(), Map::new());
-    let mut first = None;
+    let (mut work, mut ratios, mut increases) = (Map::new(), Map::new(), Map::new());
+    let (mut first, mut second) = (None, None);
     for action in actions {
         let (mut low, mut high) = (0.0, first.map_or(FIRST, |first: f64| first / 2.0));
         loop {
@@ -152,9 +154,20 @@ pub async fn thresholds(actions: &[String], search: &mut impl Attempt) -> Option
         }
         let base = *first.get_or_insert(high);
         work.insert(action.clone(), json!(high as u64));
-        ratios.insert(action.clone(), json!((high / base * 100.0).round() / 100.0));
+        ratios.insert(action.clone(), hundredths(high / base));
+        match second {
+            Some(second) if second > base => {
+                increases.insert(action.clone(), hundredths((high - base) / (second - base)));
+            }
+            None if ratios.len() == 2 => second = Some(high),
+            _ => {}
+        }
     }
-    Some(json!({"work": work, "ratios": ratios}))
+    Some(json!({"work": work, "ratios": ratios, "increases": increases}))
+}
+
+fn hundredths(figure: f64) -> Value {
+    json!((figure * 100.0).round() / 100.0)
 }
 
 /// One try, and where it went beyond a second: a machine that was busy elsewhere lets work seem longer than it is, never shorter.
@@ -204,6 +217,19 @@ mod tests {
         }
         let work = found["work"]["a"].as_f64().expect("a number");
         assert!((70_000.0..78_000.0).contains(&work), "{work}");
+    }
+
+    #[tokio::test]
+    async fn increases_do_not_hold_what_a_start_costs() {
+        let limits = [("a", 20_000), ("b", 70_000), ("c", 170_000), ("d", 70_000)];
+        let found = searched(&limits).await.expect("found");
+        for (name, wanted) in [("c", 3.0), ("d", 1.0)] {
+            let got = found["increases"][name].as_f64().expect("a number");
+            assert!((got / wanted - 1.0).abs() < 0.15, "{name}: {got}");
+        }
+        assert_eq!(found["increases"].as_object().map(Map::len), Some(2));
+        let alike = searched(&[("a", 20_000), ("b", 20_000), ("c", 90_000)]).await;
+        assert_eq!(alike.expect("found")["increases"], json!({}));
     }
 
     /// Every third try takes longer than its work does.

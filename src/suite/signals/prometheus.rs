@@ -1,6 +1,6 @@
 //! The text format of Prometheus, read strictly: what is wrong with a text, and what it counts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
@@ -269,49 +269,51 @@ fn quoted(text: &str) -> Result<(String, &str), String> {
     Err("a quote that is not closed".to_owned())
 }
 
+/// What one histogram has with the same labels.
+#[derive(Default)]
+struct Buckets {
+    /// Bound and count of each.
+    each: Vec<(f64, f64)>,
+    count: Option<f64>,
+    summed: bool,
+}
+
 /// Buckets grow, the last is `+Inf` and equals the count, and there is a sum.
 fn histogram(name: &str, family: &Family) -> Result<(), String> {
-    let mut sets: BTreeSet<Labels> = BTreeSet::new();
-    for (sample, labels) in family.samples.keys() {
+    // A target's metrics grow with each action that it ever ran: each sample is looked at once.
+    let mut sets: BTreeMap<Labels, Buckets> = BTreeMap::new();
+    for ((sample, labels), value) in &family.samples {
         let mut labels = labels.clone();
-        let bound = labels.remove("le").is_some();
-        if bound != (*sample == format!("{name}_bucket")) {
+        let bound = labels.remove("le");
+        let part = sample.strip_prefix(name).unwrap_or_default();
+        if bound.is_some() != (part == "_bucket") {
             return Err(format!("{sample}: le belongs to buckets, and they have it"));
         }
-        sets.insert(labels);
+        let set = sets.entry(labels).or_default();
+        match (part, bound.as_deref()) {
+            (_, Some("+Inf")) => set.each.push((f64::INFINITY, *value)),
+            (_, Some(bound)) => {
+                let bound = bound.parse();
+                let bound = bound.map_err(|_| format!("{name}: le is no number"))?;
+                set.each.push((bound, *value));
+            }
+            ("_count", None) => set.count = Some(*value),
+            ("_sum", None) => set.summed = true,
+            _ => {}
+        }
     }
-    for set in sets {
-        let at = |suffix: &str| {
-            family
-                .samples
-                .get(&(format!("{name}_{suffix}"), set.clone()))
-        };
-        let (Some(count), Some(_)) = (at("count"), at("sum")) else {
+    for mut set in sets.into_values() {
+        let Some(count) = set.count.filter(|_| set.summed) else {
             return Err(format!("the histogram {name} has no count or no sum"));
         };
-        let mut buckets: Vec<(f64, f64)> = Vec::new();
-        for ((sample, labels), value) in &family.samples {
-            let mut rest = labels.clone();
-            let Some(bound) = rest.remove("le") else {
-                continue;
-            };
-            if rest == set && *sample == format!("{name}_bucket") {
-                let bound = match bound.as_str() {
-                    "+Inf" => f64::INFINITY,
-                    bound => bound
-                        .parse()
-                        .map_err(|_| format!("{name}: le is no number"))?,
-                };
-                buckets.push((bound, *value));
-            }
-        }
-        buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let grows = buckets
+        set.each.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let grows = set
+            .each
             .iter()
-            .zip(buckets.iter().skip(1))
+            .zip(set.each.iter().skip(1))
             .all(|(one, next)| one.1 <= next.1);
-        let last = buckets.last();
-        if !grows || last.is_none_or(|last| last.0 != f64::INFINITY || last.1 != *count) {
+        let last = set.each.last();
+        if !grows || last.is_none_or(|last| last.0 != f64::INFINITY || last.1 != count) {
             return Err(format!(
                 "the buckets of {name} do not grow to +Inf and the count"
             ));
