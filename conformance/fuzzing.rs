@@ -1,17 +1,17 @@
 //! The proof of the properties of `fuzz`: hand-written cases on the good reference breach none of them, and on the mutants some do.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use mock_services::MockServices;
 use serde::{Deserialize, Serialize};
 
 use crate::fuzz::generate::{Offer, draw};
-use crate::fuzz::lower::Label;
-use crate::fuzz::property::{self, Ground};
-use crate::fuzz::trial::{Laboratory, Manner};
+use crate::fuzz::lower::{self, Label};
+use crate::fuzz::property::{self, Breach, Ground};
+use crate::fuzz::trial::{Laboratory, Manner, Trial};
 use crate::mutants::{self, Mutant};
 use crate::requirement::Registry;
 use crate::runtime::{self, Reference};
@@ -37,6 +37,9 @@ const UNREACHABLE: &str = include_str!("fuzz_unreachable.toml");
 /// One in so many worlds is run twice, for the properties that compare two runs.
 const TWICE: u64 = 4;
 
+/// Worlds of one mutant that are tried at the same time: most of their time they wait.
+const AT_ONCE: usize = 6;
+
 /// How the properties are proven.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -61,22 +64,22 @@ pub struct Scored {
     pub mutant: String,
     /// The requirement that it breaks.
     pub requirement: String,
-    /// The worlds until a property that speaks for the requirement was breached; `None`: none was.
+    /// The worlds until a property was breached; `None`: none was.
     pub found_after: Option<u64>,
-    /// The property.
-    pub property: Option<&'static str>,
-    /// The first property of another requirement that was breached, and after how many worlds.
-    pub otherwise: Option<(&'static str, u64)>,
+    /// The properties that were breached in that world, the one that speaks for the requirement first.
+    pub properties: Vec<&'static str>,
+    /// Whether the one that speaks for the requirement is among them.
+    pub by_its_own: bool,
     /// Why no world is expected to find it.
     pub unreachable: Option<String>,
     /// The worlds that it met.
     pub worlds: u64,
 }
 
-/// What a hand-written case breached on the good reference: a false alarm.
+/// What a hand-written case or a world breached on the good reference: a false alarm. Its like on a mutant counts for nothing.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FalseAlarm {
-    /// The case.
+    /// The case, or that of the world.
     pub case: String,
     /// The property.
     pub property: &'static str,
@@ -147,7 +150,9 @@ pub async fn prove(handwritten: &[Case], plan: &Plan, watch: Watch<'_>) -> Resul
     let chosen = chosen(plan);
     let total = chosen.len() + 1;
     let done = AtomicUsize::new(0);
-    let (ran, false_alarms) = alarms(handwritten, plan.seed).await?;
+    let worlds = Arc::new(Worlds::new(plan));
+    let (ran, false_alarms) = alarms(handwritten, plan, &worlds).await?;
+    let quiet: BTreeSet<Kind> = false_alarms.iter().map(FalseAlarm::kind).collect();
     watch(
         done.fetch_add(1, Ordering::Relaxed) + 1,
         total,
@@ -161,7 +166,7 @@ pub async fn prove(handwritten: &[Case], plan: &Plan, watch: Watch<'_>) -> Resul
             if plan.time.is_some_and(|time| began.elapsed() >= time) {
                 break;
             }
-            let mut one = score(mutant, plan, &mocks)
+            let mut one = score(mutant, plan, &worlds, &quiet, &mocks)
                 .await
                 .map_err(|error| format!("mutant {}: {error}", mutant.name))?;
             one.unreachable = unreachable.reason(mutant);
@@ -180,11 +185,9 @@ pub async fn prove(handwritten: &[Case], plan: &Plan, watch: Watch<'_>) -> Resul
         .map(|property| (property.id, Vec::new()))
         .collect();
     for one in &scored {
-        if let Some(property) = one.property {
-            properties
-                .entry(property)
-                .or_default()
-                .push(one.mutant.clone());
+        for property in &one.properties {
+            let found = properties.entry(property).or_default();
+            found.push(one.mutant.clone());
         }
     }
     Ok(Outcome {
@@ -222,8 +225,109 @@ fn chosen(plan: &Plan) -> Vec<Mutant> {
     }
 }
 
-/// One mutant against worlds, until a property that speaks for what it breaks is breached.
-async fn score(mutant: &Mutant, plan: &Plan, mocks: &Arc<MockServices>) -> Result<Scored, String> {
+/// A kind of breach: property and requirement.
+type Kind = (&'static str, String);
+
+impl FalseAlarm {
+    fn new(case: &Case, breach: Breach) -> Self {
+        Self {
+            case: case.id.clone(),
+            property: breach.property,
+            requirement: breach.requirement,
+            message: format!("{} {}: {}", breach.place, breach.pointer, breach.message),
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        (self.property, self.requirement.to_owned())
+    }
+}
+
+/// The worlds of a seed as cases. Every mutant meets the same ones, so each is drawn and lowered once.
+struct Worlds {
+    seed: u64,
+    offer: Offer,
+    made: Vec<OnceLock<Result<World, String>>>,
+}
+
+#[derive(Clone)]
+struct World {
+    case: Case,
+    /// Whether it is run twice, for the properties that compare two runs.
+    twice: bool,
+}
+
+impl Worlds {
+    fn new(plan: &Plan) -> Self {
+        Self {
+            seed: plan.seed,
+            offer: Offer::of(&full_capabilities()),
+            made: (0..plan.cases).map(|_| OnceLock::new()).collect(),
+        }
+    }
+
+    fn get(&self, place: usize) -> Option<Result<World, String>> {
+        let made = self.made.get(place)?.get_or_init(|| {
+            let index = place as u64;
+            let world = draw(self.seed, index, &self.offer)?;
+            let label = Label::drawn(self.seed, index);
+            Ok(World {
+                case: lower::case(&lower::document(&world, &label))?,
+                twice: index.is_multiple_of(TWICE) && world.is_sequential(),
+            })
+        });
+        Some(made.clone())
+    }
+
+    /// Tries them in order, several at a time, and hands each trial over with its number until one is enough; how many were handed over.
+    async fn each(
+        self: &Arc<Self>,
+        laboratory: &Arc<Laboratory>,
+        mut enough: impl FnMut(u64, &Trial) -> bool,
+    ) -> Result<u64, String> {
+        let mut tasks = tokio::task::JoinSet::new();
+        let mut waiting: BTreeMap<usize, Trial> = BTreeMap::new();
+        let (mut next, mut done) = (0, 0);
+        loop {
+            while tasks.len() + waiting.len() < AT_ONCE && next < self.made.len() {
+                let (place, worlds, laboratory) = (next, Arc::clone(self), Arc::clone(laboratory));
+                next += 1;
+                tasks.spawn(async move {
+                    let world = worlds.get(place).ok_or("there is no such world")??;
+                    let manner = Manner {
+                        attempt: 0,
+                        twice: world.twice,
+                        alone: false,
+                    };
+                    let trial = laboratory.attempt_case(world.case, manner).await?;
+                    Ok::<_, String>((place, trial))
+                });
+            }
+            let Some(joined) = tasks.join_next().await else {
+                return Ok(done as u64);
+            };
+            let (place, trial) =
+                joined.map_err(|error| format!("a world's task ended early: {error}"))??;
+            waiting.insert(place, trial);
+            // The first that shows something is the first of the seed, whichever ended first.
+            while let Some(trial) = waiting.remove(&done) {
+                done += 1;
+                if enough(done as u64, &trial) {
+                    return Ok(done as u64);
+                }
+            }
+        }
+    }
+}
+
+/// One mutant against worlds, until a property is breached.
+async fn score(
+    mutant: &Mutant,
+    plan: &Plan,
+    worlds: &Arc<Worlds>,
+    quiet: &BTreeSet<Kind>,
+    mocks: &Arc<MockServices>,
+) -> Result<Scored, String> {
     let folder = Temporary::new()?;
     let config = with_roots(reference(mocks), folder.files(), mocks);
     let (config, signals) = with_signals(config, folder.files(), mocks);
@@ -241,44 +345,39 @@ async fn score(mutant: &Mutant, plan: &Plan, mocks: &Arc<MockServices>) -> Resul
         },
         ..Options::default()
     };
-    let scored = async {
-        let laboratory = laboratory(&standing.url, mocks, &options).await?;
-        let offer = Offer::of(&laboratory.capabilities);
-        let mut scored = Scored {
-            mutant: mutant.name.to_owned(),
-            requirement: mutant.requirement.to_owned(),
-            found_after: None,
-            property: None,
-            otherwise: None,
-            unreachable: None,
-            worlds: 0,
-        };
-        for index in 0..plan.cases {
-            let world = draw(plan.seed, index, &offer)?;
-            let manner = Manner {
-                attempt: 0,
-                twice: index % TWICE == 0,
-                alone: true,
+    let mut scored = Scored {
+        mutant: mutant.name.to_owned(),
+        requirement: mutant.requirement.to_owned(),
+        found_after: None,
+        properties: Vec::new(),
+        by_its_own: false,
+        unreachable: None,
+        worlds: 0,
+    };
+    let own = property::of(mutant.requirement).id;
+    let tried = match laboratory(&standing.url, mocks, &options).await {
+        Ok(laboratory) => {
+            let enough = |done: u64, trial: &Trial| {
+                let told = trial.breaches.iter().filter(|breach| {
+                    !quiet.contains(&(breach.property, breach.requirement.to_owned()))
+                });
+                let found: BTreeSet<&'static str> = told.map(|breach| breach.property).collect();
+                if found.is_empty() {
+                    return false;
+                }
+                scored.found_after = Some(done);
+                scored.by_its_own = found.contains(own);
+                scored.properties = found.into_iter().collect();
+                scored.properties.sort_by_key(|name| *name != own);
+                true
             };
-            scored.worlds = index + 1;
-            let trial = laboratory
-                .attempt(&world, &Label::drawn(plan.seed, index), manner)
-                .await?;
-            let fits = |id: &str| property::of(mutant.requirement).id == id;
-            if let Some(breach) = trial.breaches.iter().find(|breach| fits(breach.property)) {
-                scored.found_after = Some(index + 1);
-                scored.property = Some(breach.property);
-                break;
-            }
-            if let (None, Some(breach)) = (scored.otherwise, trial.breaches.first()) {
-                scored.otherwise = Some((breach.property, index + 1));
-            }
+            worlds.each(&laboratory, enough).await
         }
-        Ok(scored)
-    }
-    .await;
+        Err(error) => Err(error),
+    };
     standing.shutdown().await;
-    scored
+    scored.worlds = tried?;
+    Ok(scored)
 }
 
 async fn laboratory(
@@ -304,8 +403,13 @@ async fn laboratory(
     }))
 }
 
-/// Hand-written cases on the good reference: how many ran, and what of them a property takes for a breach.
-async fn alarms(cases: &[Case], seed: u64) -> Result<(usize, Vec<FalseAlarm>), String> {
+/// Hand-written cases and the worlds on the good reference: how many cases ran, and what a property takes for a breach.
+async fn alarms(
+    cases: &[Case],
+    plan: &Plan,
+    worlds: &Arc<Worlds>,
+) -> Result<(usize, Vec<FalseAlarm>), String> {
+    let seed = plan.seed;
     let mocks = mocks().await?;
     let folder = Temporary::new()?;
     let config = with_roots(reference(&mocks), folder.files(), &mocks);
@@ -323,11 +427,29 @@ async fn alarms(cases: &[Case], seed: u64) -> Result<(usize, Vec<FalseAlarm>), S
     };
     let laboratory = laboratory(&format!("http://{}", running.addr), &mocks, &options).await;
     let found = match laboratory {
-        Ok(laboratory) => of_cases(cases, seed, &laboratory).await,
+        Ok(laboratory) => {
+            let found = of_cases(cases, seed, &laboratory).await;
+            with_worlds(found, worlds, &laboratory).await
+        }
         Err(error) => Err(error),
     };
     running.shutdown().await;
     found
+}
+
+async fn with_worlds(
+    of_cases: Result<(usize, Vec<FalseAlarm>), String>,
+    worlds: &Arc<Worlds>,
+    laboratory: &Arc<Laboratory>,
+) -> Result<(usize, Vec<FalseAlarm>), String> {
+    let (ran, mut found) = of_cases?;
+    let take = |_, trial: &Trial| {
+        let breaches = trial.breaches.iter().cloned();
+        found.extend(breaches.map(|breach| FalseAlarm::new(&trial.case, breach)));
+        false
+    };
+    worlds.each(laboratory, take).await?;
+    Ok((ran, found))
 }
 
 async fn of_cases(
@@ -355,12 +477,8 @@ async fn of_cases(
             capabilities: &laboratory.capabilities,
             judge: laboratory.judge(),
         });
-        found.extend(breaches.into_iter().map(|breach| FalseAlarm {
-            case: case.id.clone(),
-            property: breach.property,
-            requirement: breach.requirement,
-            message: format!("{} {}: {}", breach.place, breach.pointer, breach.message),
-        }));
+        let alarms = breaches.into_iter();
+        found.extend(alarms.map(|breach| FalseAlarm::new(case, breach)));
     }
     Ok((ran, found))
 }

@@ -61,7 +61,7 @@ fn a_broken_target_is_found_and_what_is_saved_fails_again() {
         "--seed",
         "1",
         "--at",
-        "44",
+        "57",
         "--cases",
         "4",
     ];

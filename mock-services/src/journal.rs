@@ -158,6 +158,10 @@ impl Journal {
     pub(crate) fn calls(&self) -> Vec<Call> {
         self.calls.clone()
     }
+
+    pub(crate) fn len(&self) -> usize {
+        self.calls.len()
+    }
 }
 
 #[cfg(test)]

@@ -250,6 +250,11 @@ impl MockServices {
         self.router.calls(token).unwrap_or_default()
     }
 
+    /// How many calls of a token there are so far; 0 for an unknown token.
+    pub fn calls_so_far(&self, token: &str) -> usize {
+        self.router.calls_so_far(token).unwrap_or_default()
+    }
+
     /// Calls that carried no known token (late calls of an unloaded one are here too).
     pub fn stray_calls(&self) -> Vec<Call> {
         self.router.stray_calls()

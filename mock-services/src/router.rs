@@ -176,6 +176,10 @@ impl Router {
         self.room(token).map(|room| lock(&room).journal.calls())
     }
 
+    pub(crate) fn calls_so_far(&self, token: &str) -> Option<usize> {
+        self.room(token).map(|room| lock(&room).journal.len())
+    }
+
     pub(crate) fn stray_calls(&self) -> Vec<Call> {
         lock(&self.strays).calls()
     }

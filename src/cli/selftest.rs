@@ -181,13 +181,13 @@ fn table(outcome: &fuzzing::Outcome) -> String {
         let after = one
             .found_after
             .map_or_else(|| "-".to_owned(), |worlds| worlds.to_string());
-        let what = match (one.property, &one.unreachable, one.otherwise) {
-            (Some(property), _, _) => property.to_owned(),
-            (None, Some(reason), _) => format!("not reached: {reason}"),
-            (None, None, Some((property, worlds))) => {
-                format!("NOT FOUND; {property} breached after {worlds}")
+        let what = match (one.properties.first(), &one.unreachable) {
+            (Some(property), None) => (*property).to_owned(),
+            (Some(property), Some(_)) => {
+                format!("{property}, in spite of its entry in fuzz_unreachable.toml")
             }
-            (None, None, None) => "NOT FOUND".to_owned(),
+            (None, Some(reason)) => format!("not reached: {reason}"),
+            (None, None) => "NOT FOUND".to_owned(),
         };
         lines.push(format!(
             "{:<44} {:<8} {after:>7}  {what}",

@@ -64,8 +64,9 @@ pub fn document(world: &World, label: &Label) -> Value {
         let environment = literal(&Value::Object(world.environment.clone()));
         document["session"] = json!({"environment": environment});
     }
-    if let Some(scopes) = &world.scopes {
-        document["access"] = json!({"user": {"scopes": scopes}});
+    let access = access(world);
+    if !access.is_empty() {
+        document["access"] = Value::Object(access);
     }
     let mut model: Vec<Value> = world.model.iter().map(turn).collect();
     for entry in &mut model {
@@ -99,6 +100,31 @@ pub fn case(document: &Value) -> Result<Case, String> {
     cases
         .pop()
         .ok_or_else(|| "the case file holds no case".to_owned())
+}
+
+/// Who calls, beside the plain caller.
+fn access(world: &World) -> Map<String, Value> {
+    let scopes = world.scopes.iter();
+    let mut access: Map<String, Value> = scopes
+        .map(|scopes| ("user".to_owned(), json!({"scopes": scopes})))
+        .collect();
+    for call in world.calls.iter().flatten() {
+        if let Call::Stranger { who, .. } = call {
+            let identity = match *who {
+                "nobody" => json!({"none": true}),
+                "basic" => json!({"raw": "Basic b2FwLXN0YXRpYy10b2tlbi0wMDAxOg=="}),
+                "unsigned" => json!({"sign": "none"}),
+                "forged" => json!({"sign": "wrong_key"}),
+                "confused" => json!({"sign": "hs256_with_public_key"}),
+                "late" => json!({"claims": {"exp": -3600}}),
+                "early" => json!({"claims": {"nbf": 3600}}),
+                "elsewhere" => json!({"claims": {"aud": "another-service"}}),
+                _ => json!({"user": "B-${token}"}),
+            };
+            access.insert((*who).to_owned(), identity);
+        }
+    }
+    access
 }
 
 /// What the manifest is, as a merge patch.
@@ -145,6 +171,9 @@ fn action(action: &Action) -> Value {
             }
             if let Some(map) = &api.request_map {
                 put("request_map", map.clone());
+            }
+            if let Some(map) = &api.response_map {
+                put("response_map", map.clone());
             }
         }
         Kind::Human { prompt } => {
@@ -443,6 +472,16 @@ impl Steps {
             Call::Read { session, below } => {
                 let path = format!("/sessions/{}{below}", self.session(*session));
                 json!({"request": {"method": "GET", "path": path}})
+            }
+            Call::Stranger { who, session, what } => {
+                let session = self.session(*session);
+                let (method, below) = match *what {
+                    "step" => ("POST", "/step"),
+                    "close" => ("POST", "/close"),
+                    _ => ("GET", ""),
+                };
+                let path = format!("/sessions/{session}{below}");
+                json!({"request": {"method": method, "path": path}, "as": who})
             }
             Call::Execute { nodes, state, key } => {
                 let mut body = Map::new();

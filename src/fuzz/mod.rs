@@ -18,6 +18,7 @@ pub mod report;
 pub mod shrink;
 pub mod story;
 pub mod trial;
+mod vectors;
 pub mod world;
 mod write;
 

@@ -251,6 +251,7 @@ fn group(found: &mut Vec<World>, world: &World, place: usize) {
             Call::BadOpen { .. }
             | Call::Close { .. }
             | Call::Read { .. }
+            | Call::Stranger { .. }
             | Call::Register { .. }
             | Call::Raw { .. } => {}
         }
@@ -265,7 +266,7 @@ fn without_key(call: &mut Call) {
         | Call::Close { key, .. }
         | Call::Execute { key, .. }
         | Call::Register { key, .. } => *key = None,
-        Call::BadOpen { .. } | Call::Read { .. } | Call::Raw { .. } => {}
+        Call::BadOpen { .. } | Call::Read { .. } | Call::Stranger { .. } | Call::Raw { .. } => {}
     }
 }
 
@@ -309,6 +310,11 @@ fn action(found: &mut Vec<World>, world: &World, place: usize) {
         at(&|action| {
             if let Kind::Api(api) = &mut action.kind {
                 api.request_map = None;
+            }
+        });
+        at(&|action| {
+            if let Kind::Api(api) = &mut action.kind {
+                api.response_map = None;
             }
         });
         at(&|action| {

@@ -91,7 +91,15 @@ impl Laboratory {
         label: &Label,
         manner: Manner,
     ) -> Result<Trial, String> {
-        let case = lower::case(&lower::document(world, label))?;
+        self.attempt_case(lower::case(&lower::document(world, label))?, manner)
+            .await
+    }
+
+    /// Tries a world that was lowered already.
+    ///
+    /// # Errors
+    /// When the suite itself is at fault: the case cannot be run.
+    pub async fn attempt_case(&self, case: Case, manner: Manner) -> Result<Trial, String> {
         let observed = self.run(&case, manner.attempt * 2, manner.alone).await?;
         let again = if manner.twice && observed.control.obstacle().is_none() {
             Some(

@@ -74,7 +74,7 @@ pub struct Action {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
     /// One HTTP request.
-    Api(Api),
+    Api(Box<Api>),
     /// A question to a person.
     Human {
         /// What the person is asked.
@@ -108,6 +108,8 @@ pub struct Api {
     pub timeout_ms: Option<u64>,
     /// `request_map`.
     pub request_map: Option<Value>,
+    /// `response_map`.
+    pub response_map: Option<Value>,
     /// What the service answers, in order; after that the first good output for ever.
     pub replies: Vec<Reply>,
 }
@@ -258,6 +260,15 @@ pub enum Call {
         /// `` or `/transcript`.
         below: &'static str,
     },
+    /// A call on a session by somebody else.
+    Stranger {
+        /// Who: a name of [`STRANGERS`].
+        who: &'static str,
+        /// Which session.
+        session: usize,
+        /// `step`, `close` or `read`.
+        what: &'static str,
+    },
     /// `POST /execute`.
     Execute {
         /// The nodes.
@@ -313,6 +324,19 @@ pub enum Body {
     Long(usize),
 }
 
+/// Others than the caller of a world, by the name that a case gives them: somebody with a good token, and those whose token is none.
+pub const STRANGERS: [&str; 9] = [
+    "bob",
+    "nobody",
+    "basic",
+    "unsigned",
+    "forged",
+    "confused",
+    "late",
+    "early",
+    "elsewhere",
+];
+
 /// The session that a world without sessions speaks of: nobody has it.
 pub const NOBODYS_SESSION: &str = "no-such-session-000000";
 
@@ -353,7 +377,8 @@ impl World {
         {
             needs.insert(Profile::Workflow);
         }
-        if self.scopes.is_some() {
+        let strange = |call: &Call| matches!(call, Call::Stranger { .. });
+        if self.scopes.is_some() || self.calls.iter().flatten().any(strange) {
             needs.insert(Profile::Access);
         }
         needs

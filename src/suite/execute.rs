@@ -318,6 +318,7 @@ impl Walk<'_> {
                 bindings: bindings.clone(),
                 missing,
                 measured: None,
+                calls: Some(self.calls_so_far()),
             });
             if !answered {
                 self.observed.stop = Some(Stop::NoAnswer);
@@ -392,7 +393,7 @@ impl Walk<'_> {
     }
 
     fn calls_so_far(&self) -> usize {
-        self.bench.mocks.calls(&self.observed.token).len()
+        self.bench.mocks.calls_so_far(&self.observed.token)
     }
 
     /// Sends all at the same time; with a head start the others follow the first when it has reached the model or a service,

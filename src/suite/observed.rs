@@ -128,6 +128,8 @@ pub struct StepObserved {
     pub missing: Vec<(String, String)>,
     /// The figures of a step that measures, in place of an answer's body; they are no answer of the target.
     pub measured: Option<Value>,
+    /// How many calls the journal of the mocks had when the last answer was there, where that was looked at.
+    pub calls: Option<usize>,
 }
 
 /// Why a case was not run to its end.

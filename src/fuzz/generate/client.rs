@@ -5,10 +5,16 @@ use serde_json::{Map, json};
 
 use super::manifest::FLAGS;
 use super::{Brief, Feature, shape};
-use crate::fuzz::world::{Action, Body, Call, Intent, Key, Kind, NOBODYS_SESSION, Node, Reaction};
+use crate::fuzz::vectors;
+use crate::fuzz::world::{
+    Action, Body, Call, Intent, Key, Kind, NOBODYS_SESSION, Node, Reaction, STRANGERS,
+};
 
 /// Longest body that is read (`spec/errors.md`, 2.4), and one more.
 const TOO_LARGE: usize = (1 << 20) + 1;
+
+/// Conditionals that are tried one after another are fewer; each is a call that asks no model.
+const MOST_DECISIONS: usize = 12;
 
 /// Levels of nesting beyond what is read.
 const TOO_DEEP: usize = 65;
@@ -87,8 +93,21 @@ fn group(ground: &Ground) -> BoxedStrategy<Vec<Vec<Call>>> {
     } else {
         0
     };
+    let stranger = (
+        prop::sample::select(STRANGERS.to_vec()),
+        session(brief),
+        prop::sample::select(vec!["step", "step", "close", "read"]),
+    )
+        .prop_map(|(who, session, what)| vec![vec![Call::Stranger { who, session, what }]]);
+    let decided = if ground.actions.iter().any(|action| !asks(action)) {
+        brief.weight(Feature::Expressions, 8)
+    } else {
+        0
+    };
     prop_oneof![
         12 => single,
+        brief.weight(Feature::Strangers, 4) => stranger,
+        decided => prop::collection::vec(decision(ground).prop_map(|call| vec![call]), 1..MOST_DECISIONS),
         brief.weight(Feature::Concurrency, 5) => together,
         brief.weight(Feature::Idempotency, 5) => again,
         both => again_at_once,
@@ -169,7 +188,7 @@ fn with_key(call: &Call, text: &str, in_body: bool) -> Call {
         | Call::Close { key, .. }
         | Call::Execute { key, .. }
         | Call::Register { key, .. } => *key = own,
-        Call::BadOpen { .. } | Call::Read { .. } | Call::Raw { .. } => {}
+        Call::BadOpen { .. } | Call::Read { .. } | Call::Stranger { .. } | Call::Raw { .. } => {}
     }
     call
 }
@@ -310,6 +329,35 @@ fn workflow(ground: &Ground) -> BoxedStrategy<Call> {
     ];
     (prop::collection::vec(node, 1..4), state, key(&brief))
         .prop_map(|(nodes, state, key)| Call::Execute { nodes, state, key })
+        .boxed()
+}
+
+/// A workflow of one node with a conditional of which it is known what it comes to.
+fn decision(ground: &Ground) -> BoxedStrategy<Call> {
+    let plain = ground.actions.iter().filter(|action| !asks(action));
+    let nodes: Vec<Node> = plain
+        .map(|action| Node {
+            name: action.name.clone(),
+            input: action.input.first(),
+            conditional: None,
+            fallback: None,
+        })
+        .collect();
+    if nodes.is_empty() {
+        return step(&ground.brief);
+    }
+    (prop::sample::select(nodes), 0..vectors::all().len())
+        .prop_map(|(mut node, place)| {
+            let vector = vectors::all().get(place);
+            node.conditional = vector.map(|vector| vector.conditional.clone());
+            Call::Execute {
+                nodes: vec![node],
+                state: vector
+                    .map(|vector| vector.state.clone())
+                    .unwrap_or_default(),
+                key: None,
+            }
+        })
         .boxed()
 }
 

@@ -87,11 +87,17 @@ pub enum Feature {
     Limits,
     /// Registrations meanwhile.
     Registrations,
+    /// Conditionals of which it is known what they come to.
+    Expressions,
+    /// Calls by others, with good tokens and bad ones.
+    Strangers,
+    /// `response_map`.
+    ResponseMaps,
 }
 
 impl Feature {
     /// All of them.
-    pub const ALL: [Feature; 41] = [
+    pub const ALL: [Feature; 44] = [
         Feature::ManyActions,
         Feature::Schemas,
         Feature::ResultPaths,
@@ -133,6 +139,9 @@ impl Feature {
         Feature::Closes,
         Feature::Limits,
         Feature::Registrations,
+        Feature::Expressions,
+        Feature::Strangers,
+        Feature::ResponseMaps,
     ];
 
     /// The profile that a target needs for it.
@@ -141,10 +150,13 @@ impl Feature {
             Feature::Human => Some(Profile::Human),
             Feature::Code => Some(Profile::Sandbox),
             Feature::Files => Some(Profile::Storage),
-            Feature::Fallbacks | Feature::Conditionals | Feature::Workflows => {
-                Some(Profile::Workflow)
+            Feature::Fallbacks
+            | Feature::Conditionals
+            | Feature::Workflows
+            | Feature::Expressions => Some(Profile::Workflow),
+            Feature::Scopes | Feature::RateLimits | Feature::Approvals | Feature::Strangers => {
+                Some(Profile::Access)
             }
-            Feature::Scopes | Feature::RateLimits | Feature::Approvals => Some(Profile::Access),
             _ => None,
         }
     }
@@ -193,6 +205,9 @@ impl Feature {
             Feature::Closes => "closes",
             Feature::Limits => "limits",
             Feature::Registrations => "registrations",
+            Feature::Expressions => "expressions",
+            Feature::Strangers => "strangers",
+            Feature::ResponseMaps => "response-maps",
         }
     }
 }

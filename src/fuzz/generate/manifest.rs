@@ -174,7 +174,7 @@ fn kind(brief: &Brief, input: &Shape, output: &Shape) -> BoxedStrategy<Kind> {
         brief.weight(Feature::Code, 2)
     };
     prop_oneof![
-        6 => api(brief, input, output).prop_map(Kind::Api),
+        6 => api(brief, input, output).prop_map(|api| Kind::Api(Box::new(api))),
         brief.weight(Feature::Human, 3) => human,
         code_weight => code,
         brief.weight(Feature::Files, 1) => Just(Kind::Read),
@@ -216,10 +216,10 @@ fn api(brief: &Brief, input: &Shape, output: &Shape) -> BoxedStrategy<Api> {
                 Just(Vec::new()).boxed()
             };
             let replies = service::replies(&brief, &output);
-            let request_map = request_map(&brief, &input);
-            (Just((service, method)), auth, headers, request_map, replies)
+            let maps = (request_map(&brief, &input), response_map(&brief, &output));
+            (Just((service, method)), auth, headers, maps, replies)
         })
-        .prop_map(|((service, method), auth, headers, request_map, replies)| Api {
+        .prop_map(|((service, method), auth, headers, maps, replies)| Api {
             service,
             method,
             auth,
@@ -228,10 +228,24 @@ fn api(brief: &Brief, input: &Shape, output: &Shape) -> BoxedStrategy<Api> {
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect(),
             timeout_ms: service::is_slow(&replies).then_some(service::SHORT_MS),
-            request_map,
+            request_map: maps.0,
+            response_map: maps.1,
             replies,
         })
         .boxed()
+}
+
+/// A `response_map`: the reply as it is, one that keeps its first member, or one that says the same whatever the reply is.
+fn response_map(brief: &Brief, output: &Shape) -> BoxedStrategy<Option<Value>> {
+    let first = output.first();
+    let mut maps = vec![json!({"": ""}), json!({"": {"const": first}})];
+    if let Some(name) = first.as_object().and_then(|members| members.keys().next()) {
+        let pointer = crate::json::push("", name);
+        let mut map = json!({"/added/deep": {"const": [1]}});
+        map[&pointer] = json!(pointer);
+        maps.push(map);
+    }
+    brief.maybe(Feature::ResponseMaps, 4, prop::sample::select(maps))
 }
 
 /// A `request_map` that renames the first argument and adds a constant.

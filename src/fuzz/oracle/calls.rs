@@ -14,6 +14,7 @@ use super::walk::{Kept, State, own};
 use crate::fuzz::property::Ground;
 use crate::json;
 use crate::suite::case::Identity;
+use crate::suite::target::HttpRequest;
 
 /// What exchanges are judged by.
 pub struct Calls<'g> {
@@ -38,6 +39,14 @@ impl Calls<'_> {
         let request = &seen.exchange.request;
         let path = request.path.split('?').next().unwrap_or_default();
         let segments: Vec<&str> = path.split('/').skip(1).collect();
+        if let Some(rule) = seen.barred
+            && is_defined(&request.method, &segments)
+        {
+            let message = "has no valid token";
+            let found = seen.refused(&[(401, "unauthenticated")], rule, message);
+            state.lost |= found.is_some();
+            return found.into_iter().collect();
+        }
         if seen.answer.status >= 500 {
             // Whether a model failed is looked at where it was asked; nothing else may end so.
             let known = matches!(
@@ -180,6 +189,7 @@ impl Calls<'_> {
                     "is no body that this call takes",
                 );
                 state.lost |= found.is_some();
+                state.vague.extend(names(request, seen.caller));
                 return found.into_iter().collect();
             }
         };
@@ -206,11 +216,31 @@ impl Calls<'_> {
         if let Value::Object(members) = &mut bare {
             members.shift_remove("requestId");
         }
-        let name = keys.into_iter().next().map(|key| {
-            let caller = seen.caller.unwrap_or_default().to_owned();
-            [caller, request.method.clone(), request.path.clone(), key]
-        });
+        let name = keys
+            .into_iter()
+            .next()
+            .map(|key| scope(request, seen.caller, key));
         let canonical = json::canonical(&bare);
+        if name.as_ref().is_some_and(|name| state.vague.contains(name)) {
+            state.journal.mixed = true;
+            match own(&request.path) {
+                None => state.lost |= seen.answer.status < 400,
+                Some(id) => {
+                    if let Some(session) = state.sessions.get_mut(id) {
+                        session.lost = true;
+                    }
+                }
+            }
+            return Vec::new();
+        }
+        let told = Kept {
+            sent: canonical.clone(),
+            status: seen.answer.status,
+            body: seen.body(),
+        };
+        if name.as_ref().and_then(|name| state.shared.get(name)) == Some(&told) {
+            return Vec::new();
+        }
         if let Some(kept) = name.as_ref().and_then(|name| state.kept.get(name)) {
             return repeated(kept, &canonical, seen).into_iter().collect();
         }
@@ -223,15 +253,12 @@ impl Calls<'_> {
             return vec![seen.surprise("IDM-004", "/body/errorCode", expected, message)];
         }
         let found = self.known(state, seen, segments, &bare);
-        if let Some(name) = name
-            && is_final(seen)
-        {
-            let kept = Kept {
-                sent: canonical,
-                status: seen.answer.status,
-                body: seen.body(),
-            };
-            state.kept.insert(name, kept);
+        if let Some(name) = name {
+            if is_final(seen) {
+                state.kept.insert(name, told);
+            } else if seen.grouped {
+                state.shared.insert(name, told);
+            }
         }
         found
     }
@@ -302,6 +329,32 @@ impl Calls<'_> {
         }
         Some(scopes)
     }
+}
+
+/// Whether it is a call that needs a token wherever tokens are looked at.
+fn is_defined(method: &str, segments: &[&str]) -> bool {
+    matches!(
+        (method, segments),
+        (
+            "POST",
+            ["sessions" | "execute"] | ["sessions", _, "step" | "close"]
+        ) | ("GET", ["sessions", _])
+    )
+}
+
+/// What a key counts for (`spec/idempotency.md`, 1.3).
+fn scope(request: &HttpRequest, caller: Option<&str>, key: String) -> [String; 4] {
+    let caller = caller.unwrap_or_default().to_owned();
+    [caller, request.method.clone(), request.path.clone(), key]
+}
+
+/// The keys of a request whose body is refused, as far as they can be read.
+pub(super) fn names(request: &HttpRequest, caller: Option<&str>) -> Vec<[String; 4]> {
+    let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    let (in_header, in_body) = body::keys(request, &body);
+    let in_body = in_body.and_then(|key| key.as_str().map(str::to_owned));
+    let keys = in_header.into_iter().chain(in_body);
+    keys.map(|key| scope(request, caller, key)).collect()
 }
 
 /// An id that names no session.

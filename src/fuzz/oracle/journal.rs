@@ -1,5 +1,5 @@
-//! Which calls of the journal are accounted for. Calls made one after another stand there in that order; of calls at the same time only
-//! what they are tells whose they are.
+//! Which calls of the journal are accounted for. Each step of a case has its own stretch of the journal. Within it calls made one after
+//! another stand in that order; of calls at the same time only what they are tells whose they are.
 
 use mock_services::Call;
 
@@ -13,6 +13,8 @@ use crate::suite::sight::model_request;
 pub struct Journal<'a> {
     calls: &'a [Call],
     used: Vec<bool>,
+    /// What comes from here on was not there yet when the present step was over.
+    end: usize,
     /// Whether calls can stand between those that are looked for: something ran at the same time, or cannot be foreseen.
     pub mixed: bool,
 }
@@ -23,12 +25,24 @@ impl<'a> Journal<'a> {
         Self {
             calls,
             used: vec![false; calls.len()],
+            end: calls.len(),
             mixed: false,
         }
     }
 
+    /// Begins the stretch of a step after which the journal had so many calls; `None`: all of them, because nobody counted.
+    pub fn begin(&mut self, calls: Option<usize>) {
+        self.end = calls.map_or(self.calls.len(), |calls| calls.min(self.calls.len()));
+    }
+
+    /// Ends the stretch of a step: whatever was not accounted for is nobody's from now on.
+    pub fn over(&mut self) {
+        self.used[..self.end].fill(true);
+        self.mixed = false;
+    }
+
     fn unused(&self) -> impl Iterator<Item = (usize, &'a Call)> {
-        let free = self.calls.iter().enumerate();
+        let free = self.calls[..self.end].iter().enumerate();
         free.filter(|(index, _)| !self.used[*index])
     }
 
@@ -88,8 +102,51 @@ impl<'a> Journal<'a> {
         (!is_model(call)).then(|| self.take(index))
     }
 
-    /// The calls that nothing has accounted for.
+    /// The calls of this stretch that nothing has accounted for.
     pub fn left(&self) -> Vec<&'a Call> {
         self.unused().map(|(_, call)| call).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mock_services::{Auth, Service};
+
+    fn call(seq: u64) -> Call {
+        Call {
+            seq,
+            at: 0,
+            token: None,
+            service: Service::Crm,
+            method: "POST".into(),
+            path: "/v1/x".into(),
+            query: Vec::new(),
+            headers: Default::default(),
+            body: serde_json::Value::Null,
+            auth: Auth::Ok,
+            status: 200,
+            entry: None,
+            unmatched: None,
+        }
+    }
+
+    #[test]
+    fn a_step_sees_its_own_stretch() {
+        let calls = [call(1), call(2), call(3)];
+        let mut journal = Journal::new(&calls);
+        let seen = |journal: &Journal<'_>| -> Vec<u64> {
+            journal.left().iter().map(|call| call.seq).collect()
+        };
+        journal.begin(Some(1));
+        assert_eq!(seen(&journal), [1]);
+        journal.mixed = true;
+        journal.over();
+        assert!(!journal.mixed, "what is over mixes with nothing");
+        journal.begin(Some(2));
+        assert_eq!(journal.any_service().map(|call| call.seq), Some(2));
+        journal.over();
+        journal.begin(None);
+        assert_eq!(seen(&journal), [3]);
     }
 }

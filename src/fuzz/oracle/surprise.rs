@@ -36,6 +36,8 @@ pub struct Seen<'a> {
     pub place: &'a str,
     /// Who called, by the subject; `None`: somebody whose token cannot be good.
     pub caller: Option<&'a str>,
+    /// The rule by which the caller's token is none, where it certainly is none.
+    pub barred: Option<&'static str>,
     /// What was sent and came back.
     pub exchange: &'a Exchange,
     /// The answer.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::agreement::Agreement;
-use super::calls::Calls;
+use super::calls::{Calls, names};
 use super::journal::Journal;
 use super::said::{Scripts, is_model};
 use super::session::Session;
@@ -14,7 +14,8 @@ use super::surprise::{Seen, Surprise, elsewhere};
 use crate::fuzz::property::Ground;
 use crate::requirement::Profile;
 use crate::suite::case::{Case, Identity, Signer, Step, Stimulus};
-use crate::suite::identity::STATIC_SUBJECT;
+use crate::suite::identity::{AUDIENCE, STATIC_SUBJECT};
+use crate::suite::observed::StepObserved;
 use crate::suite::target::Exchange;
 
 /// Simultaneous requests of which every order is tried; of more none is.
@@ -29,6 +30,11 @@ pub struct State<'a> {
     pub journal: Journal<'a>,
     /// Answers that have to be repeated, by caller, method, path and key: the canonical body, and the answer.
     pub kept: BTreeMap<[String; 4], Kept>,
+    /// Answers to the simultaneous requests of this step that are not kept, by the same: one of equal requests runs, and the others can
+    /// repeat its answer.
+    pub shared: BTreeMap<[String; 4], Kept>,
+    /// Keys of requests whose body was refused: whether they count as used is not told here.
+    pub vague: BTreeSet<[String; 4]>,
     /// Whether something happened after which nothing can be foreseen.
     pub lost: bool,
 }
@@ -66,6 +72,8 @@ pub fn follow(ground: &Ground<'_>) -> Vec<Surprise> {
         sessions: BTreeMap::new(),
         journal: Journal::new(&observed.calls),
         kept: BTreeMap::new(),
+        shared: BTreeMap::new(),
+        vague: BTreeSet::new(),
         lost: !observed.strays.is_empty(),
     };
     let mut surprises = Vec::new();
@@ -81,31 +89,38 @@ pub fn follow(ground: &Ground<'_>) -> Vec<Surprise> {
             return surprises;
         }
         let place = step.place(index);
-        surprises.extend(group(
-            &calls,
-            &mut state,
-            index,
-            &place,
-            step,
-            &taken.exchanges,
-        ));
+        state.journal.begin(taken.calls);
+        state.shared.clear();
+        surprises.extend(group(&calls, &mut state, index, &place, step, taken));
+        if taken.calls.is_some() {
+            surprises.extend(stray(&state, Some(index)));
+            state.journal.over();
+        }
     }
-    if observed.stop.is_none() && observed.harness.is_none() && !state.lost && !state.journal.mixed
-    {
-        surprises.extend(state.journal.left().first().map(|call| {
-            let requirement = if is_model(call) { "PLN-020" } else { "PLN-015" };
-            elsewhere(
-                requirement,
-                None,
-                call.service.name(),
-                "",
-                crate::suite::matcher::absent(),
-                Value::from(format!("{} {}", call.method, call.path)),
-                "is a call that no accepted plan and no step call stands for",
-            )
-        }));
+    if observed.stop.is_none() && observed.harness.is_none() {
+        state.journal.begin(None);
+        surprises.extend(stray(&state, None));
     }
     surprises
+}
+
+/// The first call that nothing stands for.
+fn stray(state: &State<'_>, step: Option<usize>) -> Option<Surprise> {
+    if state.lost || state.journal.mixed {
+        return None;
+    }
+    let left = state.journal.left();
+    let call = left.first()?;
+    let requirement = if is_model(call) { "PLN-020" } else { "PLN-015" };
+    Some(elsewhere(
+        requirement,
+        step,
+        call.service.name(),
+        "",
+        crate::suite::matcher::absent(),
+        Value::from(format!("{} {}", call.method, call.path)),
+        "is a call that no accepted plan and no step call stands for",
+    ))
 }
 
 /// What one step of the case brought: one exchange, or several at the same time.
@@ -115,8 +130,9 @@ fn group<'a>(
     index: usize,
     place: &str,
     step: &Step,
-    exchanges: &[Exchange],
+    taken: &StepObserved,
 ) -> Vec<Surprise> {
+    let exchanges: &[Exchange] = &taken.exchanges;
     let users: Vec<Option<String>> = step
         .callers
         .iter()
@@ -130,7 +146,15 @@ fn group<'a>(
         .collect();
     let grouped = exchanges.len() > 1;
     let mut seen = Vec::new();
-    for (exchange, user) in exchanges.iter().zip(&users) {
+    let bars = step.callers.iter().map(|name| {
+        let identity = calls
+            .ground
+            .case
+            .access
+            .get(name.as_deref().unwrap_or("user"));
+        identity.filter(|_| calls.has_access).and_then(barred)
+    });
+    for ((exchange, user), barred) in exchanges.iter().zip(&users).zip(bars) {
         let Some(answer) = exchange.answer() else {
             state.lost = true;
             return Vec::new();
@@ -143,6 +167,7 @@ fn group<'a>(
             step: index,
             place,
             caller: user.as_deref(),
+            barred,
             exchange,
             answer,
             grouped,
@@ -167,6 +192,11 @@ fn group<'a>(
             if let Some(session) = state.sessions.get_mut(id) {
                 session.lost = true;
             }
+        }
+        for (exchange, user) in exchanges.iter().zip(&users) {
+            state
+                .vague
+                .extend(names(&exchange.request, user.as_deref()));
         }
         let safe = |seen: &&Seen<'_>| {
             own(&seen.exchange.request.path).is_none_or(|id| !state.sessions.contains_key(id))
@@ -195,8 +225,10 @@ fn group<'a>(
             .flat_map(|index| calls.exchange(&mut after, &seen[*index]))
             .collect();
         // An order that explains everything is better than one in which a session is followed no more.
-        let rank =
-            |found: &Vec<Surprise>, after: &State<'_>| (found.len(), followed_no_more(after));
+        let rank = |found: &Vec<Surprise>, after: &State<'_>| {
+            let left = taken.calls.and_then(|_| stray(after, None)).is_some();
+            (found.len() + usize::from(left), followed_no_more(after))
+        };
         let is_better = best
             .as_ref()
             .is_none_or(|(least, then)| rank(&found, &after) < rank(least, then));
@@ -214,7 +246,7 @@ fn group<'a>(
     // Which calls to the model were those of a session that is followed no more cannot be told from those of the others.
     let lost = followed_no_more(&after) > followed_no_more(state);
     *state = after;
-    state.lost |= lost && state.sessions.len() > 1;
+    state.lost |= lost && state.sessions.len() > 1 && taken.calls.is_none();
     for surprise in &mut found {
         surprise.message = format!(
             "{}; no order of the simultaneous calls explains it",
@@ -276,6 +308,33 @@ fn subject(case: &Case, name: Option<&str>, token: &str) -> Option<String> {
     Some(user.replace("${token}", token))
 }
 
+/// The rule by which a token is none, where it certainly is none (`spec/access.md`, section 1).
+fn barred(identity: &Identity) -> Option<&'static str> {
+    let is_basic = |raw: &String| raw.starts_with("Basic ");
+    if identity.none || identity.raw.as_ref().is_some_and(is_basic) {
+        return Some("ACC-001");
+    }
+    if identity.raw.is_some() || identity.table || !identity.header.is_empty() {
+        return None;
+    }
+    match identity.sign {
+        Signer::None | Signer::Hs256WithPublicKey => return Some("ACC-003"),
+        Signer::WrongKey => return Some("ACC-004"),
+        _ => {}
+    }
+    let seconds = |claim: &str| identity.claims.get(claim).and_then(Value::as_i64);
+    let audience = identity.claims.get("aud").and_then(Value::as_str);
+    if seconds("exp").is_some_and(|exp| exp < -60) {
+        Some("ACC-005")
+    } else if seconds("nbf").is_some_and(|nbf| nbf > 60) {
+        Some("ACC-006")
+    } else {
+        audience
+            .is_some_and(|audience| audience != AUDIENCE)
+            .then_some("ACC-007")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,6 +345,24 @@ mod tests {
         assert_eq!(all.len(), 6);
         assert_eq!(all[0], [2, 0, 1]);
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 6);
+    }
+
+    #[test]
+    fn a_token_that_is_none_is_known_by_its_rule() {
+        for (identity, rule) in [
+            (serde_json::json!({"none": true}), Some("ACC-001")),
+            (serde_json::json!({"raw": "Basic eA=="}), Some("ACC-001")),
+            (serde_json::json!({"sign": "none"}), Some("ACC-003")),
+            (serde_json::json!({"sign": "wrong_key"}), Some("ACC-004")),
+            (serde_json::json!({"claims": {"exp": -61}}), Some("ACC-005")),
+            (serde_json::json!({"claims": {"exp": -30}}), None),
+            (serde_json::json!({"claims": {"nbf": 61}}), Some("ACC-006")),
+            (serde_json::json!({"claims": {"aud": "x"}}), Some("ACC-007")),
+            (serde_json::json!({"user": "B"}), None),
+        ] {
+            let read: Identity = serde_json::from_value(identity).expect("an identity");
+            assert_eq!(barred(&read), rule, "{read:?}");
+        }
     }
 
     #[test]

@@ -147,7 +147,11 @@ fn run() -> Run {
 }
 
 fn found(run: &Run) -> Vec<(&'static str, &'static str)> {
-    let capabilities = Capabilities::of([Profile::Session]);
+    found_of(run, &[Profile::Session])
+}
+
+fn found_of(run: &Run, profiles: &[Profile]) -> Vec<(&'static str, &'static str)> {
+    let capabilities = Capabilities::of(profiles.iter().copied());
     let secrets = Secrets::new([("CALENDAR_TOKEN".to_owned(), SECRET.to_owned())]);
     let found = breaches(&Ground {
         case: &run.case,
@@ -275,4 +279,153 @@ fn an_invalid_plan_that_was_executed_is_seen() {
     run.observed.calls[1].body = json!({"n": "x"});
     let found = found(&run);
     assert!(!found.is_empty(), "nothing was found");
+}
+
+/// The same run with a workflow between the opening and the step, which called the same action, and was answered otherwise.
+fn run_with_a_workflow() -> Run {
+    let mut run = run();
+    let mut case = serde_json::to_value(json!({
+        "id": "SES-015-by-hand", "title": "t", "requirements": ["SES-015"], "needs": ["session"], "manifest": "control",
+        "steps": [{"open": {}}, {"execute": {"open_action": []}}, {"step": {}}, {"request": {"method": "GET", "path": "/sessions/${session}"}}]
+    }))
+    .expect("a value");
+    case["model"] = json!([{"emit": {"action": "find", "args": {"n": 1}}}]);
+    case["services"] = json!({"calendar": {"script": [{"reply": {"status": 500}}, {"reply": {"json": {"slots": [1]}}}]}});
+    run.case = serde_json::from_value(case).expect("a case");
+    let answered = json!({"status": "failed", "results": []});
+    let workflow = exchange("POST", "/execute", Some(json!({})), 200, &answered);
+    run.observed.steps.insert(1, workflow);
+    let mut first = call(1, Service::Calendar, "/v1/find", json!({"n": 1}));
+    first.status = 500;
+    run.observed.calls.insert(0, first);
+    run.observed.calls[2].entry = Some(1);
+    for (step, calls) in run.observed.steps.iter_mut().zip([0, 1, 3, 3]) {
+        step.calls = Some(calls);
+    }
+    run
+}
+
+#[test]
+fn what_a_workflow_called_is_no_call_of_a_later_step() {
+    // The workflow's own answer is a sketch, and not judged here.
+    let about_the_step = [
+        "results-follow-replies",
+        "requests-are-as-declared",
+        "refused-plans-have-no-effect",
+        "statuses-follow-the-table",
+    ];
+    let clean = found(&run_with_a_workflow());
+    assert!(
+        clean
+            .iter()
+            .all(|(property, _)| !about_the_step.contains(property)),
+        "{clean:?}"
+    );
+    let mut stray = run_with_a_workflow();
+    stray.observed.steps[3].calls = Some(4);
+    let more = call(4, Service::Email, "/v1/send", json!({}));
+    stray.observed.calls.push(more);
+    let found = found(&stray);
+    assert!(
+        found
+            .iter()
+            .any(|(property, _)| *property == "refused-plans-have-no-effect"),
+        "{found:?}"
+    );
+}
+
+/// A run with two equal requests at the same time in place of its step, both answered so; the model failed once.
+fn run_with_a_failing_model(second: &Value) -> Run {
+    let mut run = run();
+    run.case = serde_json::from_value(json!({
+        "id": "SES-015-by-hand", "title": "t", "requirements": ["SES-015"], "needs": ["session"], "manifest": "control",
+        "model": [{"fault": "status", "status": 429}],
+        "steps": [{"open": {}}, {"together": [{"step": {}}, {"step": {}}]}]
+    }))
+    .expect("a case");
+    let failed = json!({"errorCode": "llm_unavailable", "message": "m", "retryable": true});
+    let path = format!("/sessions/{ID}/step");
+    let body = Some(json!({"requestId": "k1"}));
+    let mut together = exchange("POST", &path, body.clone(), 503, &failed);
+    together
+        .exchanges
+        .extend(exchange("POST", &path, body, 503, second).exchanges);
+    together.calls = Some(1);
+    run.observed.steps[0].calls = Some(0);
+    run.observed.steps.truncate(1);
+    run.observed.steps.push(together);
+    run.observed.calls.truncate(1);
+    run
+}
+
+#[test]
+fn equal_requests_at_the_same_time_can_share_an_answer_that_is_not_kept() {
+    let failed = json!({"errorCode": "llm_unavailable", "message": "m", "retryable": true});
+    assert_eq!(found(&run_with_a_failing_model(&failed)), []);
+    // Another answer is one of a request that ran by itself, and then the model was asked twice.
+    let other = json!({"errorCode": "llm_unavailable", "message": "another", "retryable": true});
+    assert_ne!(found(&run_with_a_failing_model(&other)), []);
+}
+
+#[test]
+fn the_key_of_a_refused_body_counts_as_used_or_not() {
+    let mut run = run();
+    let path = format!("/sessions/{ID}/interventions/iv");
+    let gone = json!({"errorCode": "intervention_not_found", "message": "m", "retryable": false});
+    let used = json!({"errorCode": "idempotency_conflict", "message": "m", "retryable": false});
+    let first = exchange("POST", &path, Some(json!({"requestId": "k1"})), 404, &gone);
+    let other = Some(json!({"requestId": "k1", "decision": "reject"}));
+    let second = exchange("POST", &path, other, 409, &used);
+    run.case = serde_json::from_value(json!({
+        "id": "SES-015-by-hand", "title": "t", "requirements": ["SES-015"], "needs": ["session"], "manifest": "control",
+        "steps": [{"open": {}}, {"request": {"method": "POST", "path": path}}, {"request": {"method": "POST", "path": path}}]
+    }))
+    .expect("a case");
+    run.observed.steps.truncate(1);
+    run.observed.steps.extend([first, second]);
+    run.observed.calls.clear();
+    let found = found(&run);
+    assert!(
+        found
+            .iter()
+            .all(|(property, _)| *property != "keys-belong-to-one-request"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_conditional_comes_to_what_its_vector_says() {
+    let judged = |result: Value| {
+        let mut run = run();
+        let sent = json!({"open_action": [{"name": "find", "input": {"n": 1}, "conditional": "not true"}], "state": rich()});
+        let answered = json!({"protocolVersion": "2.0", "status": "completed", "state": rich(), "results": [result]});
+        run.case = serde_json::from_value(json!({
+            "id": "SES-015-by-hand", "title": "t", "requirements": ["SES-015"], "needs": ["workflow"], "manifest": "control",
+            "steps": [{"execute": {"open_action": []}}]
+        }))
+        .expect("a case");
+        run.observed.steps = vec![exchange("POST", "/execute", Some(sent), 200, &answered)];
+        run.observed.calls.clear();
+        let evidence = found_of(&run, &[Profile::Session, Profile::Workflow]);
+        evidence
+            .iter()
+            .any(|(_, requirement)| requirement.starts_with("EXP"))
+    };
+    let ran =
+        json!({"action_name": "find", "success": true, "output": {"slots": []}, "error": null});
+    let mut skipped = ran.clone();
+    skipped["output"] = Value::Null;
+    skipped["status"] = json!("skipped");
+    assert!(judged(ran), "a false conditional that was taken as true");
+    assert!(!judged(skipped));
+}
+
+/// The state that the vector of `not true` has.
+fn rich() -> Value {
+    let vector = crate::fuzz::vectors::all().iter();
+    let mut of_it = vector.filter(|vector| vector.conditional == "not true");
+    of_it
+        .next()
+        .map(|vector| Value::Object(vector.state.clone()))
+        .expect("a vector")
 }

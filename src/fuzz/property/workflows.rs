@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::Ground;
 use crate::fuzz::oracle::Surprise;
+use crate::fuzz::vectors::{self, Comes};
 use crate::requirement::Profile;
 use crate::suite::matcher::{absent, same};
 
@@ -50,7 +51,7 @@ pub(super) fn check(ground: &Ground<'_>) -> Vec<Surprise> {
                 }
                 _ => {}
             }
-            if path != "/execute" || status != Some(200) {
+            if path != "/execute" {
                 continue;
             }
             let got = exchange
@@ -62,6 +63,10 @@ pub(super) fn check(ground: &Ground<'_>) -> Vec<Surprise> {
                 step: (taken.exchanges.len() == 1).then_some(index),
                 found: &mut found,
             };
+            decided(ground, &sent, status, &got, &mut say);
+            if status != Some(200) {
+                continue;
+            }
             answered(ground, &sent, &got, &mut say);
         }
     }
@@ -123,6 +128,53 @@ impl Saying<'_> {
             message: message.to_owned(),
             expect: None,
         });
+    }
+}
+
+/// What came of a single node with a conditional of which it is known what it comes to (`spec/workflows.md`, 6.3 and section 7.2).
+fn decided(
+    ground: &Ground<'_>,
+    sent: &Value,
+    status: Option<u16>,
+    got: &Value,
+    say: &mut Saying<'_>,
+) {
+    let node = match sent.get("open_action") {
+        Some(Value::Array(nodes)) if nodes.len() == 1 => &nodes[0],
+        _ => return,
+    };
+    let none = json!({});
+    let vector = node
+        .get("conditional")
+        .and_then(Value::as_str)
+        .and_then(|text| vectors::of(text, sent.get("state").unwrap_or(&none)));
+    let own = definition(ground, text(node, "name"));
+    // Another conditional of its own can skip it too.
+    let (Some(vector), Some(true)) = (vector, own.map(|own| own.get("conditional").is_none()))
+    else {
+        return;
+    };
+    let code = |at: &str| got.pointer(at).and_then(Value::as_str);
+    let came = match status {
+        Some(400) if code("/errorCode") == Some("conditional_error") => Comes::Refused,
+        Some(200) if code("/results/0/status") == Some("skipped") => Comes::False,
+        Some(200) if code("/results/0/error/errorCode") == Some("conditional_error") => {
+            Comes::Fails
+        }
+        Some(200) => Comes::True,
+        _ => return,
+    };
+    if came != vector.comes {
+        say.that(
+            &vector.requirement,
+            "/body",
+            Value::from(format!("{:?}", vector.comes).to_lowercase()),
+            Value::from(format!("{came:?}").to_lowercase()),
+            &format!(
+                "is not what the conditional {} comes to",
+                vector.conditional
+            ),
+        );
     }
 }
 

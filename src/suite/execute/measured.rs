@@ -57,6 +57,7 @@ pub(super) async fn take(
         bindings: bindings.clone(),
         missing: Vec::new(),
         measured,
+        calls: None,
     })
 }
 

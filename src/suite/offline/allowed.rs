@@ -98,16 +98,8 @@ impl Rules {
         }
         // The caller's scopes are not in the transcript.
         let intent = head.intent.as_deref().and_then(|name| self.intent(name));
-        let fallback = action.definition.get("fallback_action");
-        let fallback = fallback
-            .and_then(Value::as_str)
-            .and_then(|name| self.actions.get(name))
-            .map(|action| &action.definition)
-            .or(fallback);
-        if [Some(&action.definition), intent, fallback]
-            .into_iter()
-            .flatten()
-            .any(|part| part.get("access_control").is_some())
+        if intent.is_some_and(|intent| intent.get("access_control").is_some())
+            || self.is_guarded(&action.definition)
         {
             reasons.codes.push("insufficient_scope");
         }

@@ -33,8 +33,8 @@ impl Rules {
         let guarded = intent.is_some_and(|intent| intent.get("access_control").is_some());
         let shown = Shown::of(contract);
         for (name, action) in &self.actions {
-            // Whose scopes the caller lacks it is not shown, and those of the intent are wanted for every action (access.md 3.1).
-            let open = action.definition.get("access_control").is_none() && !guarded;
+            // Whose scopes the caller lacks it is not shown; those of the intent and of the fallbacks count with it (access.md 3.1).
+            let open = !guarded && !self.is_guarded(&action.definition);
             let may_use = allowed(name, action);
             if may_use && open && !contract.contains(name.as_str()) {
                 let message = "does not hold an action that the session may use";

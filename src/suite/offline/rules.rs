@@ -112,6 +112,21 @@ impl Rules {
         })
     }
 
+    /// Whether an action, or a fallback in its line, asks something of the caller (`spec/access.md`, 3.1).
+    pub(super) fn is_guarded(&self, first: &Value) -> bool {
+        // A fallback is named, or written out where the action stands.
+        let next = |part: &&Value| {
+            let fallback = part.get("fallback_action")?;
+            let named = fallback.as_str().and_then(|name| self.actions.get(name));
+            named.map(|action| &action.definition)
+        };
+        let mut line = std::iter::successors(Some(first), next).take(self.actions.len() + 1);
+        line.any(|part| {
+            part.get("access_control").is_some()
+                || part.pointer("/fallback_action/access_control").is_some()
+        })
+    }
+
     /// What is wrong with the creation of a session.
     pub(super) fn creation(&self, head: &Head, found: &mut Findings<'_>) {
         let named = head.get("manifest").unwrap_or(&Value::Null);
@@ -156,6 +171,8 @@ impl Rules {
         if let Some(action) = self.actions.get(text(plan, "action"))
             && action.is_of_files()
             && step.pointer("/result/success") == Some(&Value::Bool(true))
+            // What was skipped used nothing.
+            && step.pointer("/result/status").is_none()
             && let Some(path) = args.get("path").and_then(Value::as_str)
             && leads_astray(path)
         {
@@ -369,6 +386,56 @@ pub(super) fn violations(
             json!(format!("as {words} says")),
             value.pointer(&violation.pointer),
             &format!("{} ({})", violation.message, violation.rule),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suite::secrets::Secrets;
+
+    fn requirements(look: impl FnOnce(&mut Findings<'_>)) -> Vec<String> {
+        let secrets = Secrets::default();
+        let mut found = Findings::new(&secrets, None);
+        look(&mut found);
+        let told = found.all().into_iter();
+        told.map(|told| told.finding.requirement).collect()
+    }
+
+    #[test]
+    fn a_path_is_used_unless_its_step_was_skipped() {
+        let rules = Rules::new(
+            json!({"actions": [{"name": "keep", "type": "write_file", "root": "memory:x/",
+            "input_schema": true, "output_schema": true, "conditional": "false"}]}),
+        );
+        let mut step = json!({"plan": {"action": "keep", "args": {"path": "../up", "content": ""}},
+            "result": {"action_name": "keep", "success": true, "output": null, "error": null}});
+        let of = |step: &Value| {
+            requirements(|found| rules.step(step, &Head::default(), "/steps/0", found))
+        };
+        assert_eq!(of(&step), ["STO-017"]);
+        step["result"]["status"] = json!("skipped");
+        assert_eq!(of(&step), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_action_with_a_guarded_fallback_may_be_kept_from_the_contract() {
+        let guard = json!({"required_scopes": ["pay"]});
+        let rules = Rules::new(json!({"actions": [
+            {"name": "first", "fallback_action": "second"},
+            {"name": "second", "fallback_action": "third"},
+            {"name": "third", "access_control": guard},
+            {"name": "written", "fallback_action": {"name": "own", "access_control": guard}},
+            {"name": "circle", "fallback_action": "circle"},
+        ]}));
+        let missing = requirements(|found| {
+            rules.contract("sha256:x", "nothing", &Head::default(), found);
+        });
+        assert_eq!(
+            missing,
+            ["MOD-001"],
+            "only `circle` asks nothing of the caller"
         );
     }
 }
