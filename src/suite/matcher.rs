@@ -314,11 +314,8 @@ impl Kind {
         match self {
             Self::String => value.is_string(),
             Self::Integer => match value {
-                Value::Number(number) => {
-                    number.is_i64()
-                        || number.is_u64()
-                        || number.as_f64().is_some_and(|float| float.fract() == 0.0)
-                }
+                // An integer that no float is equal to becomes another integer.
+                Value::Number(number) => number.as_f64().is_some_and(|float| float.fract() == 0.0),
                 _ => false,
             },
             Self::Number => value.is_number(),

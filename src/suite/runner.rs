@@ -27,7 +27,7 @@ use super::report::{
 };
 use super::secrets::Secrets;
 use super::solo;
-use super::target::{Patience, Target};
+use super::target::{Counted, Patience, Target};
 use super::verdict::{RunError, Verdict};
 use super::wire::Wire;
 use crate::requirement::Registry;
@@ -103,6 +103,8 @@ pub async fn run_on(
         options,
         sink,
         bench,
+        counted: Arc::clone(&counted),
+        own: Vec::new(),
         results: BTreeMap::new(),
         doubtful: BTreeSet::new(),
         stopped: false,
@@ -119,6 +121,7 @@ pub async fn run_on(
     running.all(&selected, &capabilities).await?;
     // An end that no case can be blamed for, or a model that nobody scripted: not everything was seen.
     let unseen = running.bench.target.deaths() > running.ends_blamed || !capabilities.model;
+    let own = running.own;
     let results = running.results;
     let mut exchanges = results
         .iter()
@@ -136,6 +139,7 @@ pub async fn run_on(
                 .values()
                 .flat_map(|result| result.durations.iter().copied()),
         ),
+        median_harness_ms: (!own.is_empty()).then(|| median(own.into_iter())),
         requests: counted.count() + options.lanes.as_ref().map_or(0, |lanes| lanes.requests()),
         seed: options.seed,
         jobs: options.jobs.max(1),
@@ -209,6 +213,10 @@ struct Running<'a> {
     options: &'a Options,
     sink: &'a dyn EventSink,
     bench: Bench,
+    /// What the target's requests go through.
+    counted: Arc<Counted>,
+    /// What each case took beside its requests, where they ran one by one.
+    own: Vec<Duration>,
     results: BTreeMap<String, CaseResult>,
     /// Cases whose failure may be chance.
     doubtful: BTreeSet<String>,

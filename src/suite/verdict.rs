@@ -177,6 +177,20 @@ mod tests {
         for verdict in Verdict::ALL {
             let written = serde_json::to_value(verdict).expect("a string");
             assert_eq!(written, verdict.name());
+            assert_eq!(verdict.to_string(), verdict.name());
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_in_its_own_words() {
+        for error in [
+            RunError::NothingSelected,
+            RunError::Unreachable,
+            RunError::NotReady,
+            RunError::Usage,
+            RunError::Harness,
+        ] {
+            assert_eq!(error("no case fits".into()).to_string(), "no case fits");
         }
     }
 

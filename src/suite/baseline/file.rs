@@ -63,7 +63,7 @@ impl Baseline {
     /// # Errors
     /// When it is too large, no TOML, has a member too many, too few or of a wrong kind, or says one thing twice.
     pub fn read(file: &str, text: &str) -> Result<Self, BaselineError> {
-        let reading = Reading { file, text };
+        let reading = Reading::new(file, text);
         if text.len() > MOST_BYTES {
             return Err(reading.error(None, format!("it is larger than {MOST_BYTES} bytes")));
         }
@@ -93,10 +93,16 @@ impl Baseline {
 
 struct Reading<'t> {
     file: &'t str,
-    text: &'t str,
+    /// Where each line ends, in bytes: a line is looked up for every entry.
+    ends: Vec<usize>,
 }
 
-impl Reading<'_> {
+impl<'t> Reading<'t> {
+    fn new(file: &'t str, text: &str) -> Self {
+        let ends = text.match_indices('\n').map(|(end, _)| end).collect();
+        Self { file, ends }
+    }
+
     fn error(&self, span: Option<Range<usize>>, message: String) -> BaselineError {
         BaselineError {
             file: self.file.to_owned(),
@@ -106,8 +112,7 @@ impl Reading<'_> {
     }
 
     fn line(&self, at: usize) -> usize {
-        let before = self.text.as_bytes().iter().take(at);
-        before.filter(|byte| **byte == b'\n').count() + 1
+        self.ends.partition_point(|end| *end < at) + 1
     }
 
     fn entry(&self, raw: Spanned<RawEntry>) -> Result<Entry, BaselineError> {
@@ -169,9 +174,8 @@ impl Reading<'_> {
     fn date(&self, raw: Spanned<toml::Value>) -> Result<String, BaselineError> {
         let span = raw.span();
         let date = match raw.get_ref() {
-            toml::Value::Datetime(date) if date.time.is_none() && date.offset.is_none() => {
-                Some(date.to_string())
-            }
+            // With a time it is longer.
+            toml::Value::Datetime(date) => Some(date.to_string()),
             toml::Value::String(text) => Some(text.clone()),
             _ => None,
         };
@@ -210,5 +214,16 @@ impl Reading<'_> {
         }
         lines.insert((entry.case.clone(), entry.check.clone()), entry.line);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_ends_with_its_newline() {
+        let reading = Reading::new("b", "a\n\nb");
+        assert_eq!([0, 1, 2, 3].map(|at| reading.line(at)), [1, 1, 2, 3]);
     }
 }

@@ -1,7 +1,9 @@
 //! Reading and judging baselines.
 
 mod editing;
+mod limits;
 mod properties;
+mod sentences;
 
 use std::collections::BTreeSet;
 
@@ -373,6 +375,21 @@ fn a_baseline_is_read_strictly_and_told_by_its_line() {
         (entry("a", "*", "expires = \"soon\""), Some(5), "2026-12-31"),
         (
             entry("a", "*", "expires = 2026-12-31T10:00:00Z"),
+            Some(5),
+            "2026-12-31",
+        ),
+        (
+            entry("a", "*", "expires = 10:00:00.5"),
+            Some(5),
+            "2026-12-31",
+        ),
+        (
+            entry("a", "*", "expires = \"2026-02-30\""),
+            Some(5),
+            "2026-12-31",
+        ),
+        (
+            entry("a", "*", "expires = \"20261231\""),
             Some(5),
             "2026-12-31",
         ),

@@ -1,3 +1,5 @@
+mod messages;
+
 use super::*;
 use proptest::prelude::*;
 use serde_json::json;

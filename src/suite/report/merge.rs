@@ -251,6 +251,7 @@ fn joined(shards: &[(String, Report)], of: u32) -> RunBlock {
         .first()
         .map_or_else(RunBlock::default, |first| (*first).clone());
     run.case_ms.clear();
+    run.median_harness_ms = None;
     run.flakes.clear();
     run.exchanges.clear();
     run.requests = 0;

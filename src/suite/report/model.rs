@@ -123,6 +123,9 @@ pub struct RunBlock {
     pub duration_ms: f64,
     /// The median time of a case, in milliseconds.
     pub median_case_ms: f64,
+    /// The median of what a case took beside its requests to the target, judging included, in milliseconds; where cases ran one by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub median_harness_ms: Option<f64>,
     /// Requests sent to the target.
     pub requests: usize,
     /// The command that judges the same target again, without filter and seed.

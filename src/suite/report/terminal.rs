@@ -226,10 +226,14 @@ fn summary(out: &mut String, report: &Report, style: Style) {
     if let Some(part) = phrase::selection(report) {
         line(out, format_args!("{part}"));
     }
+    let own = report.run.median_harness_ms;
+    let own = own.map_or_else(String::new, |ms| {
+        format!(" ({ms:.1} ms without the target)")
+    });
     line(
         out,
         format_args!(
-            "{:.2} s, {} jobs, median {:.1} ms a case, seed {}",
+            "{:.2} s, {} jobs, median {:.1} ms a case{own}, seed {}",
             report.run.duration_ms / 1000.0,
             report.run.jobs,
             report.run.median_case_ms,

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::{Bench, Case, Event, Judgement, Observed, RunError, Running, Verdict, execute, token};
 use crate::suite::target::ENDED;
@@ -16,6 +17,9 @@ struct Turn {
     ends: usize,
     /// Whether others may run at the same time.
     beside: bool,
+    begun: Instant,
+    /// How long requests had been on their way before.
+    flown: Duration,
 }
 
 /// A case during which the target ended, with others beside it.
@@ -57,6 +61,8 @@ impl Running<'_> {
                     case: Arc::clone(&case),
                     ends: self.bench.target.deaths(),
                     beside: jobs > 1,
+                    begun: Instant::now(),
+                    flown: self.counted.in_flight(),
                 };
                 let token = token(self.options.seed, iteration, &case.id);
                 let bench = self.bench.clone();
@@ -78,6 +84,7 @@ impl Running<'_> {
             };
             if !self.ended_since(turn.ends).await? {
                 self.judged(&turn.case, &observed, iteration)?;
+                self.owned(&turn);
             } else if turn.beside {
                 suspects.push(Suspect {
                     case: turn.case,
@@ -89,6 +96,14 @@ impl Running<'_> {
             }
         }
         self.question(suspects, iteration).await
+    }
+
+    /// Notes what the suite itself took for a case: all but the requests. Known where cases run one by one and share a target.
+    fn owned(&mut self, turn: &Turn) {
+        if self.options.jobs <= 1 && self.bench.lanes.is_none() {
+            let flown = self.counted.in_flight().saturating_sub(turn.flown);
+            self.own.push(turn.begun.elapsed().saturating_sub(flown));
+        }
     }
 
     /// Runs a case with nobody beside it; `None`: the target is gone for good.

@@ -1,5 +1,8 @@
 //! The judge on observations written by hand.
 
+mod counted;
+mod told;
+
 use serde_json::{Value, json};
 
 use super::{CALL, REFUSAL, WISH, case, registry, wire};
@@ -33,8 +36,7 @@ fn seen(method: &str, path: &str, status: u16, body: &Value) -> StepObserved {
     StepObserved {
         exchanges: vec![exchange(method, path, status, body)],
         bindings: Bindings::from([("token".to_owned(), json!(TOKEN))]),
-        missing: Vec::new(),
-        measured: None,
+        ..StepObserved::default()
     }
 }
 

@@ -84,6 +84,13 @@ async fn a_good_target_passes() {
         "fake"
     );
     assert!(report.run.requests > 9 && report.run.median_case_ms > 0.0);
+    // What the suite itself took is known where nothing else ran at the same time.
+    let jobs = |jobs| Options { jobs, ..quick() };
+    let alone = with(Defect::None, &jobs(1)).await.expect("runs");
+    let own = alone.run.median_harness_ms;
+    assert!(own.is_some_and(|own| own > 0.0), "{own:?}");
+    let beside = with(Defect::None, &jobs(2)).await.expect("runs").run;
+    assert_eq!(beside.median_harness_ms, None);
     // The registry has requirements without a case, and they are not forgotten.
     assert_eq!(report.verdict, RunVerdict::Incomplete);
     assert_eq!(report.exit_code(), ExitCode::Incomplete);
