@@ -12,6 +12,10 @@ import urllib.request
 START = 120
 PATIENCE = 15
 NOTE = "fine by the on-call team"
+# What goals say whose model gives no plan; after a retry it comes to its senses where that is said.
+LOST = "lose the thread"
+LOST_ONCE = "lose the thread once"
+NO_PLAN = "<i onclick=alert(1)>I would rather talk about the weather</i>"
 
 checks = 0
 
@@ -63,6 +67,8 @@ def script():
     often = {"times": "any", "usage": {"prompt_tokens": 812, "completion_tokens": 34}}
     return {
         "model": [
+            {"on": {"saw": LOST_ONCE}, "text": NO_PLAN, "times": 3},
+            {"on": {"saw": LOST, "not_saw": LOST_ONCE}, "text": NO_PLAN, **often},
             {"on": {"saw_error": "human_rejected"}, "emit": {"finished": True}, **often},
             {"on": {"saw": NOTE}, "emit": say("deploy_release"), **often},
             {"on": {"saw": "9f31c07"}, "emit": say("ask_window"), **often},

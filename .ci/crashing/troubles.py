@@ -1,15 +1,20 @@
 """What happens to a store for a while, and how clients must come through it."""
 
+import http.client
 import resource
 import time
 
 from crashing.world import Found
 
 
+# Seconds that whoever probes a process waits for its answer.
+PROBE = 3
+
+
 class Stopped:
     """PostgreSQL stands still: its connections stay, and nothing answers."""
 
-    name, told_after = "PostgreSQL stopped", 12
+    name, told_after, unready = "PostgreSQL stopped", 12, True
 
     def __init__(self, storage):
         self.server = storage.postgres
@@ -36,7 +41,7 @@ class Killed(Stopped):
 class Full:
     """Something else takes all the room on the disk."""
 
-    name, told_after = "disk full", 0
+    name, told_after, unready = "disk full", 0, False
 
     def __init__(self, storage):
         self.ballast = storage.folder / "ledger" / "ballast"
@@ -74,7 +79,7 @@ class FullAndKilled(Full):
 class Limited:
     """The half of the ledger's file that is there may be written, and no more: for whoever may mount nothing."""
 
-    name, told_after = "length of files limited", 0
+    name, told_after, unready = "length of files limited", 0, False
 
     def __init__(self, storage, replicas):
         self.file, self.replicas = storage.folder / "ledger" / "sessions.redb", replicas
@@ -100,6 +105,26 @@ def weather(options, storage, replicas):
     return [Full(storage), FullAndKilled(storage, replicas)]
 
 
+def probe(replica, path):
+    """The status that whoever looks after a process gets, or what went wrong."""
+    connection = http.client.HTTPConnection("127.0.0.1", replica.port, timeout=PROBE)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except OSError as problem:
+        return f"no answer in {PROBE} s: {problem}"
+    finally:
+        connection.close()
+
+
+def look_alive(trouble, replicas, ready):
+    """Each process lives whatever its store does, and says whether calls are to be sent to it."""
+    for replica in replicas:
+        found = {path: probe(replica, path) for path in ("/healthz", "/readyz")}
+        if found != {"/healthz": 200, "/readyz": ready}:
+            raise Found(f"{trouble.name}: probes are answered {found}, readiness should be {ready}")
+
+
 def endure(trouble, seconds, within, clients, replicas, figures):
     """One trouble of so many seconds under load; all clients must go on within so many seconds after it, with the same processes."""
     before = figures["503"]
@@ -107,8 +132,12 @@ def endure(trouble, seconds, within, clients, replicas, figures):
         client.slowest = 0.0
     trouble.begin()
     deadline = time.monotonic() + seconds
+    probed = not trouble.unready
     while time.monotonic() < deadline and not any(client.failure for client in clients):
         time.sleep(0.02)
+        if not probed and time.monotonic() > deadline - seconds / 2:
+            look_alive(trouble, replicas, 503)
+            probed = True
     trouble.end()
     ended = time.monotonic()
     waiting = clients
@@ -123,6 +152,8 @@ def endure(trouble, seconds, within, clients, replicas, figures):
     for replica in replicas:
         if replica.process.poll() is not None:
             raise Found(f"{trouble.name}: a process ended with {replica.process.returncode}")
+    if not any(client.failure for client in clients):
+        look_alive(trouble, replicas, 200)
     told = figures["503"] - before
     if seconds > trouble.told_after and not told and not any(client.failure for client in clients):
         raise Found(f"{trouble.name} for {seconds} s: nobody was told")

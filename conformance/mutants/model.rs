@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::Mutant;
 use crate::manifest::{Action, InvokeApi};
-use crate::model::{self, Message, ModelConfig, ModelFailure, ModelReply, Role, Wire};
+use crate::model::{self, Message, ModelConfig, ModelFailure, ModelReply, Role, Wire, backoff};
 use crate::runtime::plan::Scope;
 use crate::runtime::request::Rendered;
 use crate::runtime::{Answer, Parts, prompt, wire};
@@ -347,6 +347,20 @@ fn endings() -> Vec<Mutant> {
             "asks a model again that asked to be left alone",
             fn model_rests_until(&self, _: &ModelFailure, _: Timestamp) -> Option<Timestamp> {
                 None
+            }
+        ),
+        swap!(
+            "long-rests-are-none",
+            "MOD-017",
+            "asks a model again that asked to be left alone for more than an hour",
+            fn model_rests_until(
+                &self,
+                failure: &ModelFailure,
+                now: Timestamp,
+            ) -> Option<Timestamp> {
+                let rest = backoff::rest_of(failure.retry_after.as_deref()?, now)?;
+                let short = rest < backoff::LONGEST_REST;
+                short.then(|| now.checked_add(rest).ok()).flatten()
             }
         ),
         swap!(

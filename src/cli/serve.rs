@@ -192,7 +192,7 @@ impl Serve {
             variables: self.variables(&environment),
             model: self.model.config(&environment),
             plugins: self.access.plugins(),
-            limits: runtime::Limits::default(),
+            limits: self.store.limits(),
             sandbox: self.sandbox.settings(),
             storage: self.storage.settings(&environment)?,
             profiles: self.profiles(),
@@ -280,6 +280,33 @@ mod tests {
         let offering = serve(&["--offer", "caching"]);
         assert!(offering.profiles().contains(&Profile::Draft21));
         assert!(extension("cost").is_err());
+    }
+
+    #[test]
+    fn open_sessions_are_bounded_as_the_operator_says() {
+        let limits = |arguments: &[&str]| {
+            let limits = serve(arguments).store.limits();
+            (limits.sessions, limits.session_bytes >> 20)
+        };
+        let standard = runtime::Limits::default();
+        assert_eq!(
+            limits(&[]),
+            (standard.sessions, standard.session_bytes >> 20)
+        );
+        let named = ["--sessions", "100000", "--session-memory", "2048"];
+        assert_eq!(limits(&named), (100_000, 2048));
+        let command = <Serve as clap::Args>::augment_args(clap::Command::new("serve"));
+        for wrong in [
+            ["--sessions", "0"],
+            ["--sessions", "10000001"],
+            ["--session-memory", "0"],
+        ] {
+            let given = std::iter::once("serve").chain(wrong);
+            assert!(
+                command.clone().try_get_matches_from(given).is_err(),
+                "{wrong:?}"
+            );
+        }
     }
 
     #[test]

@@ -19,6 +19,9 @@ const CUT_OFF: [&str; 4] = [
     "model_context_window_exceeded",
 ];
 
+/// The longest `Retry-After` in seconds that is passed on, some thirty years; every client can count so far.
+const MOST_SECONDS: u64 = 999_999_999;
+
 /// The JSON of an answer that came in one piece.
 ///
 /// # Errors
@@ -31,9 +34,7 @@ pub(super) fn json_of(
     if !(200..300).contains(&status) {
         return Err(ModelFailure {
             message: format!("the model answered {status}"),
-            retry_after: retry_after
-                .filter(|value| may_pass_on(value))
-                .map(str::to_owned),
+            retry_after: retry_after.and_then(passed_on),
             status: Some(status),
         });
     }
@@ -86,10 +87,16 @@ pub(super) fn joined_text(items: &[Value]) -> String {
         .collect()
 }
 
-/// A `Retry-After` is seconds or an HTTP date; anything else, which could carry any text, is not repeated to clients.
-fn may_pass_on(value: &str) -> bool {
-    let seconds = (1..=9).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit());
-    seconds || is_http_date(value)
+/// A `Retry-After` as it is passed on: seconds, or an HTTP date. Anything else, which could carry any text, is not repeated to
+/// clients, and of seconds no more than a client may be told ([`MOST_SECONDS`]): who asks for longer is not heard as who asks for
+/// nothing.
+fn passed_on(value: &str) -> Option<String> {
+    let value = value.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        let seconds: u64 = value.parse().unwrap_or(MOST_SECONDS);
+        return Some(seconds.min(MOST_SECONDS).to_string());
+    }
+    is_http_date(value).then(|| value.to_owned())
 }
 
 /// The one form of a date that RFC 9110 lets a server send: `Sun, 06 Nov 1994 08:49:37 GMT`.
@@ -124,13 +131,23 @@ mod tests {
             failure.retry_after.is_some()
         };
         assert!(passed("0") && passed("86400") && passed("Sun, 06 Nov 1994 08:49:37 GMT"));
+        let as_sent = |value| {
+            let failure = json_of(503, Some(value), b"").expect_err("a failure");
+            failure.retry_after.unwrap_or_default()
+        };
+        assert_eq!(as_sent(" 7 "), "7");
+        assert_eq!(as_sent("99999"), "99999");
+        // Longer than can be counted is long all the same, and its digits are nobody's to repeat.
+        for long in ["1234567890", "99999999999999999999999", &"9".repeat(5000)] {
+            assert_eq!(as_sent(long), "999999999");
+        }
         // The last is a key in base64, which a model that echoes its request could send.
         for text in [
             "",
             "a\"b",
             "-1",
             "1.5",
-            "1234567890",
+            "12345678901234567890x",
             "Sun, 06 Nov 1994 08:49:37 CET",
             "Key, 06 Nov 1994 08:49:37 GMT",
             "c2stdGVzdC1tb2RlbC1rZXktMDAwMQ",

@@ -128,6 +128,7 @@ mod tests {
         assert_eq!(rest("7"), Some(7));
         assert_eq!(rest("0"), Some(0));
         assert_eq!(rest("86400"), Some(3600));
+        assert_eq!(rest("999999999"), Some(3600));
         assert_eq!(rest("99999999999999999999999"), Some(3600));
         assert_eq!(rest("Sun, 06 Nov 1994 08:49:37 GMT"), Some(30));
         assert_eq!(rest("Sun, 06 Nov 1994 08:48:37 GMT"), Some(0));

@@ -100,9 +100,9 @@ pub fn offered_extensions() -> BTreeSet<Extension> {
 /// Bounds of everything that strangers can make grow.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Most open sessions.
+    /// Most open sessions that are held in memory; with a ledger others can be open besides, which are read again when they are called.
     pub sessions: usize,
-    /// Most bytes of memory that the open sessions hold together.
+    /// Most bytes of memory that these sessions hold together.
     pub session_bytes: usize,
     /// Most registered manifests.
     pub manifests: usize,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::answer::Answer;
 use super::error::{Code, ErrorObject};
@@ -148,6 +148,19 @@ pub struct Ticket {
     sender: watch::Sender<Option<Answer>>,
     most_entries: usize,
     most_bytes: usize,
+    /// Let go of when the ticket is.
+    hold: Option<Hold>,
+}
+
+/// What keeps a key from being run by another process; whoever renews it is told when this is dropped.
+#[derive(Debug)]
+pub struct Hold(#[expect(dead_code, reason = "its end is what is told")] oneshot::Sender<()>);
+
+impl Hold {
+    /// A hold, and whom its end is told.
+    pub fn new(told: oneshot::Sender<()>) -> Self {
+        Self(told)
+    }
 }
 
 impl Idempotency {
@@ -191,11 +204,17 @@ impl Idempotency {
             sender,
             most_entries: self.most_entries,
             most_bytes: self.most_bytes,
+            hold: None,
         })
     }
 }
 
 impl Ticket {
+    /// Has the key stay with this process as long as the ticket lives.
+    pub fn keep_hold(&mut self, hold: Hold) {
+        self.hold = Some(hold);
+    }
+
     /// What the key is valid for, and what requests with it are compared by.
     pub fn place(&self) -> (&str, &str) {
         (&self.scope, &self.fingerprint)

@@ -33,6 +33,7 @@ pub mod plan;
 pub mod plugins;
 pub mod prompt;
 mod questions;
+mod readiness;
 pub mod reads;
 mod recovery;
 pub mod redact;

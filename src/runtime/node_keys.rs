@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::answer::Answer;
 use super::error::{Code, ErrorObject};
-use super::idempotency::Admission;
+use super::idempotency::{Admission, Ticket};
 use super::runtime::Runtime;
 use super::session::transcript::text_digest;
 use crate::store::LedgerError;
@@ -20,7 +20,7 @@ use crate::workflow::run::Recollection;
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
 impl Runtime {
-    /// What is known under a node's key; waits for one that is running in another call.
+    /// What is known under a node's key; waits for one that is running in another call, here or at another replica.
     ///
     /// # Errors
     /// Those of the ledger.
@@ -33,6 +33,21 @@ impl Runtime {
         let Recollection::Fresh(ticket) = recalled else {
             return Ok(recalled);
         };
+        let recalled = self.recall_kept_node(ticket).await?;
+        let Recollection::Fresh(mut ticket) = recalled else {
+            return Ok(recalled);
+        };
+        let (scope, fingerprint) = ticket.place();
+        let Some(hold) = self.hold_node(scope, fingerprint).await? else {
+            return Ok(Recollection::Fresh(ticket));
+        };
+        ticket.keep_hold(hold);
+        // Another replica may have executed it meanwhile.
+        self.recall_kept_node(ticket).await
+    }
+
+    /// What the ledger knows of the node that a ticket is for; the ticket, where that is nothing.
+    async fn recall_kept_node(&self, ticket: Ticket) -> Result<Recollection, ErrorObject> {
         let (scope, fingerprint) = ticket.place();
         let Some(kept) = self.kept_node(scope).await? else {
             return Ok(Recollection::Fresh(ticket));
@@ -119,7 +134,7 @@ impl Runtime {
             text: self.redactor().value(record.clone()).to_string(),
         };
         match ledger.keep_answer(kept).await {
-            // Another replica executed it at the same time; the first result stays.
+            // Another replica executed it too, since this one's lease was over; the first result stays.
             Ok(()) | Err(LedgerError::Conflict) => Ok(()),
             Err(error) => Err(self.ledger_failed(&error)),
         }

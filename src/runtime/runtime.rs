@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use jiff::{SignedDuration, Timestamp};
-use reqwest::Client;
+use reqwest::{Client, Url};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +30,7 @@ use super::idempotency::Idempotency;
 use super::invoke;
 use super::parts::Parts;
 use super::plugins::Plugins;
+use super::readiness::Readiness;
 use super::reads::Reads;
 use super::redact::{Redactor, Site};
 use super::registry::{self, Registry};
@@ -38,6 +39,7 @@ use super::sandbox::{Sandboxes, intake};
 use super::secrets::Secrets;
 use super::streams::Streams;
 use super::telemetry::Telemetry;
+use super::telemetry::metrics::Label;
 use super::workflows::Workflows;
 use crate::manifest::Manifest;
 use crate::model::ModelConfig;
@@ -90,6 +92,7 @@ pub(super) struct Runtime {
     autorun: bool,
     remembered: Option<Remembered>,
     console: Option<Console>,
+    readiness: Readiness,
 }
 
 impl Runtime {
@@ -141,6 +144,7 @@ impl Runtime {
                 secrets.redactor().clone(),
                 config.clock.clone(),
                 &client,
+                own_labels(&config.manifests, &config.model),
             )?)),
             false => None,
         };
@@ -192,6 +196,7 @@ impl Runtime {
             autorun: config.autorun,
             remembered: config.remember_preferences.then(Remembered::default),
             console,
+            readiness: Readiness::default(),
         };
         runtime.register_at_start(config.manifests)?;
         Ok(runtime)
@@ -483,6 +488,11 @@ impl Runtime {
         self.remembered.as_ref()
     }
 
+    /// What the store said last to who asked whether calls can be served.
+    pub(super) fn readiness(&self) -> &Readiness {
+        &self.readiness
+    }
+
     /// The console, where it is served.
     pub(super) fn console(&self) -> Option<&Console> {
         self.console.as_ref()
@@ -504,6 +514,18 @@ impl Runtime {
             },
         )
     }
+}
+
+/// What metrics always tell apart: the operator's own manifests with their actions, and the model.
+fn own_labels(manifests: &[Manifest], model: &ModelConfig) -> BTreeSet<Label> {
+    let model = Url::parse(&model.base_url).ok();
+    let model = model.and_then(|url| url.host_str().map(|host| ("host", host.to_owned())));
+    let named = manifests.iter().flat_map(|manifest| {
+        let actions = manifest.actions.iter();
+        let actions = actions.map(|action| ("action", action.name.clone()));
+        actions.chain([("manifest", manifest.name.clone())])
+    });
+    named.chain(model).collect()
 }
 
 /// Refuses extensions that this runtime does not have, or without the profile that they belong to.

@@ -83,12 +83,18 @@ impl Runtime {
         let answer = parts.created_answer(&session);
         let id = session.id().to_owned();
         let slot = Arc::new(Slot::new(session, &caller.subject, now, now));
-        if let Some(row) = row
-            && let Some(first) = self.keep_beginning(&slot, row, now, key, &answer).await?
-        {
-            return Ok(first);
+        match row {
+            None => self.store().insert(slot).map_err(no_room)?,
+            Some(row) => {
+                // Before it is kept: a session whose opening is refused is not to be found anywhere.
+                self.make_room(&slot).map_err(no_room)?;
+                if let Some(first) = self.keep_beginning(&slot, row, now, key, &answer).await? {
+                    return Ok(first);
+                }
+                // Where others took the room meanwhile, the ledger has it, and whoever calls it next reads it there.
+                let _ = self.store().insert(slot);
+            }
         }
-        self.store().insert(slot).map_err(no_room)?;
         if parts.steps_on_open() {
             self.advance(caller, &id, Input::Step(caller.clone()), None)
                 .await?;

@@ -229,4 +229,6 @@ pub struct Finished {
     pub cpu: Duration,
     /// Highest size of its linear memory, in bytes.
     pub memory: usize,
+    /// Whether a request of it was denied, without which it may have gone on.
+    pub denied: bool,
 }

@@ -87,6 +87,7 @@ struct Used {
     logs: String,
     cpu: Duration,
     memory: usize,
+    denied: bool,
 }
 
 impl Used {
@@ -96,6 +97,7 @@ impl Used {
             logs: self.logs,
             cpu: self.cpu,
             memory: self.memory,
+            denied: self.denied,
         }
     }
 }
@@ -189,6 +191,7 @@ impl Prepared {
             logs: store.data_mut().wasi.take_logs(),
             cpu,
             memory: store.data().meter.peak(),
+            denied: store.data().outside.denied,
         };
         (answer, used)
     }

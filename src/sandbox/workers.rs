@@ -113,6 +113,7 @@ impl Sandbox {
             logs: String::new(),
             cpu: Duration::ZERO,
             memory: 0,
+            denied: false,
         };
         let task = Box::new(move |turn: Turn<'_>| {
             let began = Instant::now();

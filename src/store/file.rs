@@ -18,7 +18,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use redb::{Database, DatabaseError, WriteTransaction};
+use redb::{Builder, Database, DatabaseError, WriteTransaction};
 use tokio::sync::oneshot;
 
 use super::ledger::{
@@ -26,7 +26,7 @@ use super::ledger::{
     Place, Registered, Retention,
 };
 pub use opening::OpenError;
-use opening::{make_file, make_folder, wasteful};
+use opening::{is_there, make_file, make_folder, wasteful};
 use tables::{Failure, View};
 use writer::{Shared, Told, Work, closed, current, forget, lost, write};
 
@@ -63,15 +63,18 @@ impl File {
     pub fn open(folder: &Path) -> Result<Self, OpenError> {
         make_folder(folder).map_err(|error| OpenError::Folder(folder.to_owned(), error))?;
         let path = folder.join(NAME);
-        make_file(&path).map_err(|error| OpenError::Folder(path.clone(), error))?;
+        let made = match is_there(&path)? {
+            true => None,
+            false => make_file(&path, &builder())?,
+        };
         let file = path.clone();
-        Self::with(path, move || {
-            Database::builder().set_cache_size(CACHE).create(&file)
-        })
+        Self::with(path, made, move || builder().open(&file))
     }
 
+    /// `made`: the database, where it was just made.
     fn with(
         path: PathBuf,
+        made: Option<Database>,
         open: impl Fn() -> Result<Database, DatabaseError> + Send + Sync + 'static,
     ) -> Result<Self, OpenError> {
         let open_it = || {
@@ -80,7 +83,10 @@ impl File {
                 error => OpenError::met(&path, error.into()),
             })
         };
-        let mut database = open_it()?;
+        let mut database = match made {
+            Some(database) => database,
+            None => open_it()?,
+        };
         if wasteful(&database, &path).unwrap_or(false) && database.compact().is_err() {
             // It was for the room only; after an error of the disk the file has to be opened anew.
             drop(database);
@@ -173,6 +179,12 @@ impl Drop for File {
             let _ = writer.join();
         }
     }
+}
+
+fn builder() -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE);
+    builder
 }
 
 fn gone() -> LedgerError {

@@ -122,6 +122,14 @@ impl Memory {
         Ok(slot)
     }
 
+    /// Whether a further session can be held.
+    ///
+    /// # Errors
+    /// [`Full`] when it cannot.
+    pub fn has_room(&self, slot: &Slot) -> Result<(), Full> {
+        self.room(&self.shelves().open, slot)
+    }
+
     fn room(&self, open: &Open, slot: &Slot) -> Result<(), Full> {
         let held = self.held(open).saturating_add(slot.held());
         if open.by_id.len() >= self.most_sessions || held > self.most_session_bytes {

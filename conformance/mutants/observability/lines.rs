@@ -9,6 +9,7 @@ use crate::runtime::Parts;
 use crate::runtime::error::Code;
 use crate::runtime::prompt;
 use crate::runtime::redact::Redactor;
+use crate::runtime::sandbox::NOT_GRANTED;
 use crate::runtime::telemetry::line::{self, Event, Facts};
 use crate::runtime::telemetry::{Signal, TelemetryParts};
 
@@ -166,6 +167,14 @@ pub(super) fn mutants() -> Vec<Mutant> {
             fn logs(&self, facts: &Facts<'_>) -> bool {
                 let denied = facts.error_code == Some(Code::SandboxNetworkDenied.name());
                 facts.event != Event::Security || !denied
+            },
+        ),
+        swap_telemetry!(
+            "calls-without-grant-are-no-security",
+            "OBV-006",
+            "writes no line for a network call of code that has no grant at all",
+            fn logs(&self, facts: &Facts<'_>) -> bool {
+                facts.event != Event::Security || facts.refused != Some(NOT_GRANTED)
             },
         ),
         swap_telemetry!(

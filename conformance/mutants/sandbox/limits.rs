@@ -270,6 +270,7 @@ impl SandboxParts for Stuck {
             logs: String::new(),
             cpu: Duration::ZERO,
             memory: 0,
+            denied: false,
         });
     }
 }
@@ -345,6 +346,7 @@ impl SandboxParts for Crowded {
                 logs: String::new(),
                 cpu: Duration::ZERO,
                 memory: 0,
+                denied: false,
             });
         }
         sandbox.submit(key, job, move |finished| {

@@ -105,7 +105,7 @@ function usageOf(usage) {
 /** A Retry-After header as whole seconds. */
 function retryAfterSeconds(header) {
   if (header === undefined) return undefined;
-  if (/^\d{1,9}$/.test(header)) return Number(header);
+  if (/^\d+$/.test(header)) return Math.min(Number(header), 999999999);
   const at = Date.parse(header);
   return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - Date.now()) / 1000));
 }

@@ -7,9 +7,16 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::failure::Failure;
+use crate::runtime::Limits;
 use crate::store::{ConnectError, File, Ledger, Postgres};
 
-/// Where sessions are kept.
+/// The largest number of `--sessions`: each takes a few kilobytes at least.
+const MOST_SESSIONS: u64 = 10_000_000;
+
+/// The largest number of `--session-memory`: a tebibyte.
+const MOST_SESSION_MEMORY_MIB: u64 = 1024 * 1024;
+
+/// Where sessions are kept, and how many.
 #[derive(Debug, Args)]
 pub(super) struct StoreOptions {
     /// Folder in which sessions, answers, manifests and transcripts are kept, for one process; without it they end with the process
@@ -30,9 +37,25 @@ pub(super) struct StoreOptions {
     /// How many days transcripts of closed sessions are kept
     #[arg(long, value_name = "DAYS", env = "OAP_KEEP_TRANSCRIPTS_DAYS", default_value = "30", value_parser = clap::value_parser!(u64).range(1..=36_500))]
     keep_transcripts: u64,
+    /// Most open sessions at the same time. With --data or --postgres so many are held in memory, and others are read again when they are called
+    #[arg(long, value_name = "N", env = "OAP_SESSIONS", default_value = "10000", value_parser = clap::value_parser!(u64).range(1..=MOST_SESSIONS))]
+    sessions: u64,
+    /// Most memory that these sessions hold together, in MiB; a small one holds about 10 KiB
+    #[arg(long, value_name = "MIB", env = "OAP_SESSION_MEMORY_MIB", default_value = "1024", value_parser = clap::value_parser!(u64).range(1..=MOST_SESSION_MEMORY_MIB))]
+    session_memory: u64,
 }
 
 impl StoreOptions {
+    /// The bounds, with those of open sessions as they were named.
+    pub(super) fn limits(&self) -> Limits {
+        let bounded = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        Limits {
+            sessions: bounded(self.sessions),
+            session_bytes: bounded(self.session_memory).saturating_mul(1024 * 1024),
+            ..Limits::default()
+        }
+    }
+
     /// Opens what was named.
     ///
     /// # Errors

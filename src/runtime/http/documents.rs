@@ -27,6 +27,13 @@ pub(super) async fn health(State(runtime): Shared) -> Response {
     .await
 }
 
+pub(super) async fn ready(State(runtime): Shared) -> Response {
+    open_to_all(runtime, "GET /readyz", async |runtime: Arc<Runtime>| {
+        runtime.ready().await
+    })
+    .await
+}
+
 /// The metrics, as text; open to all, as scrapers expect it.
 pub(super) async fn metrics(State(runtime): Shared) -> Response {
     let (media_type, text) = match runtime.telemetry() {

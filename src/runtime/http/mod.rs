@@ -39,6 +39,7 @@ const LATE_BODY: Duration = Duration::from_secs(1);
 pub(super) fn router(runtime: Arc<Runtime>) -> Router {
     let mut router = Router::new()
         .route("/healthz", get(documents::health))
+        .route("/readyz", get(documents::ready))
         .route("/capabilities", get(documents::capabilities))
         .route("/manifests", get(documents::list).post(documents::register))
         .route(

@@ -13,7 +13,14 @@ use crate::runtime::session::entry::{Entry, FORMAT};
 use crate::runtime::session::replay::Tail;
 use crate::runtime::session::{self, Input, Opening, Session};
 use crate::runtime::sessions::no_room;
-use crate::store::{self, Ledger, LedgerError, Slot, Told};
+use crate::store::{self, Full, Ledger, LedgerError, Slot, Told};
+
+/// How long sessions were not called that are put away where memory is full; if that is not enough, the next ones.
+const QUIET: [SignedDuration; 3] = [
+    SignedDuration::from_secs(60),
+    SignedDuration::from_secs(5),
+    SignedDuration::ZERO,
+];
 
 /// Whether a session may be gone on with here.
 pub(in crate::runtime) enum Claimed<'r> {
@@ -75,12 +82,26 @@ impl Runtime {
         let Some(slot) = self.read_kept_session(id).await? else {
             return Ok(None);
         };
-        let held = self.store().adopt(Arc::clone(&slot)).or_else(|_| {
-            let a_minute_ago = self.now() - SignedDuration::from_secs(60);
-            self.store().put_away(a_minute_ago);
-            self.store().adopt(slot)
-        });
+        let held = self
+            .make_room(&slot)
+            .and_then(|()| self.store().adopt(slot));
         held.map(Some).map_err(no_room)
+    }
+
+    /// Makes room in memory for a session that the ledger has or is about to have: others are put away for it, those first that
+    /// were not called for longer.
+    ///
+    /// # Errors
+    /// [`Full`] where all of them are in use.
+    pub(in crate::runtime) fn make_room(&self, slot: &Slot) -> Result<(), Full> {
+        let store = self.store();
+        for idle in QUIET {
+            if store.has_room(slot).is_ok() {
+                return Ok(());
+            }
+            store.put_away(self.now() - idle);
+        }
+        store.has_room(slot)
     }
 
     /// A session made of its rows.

@@ -106,6 +106,11 @@ impl NetworkDoor {
         }
     }
 
+    /// Whether the operator was told of a denied request.
+    pub fn has_told(&self) -> bool {
+        self.inner.journal().denials > 0
+    }
+
     /// What was sent so far, in order.
     pub fn effects(&self) -> Vec<SideEffect> {
         std::mem::take(&mut self.inner.journal().effects)

@@ -14,7 +14,7 @@ pub(super) mod running;
 mod settings;
 
 pub use parts::{Done, SandboxParts};
-pub use running::Sandboxes;
+pub use running::{NOT_GRANTED, Sandboxes};
 pub use settings::{Ceiling, MOST_WORKERS, SandboxSettings};
 
 use crate::sandbox::{EngineError, Sandbox, Settings};

@@ -25,6 +25,9 @@ use crate::sandbox::{Cancel, Door, Failure, FailureCode, Finished, Job, Sandbox,
 /// Manifests whose code is looked at at the same time.
 const LOOKS: usize = 4;
 
+/// What the operator is told of code that wanted a network without a grant.
+pub const NOT_GRANTED: &str = "no network is granted";
+
 /// The sandbox of a runtime: its threads, and the runs that are under way.
 pub struct Sandboxes {
     /// Runs code that sees no network.
@@ -192,6 +195,9 @@ pub(in crate::runtime) async fn run(runtime: &Runtime, call: &Call, code: &RunCo
     };
     let finished = finish(runtime, call, job).await;
     drop(place);
+    if let Some(begun) = &begun {
+        tell_denial(begun, call, &finished, door.as_deref());
+    }
     let effects = door.map(|door| door.effects()).unwrap_or_default();
     let execution = landed(runtime, finished, effects);
     if let Some(begun) = begun {
@@ -273,6 +279,7 @@ async fn finish(runtime: &Runtime, call: &Call, job: Job) -> Finished {
             logs: known.logs.clone(),
             cpu: std::time::Duration::ZERO,
             memory: 0,
+            denied: false,
         };
     }
     let sandbox = if networked {
@@ -294,8 +301,12 @@ async fn finish(runtime: &Runtime, call: &Call, job: Job) -> Finished {
         logs: String::new(),
         cpu: std::time::Duration::ZERO,
         memory: 0,
+        denied: false,
     });
-    if let (Some(shelf), Some(key), Ok(output)) = (shelf, key, &finished.outcome) {
+    // One that was denied something is told of each time.
+    if let (Some(shelf), Some(key), Ok(output), false) =
+        (shelf, key, &finished.outcome, finished.denied)
+    {
         let kept = KeptResult {
             output: output.clone(),
             logs: finished.logs.clone(),
@@ -303,6 +314,15 @@ async fn finish(runtime: &Runtime, call: &Call, job: Job) -> Finished {
         shelf.put(key, kept);
     }
     finished
+}
+
+/// Tells the operator that code was denied the network, unless its door has told so: the code may have gone on without.
+fn tell_denial(begun: &Begun, call: &Call, finished: &Finished, door: Option<&NetworkDoor>) {
+    let ended =
+        matches!(&finished.outcome, Err(failure) if failure.code == FailureCode::NetworkDenied);
+    if (finished.denied || ended) && !door.is_some_and(NetworkDoor::has_told) {
+        begun.denied(call.step_number, &call.action.name, NOT_GRANTED);
+    }
 }
 
 /// What a run comes to as an execution.

@@ -7,9 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The media type of the text.
 pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Most values of one label of one metric, so that no manifest, and no host, can make the text grow without end: as many as a registry holds
-/// manifests.
-pub const MOST_VALUES: usize = 4096;
+/// Most values of one label of one metric besides the operator's own: names of manifests, actions and hosts are as many as those
+/// who may register manifests like.
+pub const MOST_VALUES: usize = 100;
 
 /// What values beyond the bound are counted as.
 const OTHER: &str = "other";
@@ -99,19 +99,30 @@ pub type Families = BTreeMap<Metric, Family>;
 
 /// The metrics of a runtime.
 #[derive(Debug, Default)]
-pub struct Metrics(Mutex<Families>);
+pub struct Metrics {
+    families: Mutex<Families>,
+    own: BTreeSet<Label>,
+}
 
 impl Metrics {
+    /// Metrics that always tell these labels apart, which are the operator's and not a caller's.
+    pub fn telling(own: BTreeSet<Label>) -> Self {
+        Self {
+            families: Mutex::default(),
+            own,
+        }
+    }
+
     /// All metrics as they are; held for moments only.
     pub fn families(&self) -> MutexGuard<'_, Families> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.families.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts so many more.
     pub fn add(&self, metric: Metric, labels: Vec<Label>, most: usize, more: u64) {
         let mut families = self.families();
         let family = families.entry(metric).or_default();
-        let series = family.of(labels, most);
+        let series = family.of(labels, &self.own, most);
         series.count = series.count.saturating_add(more);
     }
 
@@ -119,7 +130,8 @@ impl Metrics {
     pub fn observe(&self, metric: Metric, labels: Vec<Label>, most: usize, value: f64) {
         let bounds = metric.bounds();
         let mut families = self.families();
-        let series = families.entry(metric).or_default().of(labels, most);
+        let family = families.entry(metric).or_default();
+        let series = family.of(labels, &self.own, most);
         series.buckets.resize(bounds.len() + 1, 0);
         let place = bounds.iter().position(|bound| value <= *bound);
         if let Some(bucket) = series.buckets.get_mut(place.unwrap_or(bounds.len())) {
@@ -131,17 +143,17 @@ impl Metrics {
 }
 
 impl Family {
-    fn of(&mut self, labels: Vec<Label>, most: usize) -> &mut Series {
+    fn of(&mut self, labels: Vec<Label>, own: &BTreeSet<Label>, most: usize) -> &mut Series {
         let mut bounded = Vec::with_capacity(labels.len());
-        for (name, value) in labels {
-            let known = self.known.entry(name).or_default();
-            if known.contains(&value) {
-                bounded.push((name, value));
+        for label in labels {
+            let known = self.known.entry(label.0).or_default();
+            if own.contains(&label) || known.contains(&label.1) {
+                bounded.push(label);
             } else if known.len() < most {
-                known.insert(value.clone());
-                bounded.push((name, value));
+                known.insert(label.1.clone());
+                bounded.push(label);
             } else {
-                bounded.push((name, OTHER.to_owned()));
+                bounded.push((label.0, OTHER.to_owned()));
             }
         }
         self.series.entry(bounded).or_default()
@@ -255,14 +267,18 @@ mod tests {
 
     #[test]
     fn values_beyond_the_bound_are_one() {
-        let metrics = Metrics::default();
+        let of = |name: String| vec![("action", name)];
+        let metrics = Metrics::telling(of("own".to_owned()).into_iter().collect());
         for n in 0..10 {
-            let labels = vec![("action", format!("a{n}"))];
-            metrics.add(Metric::ActionResults, labels, 3, 1);
+            metrics.add(Metric::ActionResults, of(format!("a{n}")), 3, 1);
         }
+        // The operator's own is told apart however late it comes, and is none of the others'.
+        metrics.add(Metric::ActionResults, of("own".to_owned()), 3, 1);
+        metrics.add(Metric::ActionResults, of("a0".to_owned()), 3, 1);
         let families = metrics.families();
         let series = &families[&Metric::ActionResults].series;
-        assert_eq!(series.len(), 4);
-        assert_eq!(series[&vec![("action", OTHER.to_owned())]].count, 7);
+        assert_eq!(series.len(), 5);
+        let count = |name: &str| series[&of(name.to_owned())].count;
+        assert_eq!((count(OTHER), count("own"), count("a0")), (7, 1, 2));
     }
 }

@@ -16,6 +16,7 @@ pub mod settings;
 pub mod span;
 pub mod trace;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -79,7 +80,7 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Opens the places that signals go to.
+    /// Opens the places that signals go to. `own`: labels that are always told apart.
     ///
     /// # Errors
     /// When the log cannot be opened, or the collector's address or a header for it cannot be used.
@@ -89,6 +90,7 @@ impl Telemetry {
         redactor: Redactor,
         clock: Clock,
         client: &Client,
+        own: BTreeSet<Label>,
     ) -> Result<Self, StartError> {
         let losses = Arc::new(Losses::default());
         let log = settings.log.as_ref().map(|sink| {
@@ -121,7 +123,7 @@ impl Telemetry {
             clock,
             log,
             exporter,
-            metrics: Metrics::default(),
+            metrics: Metrics::telling(own),
             losses,
         })
     }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::{Stand, TOKEN, World, act};
+use crate::store::Ledger as _;
 use crate::store::plain::Plain;
 
 /// A runtime with a ledger, whose manifest is what `change` makes of it.
@@ -289,4 +290,74 @@ async fn no_secret_reaches_the_ledger() {
     assert_eq!((status, &body["result"]["success"]), (200, &json!(true)));
     let texts = ledger.texts();
     assert!(texts.len() >= 4 && texts.iter().all(|text| !text.contains(TOKEN)));
+}
+
+#[tokio::test]
+async fn more_sessions_are_open_than_memory_holds() {
+    let ledger = Plain::default();
+    let shared = Arc::new(ledger.clone());
+    let stand = Stand::configured(World::default(), |config| {
+        config.limits.sessions = 2;
+        config.ledger = Some(shared);
+    })
+    .await;
+    let mut ids = Vec::new();
+    for _ in 0..7 {
+        ids.push(stand.open(9).await);
+    }
+    assert_eq!(ledger.open_sessions().await, Ok(7));
+    for id in &ids {
+        stand.says(&[act("echo")]);
+        let (status, body) = stand.step(id).await;
+        assert_eq!((status, &body["steps_done"]), (200, &json!(1)), "{body}");
+    }
+    for id in &ids {
+        close(&stand, id).await;
+    }
+    assert_eq!(ledger.open_sessions().await, Ok(0));
+}
+
+#[tokio::test]
+async fn a_session_that_is_refused_for_want_of_room_is_not_kept() {
+    let ledger = Plain::default();
+    let shared = Arc::new(ledger.clone());
+    let stand = Stand::configured(gated(), |config| {
+        config.limits.sessions = 1;
+        config.ledger = Some(shared);
+    })
+    .await;
+    let id = stand.open(9).await;
+    stand.says(&[act("echo")]);
+    let url = format!("http://{}/sessions/{id}/step", stand.runtime.addr);
+    let step = tokio::spawn(stand.client.post(url).send());
+    while stand.seen("/echo") == 0 {
+        tokio::task::yield_now().await;
+    }
+    let opening = json!({"goal": {"description": "d"},
+        "observation": {"timestamp": "2026-01-01T00:00:00Z", "user_context": {"user_id": "U", "preferences": {}}, "environment": {}}});
+    let (status, body) = stand.post("/sessions", &opening).await;
+    assert_eq!(
+        (status, &body["errorCode"]),
+        (503, &json!("capacity_exceeded"))
+    );
+    assert_eq!(ledger.open_sessions().await, Ok(1));
+    stand.world.gate.as_ref().expect("a gate").add_permits(9);
+    let stepped = step.await.expect("ended").expect("an answer");
+    assert_eq!(stepped.status(), 200);
+    // Nobody uses the first one any more.
+    assert_eq!(stand.post("/sessions", &opening).await.0, 201);
+    assert_eq!(ledger.open_sessions().await, Ok(2));
+}
+
+#[tokio::test]
+async fn who_keeps_nothing_is_ready_until_it_drains() {
+    let stand = Stand::new(World::default()).await;
+    let ready = stand.send("GET", "/readyz", None, None).await;
+    assert_eq!(ready, (200, json!({"status": "ready"})));
+    stand.runtime.runtime.start_draining();
+    let (status, body) = stand.send("GET", "/readyz", None, None).await;
+    assert_eq!(
+        (status, &body["errorCode"]),
+        (503, &json!("capacity_exceeded"))
+    );
 }

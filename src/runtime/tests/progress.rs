@@ -1,9 +1,11 @@
 //! Sessions that are watched, listed and driven in the background, and the console's door.
 
+use futures_util::StreamExt as _;
 use reqwest::Response;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use super::super::access::{Auth, TableEntry};
+use super::super::access::{Auth, Caller, TableEntry};
 use super::*;
 use crate::store::plain::Plain;
 use crate::store::{Postgres, PostgresServer};
@@ -677,4 +679,79 @@ async fn what_another_replica_does_is_told_and_listed_too() {
         last(&seen, "intervention").expect("asked").2["outcome"],
         "cancelled"
     );
+}
+
+/// A plan that takes so many bytes in the record.
+fn large(bytes: usize) -> Value {
+    json!({"action": "echo", "args": {"text": "x".repeat(bytes)}})
+}
+
+#[tokio::test]
+async fn whoever_reads_nothing_holds_nobody_up_and_is_let_go() {
+    let stand = Stand::configured(World::default(), |config| {
+        config.limits.streams = 2;
+        config.limits.quiet_time = Duration::from_secs(5);
+    })
+    .await;
+    let id = stand.open(50).await;
+    let path = format!("/sessions/{id}/events");
+    let mut deaf = Vec::new();
+    for _ in 0..2 {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        // What it does not take is left to the runtime early.
+        socket.set_recv_buffer_size(4096).expect("small");
+        let mut stream = socket.connect(stand.runtime.addr).await.expect("open");
+        let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        let mut first = [0; 12];
+        stream.read_exact(&mut first).await.expect("an answer");
+        assert_eq!(&first, b"HTTP/1.1 200");
+        deaf.push(stream);
+    }
+    let url = format!("http://{}{path}", stand.runtime.addr);
+    let another = async || {
+        let answer = stand.client.get(&url).send().await.expect("an answer");
+        answer.status().as_u16()
+    };
+    assert_eq!(another().await, 503, "all places are taken");
+    // More than the system keeps for them.
+    for done in 1..=30 {
+        stand.says(&[large(200_000)]);
+        let stepped = timeout(BOUND, stand.step(&id)).await;
+        let (status, body) = stepped.expect("nobody waits for readers");
+        assert_eq!((status, &body["steps_done"]), (200, &json!(done)));
+    }
+    let let_go = async {
+        while another().await != 200 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(BOUND, let_go)
+        .await
+        .expect("their places are free again");
+    drop(deaf);
+}
+
+#[tokio::test]
+async fn what_a_slow_reader_has_not_taken_is_made_when_it_takes_it() {
+    let stand = Stand::new(World::default()).await;
+    let id = stand.open(50).await;
+    let caller = Caller::anonymous(Default::default());
+    let told = stand.runtime.runtime.events(&caller, &id, 0).await;
+    let mut pieces = told.expect("told").into_data_stream();
+    for _ in 0..20 {
+        stand.says(&[large(200_000)]);
+        assert_eq!(stand.step(&id).await.0, 200);
+    }
+    assert_eq!(post(&stand, &format!("/sessions/{id}/close")).await.0, 200);
+    let (mut text, mut largest) = (String::new(), 0);
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.expect("a piece");
+        largest = largest.max(piece.len());
+        text.push_str(std::str::from_utf8(&piece).expect("UTF-8"));
+    }
+    assert_eq!(text.matches("event: step\n").count(), 20);
+    assert_eq!(text.matches("event: end\n").count(), 1);
+    // A piece, and the entry that goes beyond it.
+    assert!(text.len() > 8_000_000 && largest < 1_000_000, "{largest}");
 }

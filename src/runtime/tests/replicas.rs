@@ -343,6 +343,135 @@ async fn a_workflow_with_one_key_runs_at_one_replica() {
 }
 
 #[tokio::test]
+async fn a_node_with_one_key_is_executed_at_one_replica() {
+    let Some(server) = Server::start().await else {
+        return;
+    };
+    let (first, _) = replica(&server, None).await;
+    let ledger = Arc::clone(&first);
+    let world = World {
+        gate: Some(Semaphore::new(0)),
+        ..World::default()
+    };
+    let stand = Stand::configured(world, |config| {
+        workflows::configure(config);
+        config.ledger = Some(ledger);
+    })
+    .await;
+    let (_second, running) = replica(&server, Some(&stand)).await;
+    let other = running.expect("a replica");
+    // No call has a key of its own, so only the nodes' keys tell that they are the same.
+    let body = |key: &str, n: u64| {
+        let keyed = json!({"input": {"n": n}, "requestId": key});
+        let nodes = json!([workflows::node("give", keyed)]);
+        workflows::request(nodes, json!({}))
+    };
+    let gate = stand.world.gate.as_ref().expect("a gate");
+    let here = tokio::spawn(execute(&stand, stand.runtime.addr, None, &body("n", 1)));
+    while stand.seen("/mirror") == 0 {
+        tokio::task::yield_now().await;
+    }
+    // The key is in use: another input is refused at once, the same one waits, and longer than a lease lasts.
+    let (_, refused) = execute(&stand, other.addr, None, &body("n", 2)).await;
+    assert_eq!(
+        refused["error"]["errorCode"], "idempotency_conflict",
+        "{refused}"
+    );
+    let there = tokio::spawn(execute(&stand, other.addr, None, &body("n", 1)));
+    tokio::time::sleep(LEASE * 2).await;
+    assert!(!there.is_finished() && stand.seen("/mirror") == 1);
+    gate.add_permits(1);
+    let (here, there) = (here.await.expect("ended"), there.await.expect("ended"));
+    assert_eq!((here.0, &here.1["status"]), (200, &json!("completed")));
+    assert_eq!(here.1["results"], there.1["results"], "{there:?}");
+    assert_eq!(stand.seen("/mirror"), 1);
+    // Many at once at both of them.
+    gate.add_permits(99);
+    let calls: Vec<_> = (0..8)
+        .map(|n| {
+            let addr = [stand.runtime.addr, other.addr][n % 2];
+            tokio::spawn(execute(&stand, addr, None, &body("m", 3)))
+        })
+        .collect();
+    for call in calls {
+        let (status, answer) = call.await.expect("ended");
+        assert_eq!((status, &answer["status"]), (200, &json!("completed")));
+    }
+    assert_eq!(stand.seen("/mirror"), 2);
+    // Who dies in the midst of it is followed by the other, once the lease is over.
+    while gate.try_acquire().map(|permit| permit.forget()).is_ok() {}
+    let died = tokio::spawn(execute(&stand, stand.runtime.addr, None, &body("d", 4)));
+    while stand.seen("/mirror") < 3 {
+        tokio::task::yield_now().await;
+    }
+    first.die();
+    gate.add_permits(9);
+    let (status, body_of_dead) = died.await.expect("ended");
+    assert_eq!(status, 503, "{body_of_dead}");
+    let (status, answer) = execute(&stand, other.addr, None, &body("d", 4)).await;
+    assert_eq!((status, &answer["status"]), (200, &json!("completed")));
+    assert_eq!(stand.seen("/mirror"), 4);
+}
+
+#[tokio::test]
+async fn who_has_no_store_is_alive_and_not_ready() {
+    let Some(mut server) = Server::start().await else {
+        return;
+    };
+    let (ledger, _) = replica(&server, None).await;
+    let stand = Stand::configured(World::default(), |config| config.ledger = Some(ledger)).await;
+    let ask = async |path: &str| {
+        let url = format!("http://{}{path}", stand.runtime.addr);
+        let asked = stand.client.get(url).timeout(Duration::from_secs(5)).send();
+        let answer = asked.await.expect("an answer in time");
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let text = answer.text().await.expect("a body");
+        let body: Value = serde_json::from_str(&text).expect("JSON");
+        (status, headers, body)
+    };
+    let becomes = async |wanted: u16| {
+        for _ in 0..300 {
+            if ask("/readyz").await.0 == wanted {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("/readyz never answers {wanted}");
+    };
+    assert_eq!(ask("/readyz").await.2, json!({"status": "ready"}));
+    // It stands still, and then it is gone: one hangs, the other refuses.
+    for gone in [false, true] {
+        match gone {
+            false => server.freeze(true),
+            true => server.kill().await,
+        }
+        becomes(503).await;
+        let (status, headers, body) = ask("/readyz").await;
+        assert_eq!(
+            (status, &body["errorCode"]),
+            (503, &json!("capacity_exceeded"))
+        );
+        assert_eq!(headers["retry-after"], "1");
+        let message = body["message"].as_str().expect("a message");
+        assert!(message.contains("the store does not answer"), "{message}");
+        assert_eq!(ask("/healthz").await.0, 200);
+        match gone {
+            false => server.freeze(false),
+            true => server.run().await,
+        }
+        becomes(200).await;
+    }
+    // Whoever asks together is told together, and the store is asked once.
+    server.freeze(true);
+    becomes(503).await;
+    let begun = std::time::Instant::now();
+    let asked = futures_util::future::join_all((0..50).map(|_| ask("/readyz"))).await;
+    assert!(asked.iter().all(|(status, _, _)| *status == 503));
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    server.freeze(false);
+}
+
+#[tokio::test]
 async fn a_close_that_another_replica_answered_meanwhile_is_answered_alike() {
     let Some(server) = Server::start().await else {
         return;

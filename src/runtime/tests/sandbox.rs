@@ -721,6 +721,7 @@ impl SandboxParts for BusyAtFirst {
             logs: String::new(),
             cpu: Duration::ZERO,
             memory: 0,
+            denied: false,
         });
     }
 }

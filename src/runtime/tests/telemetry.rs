@@ -396,6 +396,8 @@ async fn what_is_refused_is_logged_as_security() {
              "limits": {"cpu_ms": 50}, "input_schema": {"type": "object"}, "output_schema": {}},
             {"type": "run_code", "name": "peek", "runtime": "javascript", "code": code, "network": network,
              "input_schema": {"type": "object"}, "output_schema": {}},
+            {"type": "run_code", "name": "alone", "runtime": "javascript", "code": code,
+             "input_schema": {"type": "object"}, "output_schema": {}},
         ]});
         config.manifests = vec![crate::manifest::load(&manifest).expect("valid")];
     })
@@ -430,6 +432,12 @@ async fn what_is_refused_is_logged_as_security() {
         let body = send("token-of-alice-0001", node("peek", json!({"url": url}))).await;
         assert_eq!(body["status"], "completed", "{body}");
     }
+    // Without any grant, and the same call again, whose result could have been kept.
+    let alone = node("alone", json!({"url": "http://127.0.0.1:1/argument-1"}));
+    for _ in 0..2 {
+        let body = send("token-of-alice-0001", alone.clone()).await;
+        assert_eq!(body["status"], "completed", "{body}");
+    }
     let lines = watched.lines().await;
     let security: Vec<&Value> = lines
         .iter()
@@ -446,6 +454,8 @@ async fn what_is_refused_is_logged_as_security() {
             "path_refused",
             "address_refused",
             "sandbox_cpu_limit",
+            "sandbox_network_denied",
+            "sandbox_network_denied",
             "sandbox_network_denied"
         ],
         "{lines:?}"
@@ -548,4 +558,58 @@ async fn a_part_that_is_swapped_is_asked() {
     let id = watched.stand.open(5).await;
     watched.stand.says(&[act("echo")]);
     assert_eq!(watched.step(&id, &[]).await["errorCode"], "internal_error");
+}
+
+#[tokio::test]
+async fn names_that_callers_bring_make_no_endless_metrics() {
+    let watched = Watched::new(|_| ()).await;
+    let url = format!("http://{}", watched.stand.runtime.addr);
+    let bring = async |n: usize| {
+        let action = |m: usize| {
+            json!({"type": "write_file", "name": format!("write_{n}_{m}"), "root": "memory:notes/",
+                   "input_schema": {"type": "object"}, "output_schema": {}})
+        };
+        let actions: Vec<Value> = (0..60).map(action).collect();
+        let manifest =
+            json!({"name": format!("brought-{n}"), "version": "1.0", "actions": actions});
+        let (status, body) = watched.stand.post("/manifests", &manifest).await;
+        assert_eq!(status, 201, "{body}");
+        let nodes: Vec<Value> = (0..60)
+            .map(|m| json!({"@type": "OpenAction:Action", "name": format!("write_{n}_{m}"), "input": {}}))
+            .collect();
+        for node in nodes {
+            let body = json!({"open_action": node, "manifest": format!("brought-{n}@1.0.0"), "user_id": "U"});
+            let request = watched.stand.client.post(format!("{url}/execute"));
+            let request = request.header("content-type", "application/json");
+            let answer = request
+                .body(body.to_string())
+                .send()
+                .await
+                .expect("an answer");
+            assert_eq!(answer.status(), 200);
+        }
+    };
+    for n in 0..3 {
+        bring(n).await;
+    }
+    // The operator's own come last, and are told apart all the same.
+    watched.stand.says(&[act("echo")]);
+    let id = watched.stand.open(5).await;
+    assert_eq!(watched.step(&id, &[]).await["result"]["success"], true);
+    let text = watched.metrics().await;
+    let actions: BTreeSet<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("oap_action_results_total{"))
+        .filter_map(|line| line.split("action=\"").nth(1)?.split('"').next())
+        .collect();
+    assert!(
+        actions.contains("other") && actions.contains("echo"),
+        "{text}"
+    );
+    assert_eq!(actions.len(), 102, "{actions:?}");
+    let other = text
+        .lines()
+        .find(|line| line.contains("action=\"other\""))
+        .expect("counted");
+    assert!(other.ends_with(" 80"), "{other}");
 }

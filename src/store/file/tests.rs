@@ -19,7 +19,7 @@ fn on(disk: &Disk) -> File {
 
 fn try_on(disk: &Disk) -> Result<File, OpenError> {
     let disk = disk.clone();
-    File::with(PathBuf::from("a disk for tests"), move || {
+    File::with(PathBuf::from("a disk for tests"), None, move || {
         let builder = &mut Database::builder();
         builder
             .set_cache_size(1024 * 1024)
@@ -73,6 +73,70 @@ fn what_is_no_ledger_is_refused_by_name() {
     }
     let error = File::open(&path).expect_err("no folder");
     assert!(matches!(error, OpenError::Folder(..)), "{error:?}");
+}
+
+#[test]
+fn an_emptied_file_is_refused_and_left_as_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join(NAME);
+    drop(File::open(folder.path()).expect("made"));
+    fs::write(&path, b"").expect("emptied");
+    let error = File::open(folder.path()).expect_err("refused");
+    assert!(matches!(error, OpenError::Emptied(_)), "{error:?}");
+    let text = error.to_string();
+    assert!(
+        text.contains(NAME) && text.contains("restore it from a copy, or remove it"),
+        "{text}"
+    );
+    assert_eq!(fs::metadata(&path).expect("there").len(), 0);
+    fs::remove_file(&path).expect("removed");
+    File::open(folder.path()).expect("begins anew");
+}
+
+#[tokio::test]
+async fn whoever_died_while_it_was_made_is_followed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let half = folder.path().join("sessions.redb.new");
+    let whole = tempfile::tempdir().expect("a folder");
+    drop(File::open(whole.path()).expect("made"));
+    let whole = fs::read(whole.path().join(NAME)).expect("there");
+    for length in [0, 1, 9, 100, 4096, whole.len() - 1, whole.len()] {
+        fs::write(&half, &whole[..length]).expect("written");
+        let ledger = File::open(folder.path()).expect("opens");
+        ledger.begin(beginning("s")).await.expect("begun");
+        drop(ledger);
+        let ledger = File::open(folder.path()).expect("opens again");
+        assert_eq!(last(&ledger, "s").await, 1, "{length}");
+        drop(ledger);
+        assert!(!half.exists(), "{length}");
+        fs::remove_file(folder.path().join(NAME)).expect("removed");
+    }
+}
+
+#[test]
+fn of_many_who_make_it_one_has_it() {
+    for _ in 0..30 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let start = std::sync::Barrier::new(4);
+        let opened = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(|| {
+                        start.wait();
+                        File::open(folder.path())
+                    })
+                })
+                .collect();
+            all.into_iter()
+                .map(|one| one.join().expect("ended"))
+                .collect::<Vec<_>>()
+        });
+        let (have, refused): (Vec<_>, Vec<_>) = opened.into_iter().partition(Result::is_ok);
+        assert_eq!(have.len(), 1, "{refused:?}");
+        for error in refused.into_iter().filter_map(Result::err) {
+            assert!(matches!(error, OpenError::InUse(_)), "{error}");
+        }
+    }
 }
 
 #[test]

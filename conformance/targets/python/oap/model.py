@@ -24,8 +24,8 @@ class Reply:
 
 def _seconds(value):
     """Retry-After in whole seconds, or None."""
-    if value and value.isascii() and value.isdigit() and len(value) < 9:
-        return int(value)
+    if value and value.isascii() and value.isdigit():
+        return int(value) if len(value) < 10 else 999999999
     try:
         return max(0, round((parsedate_to_datetime(value) - datetime.now(timezone.utc)).total_seconds()))
     except (TypeError, ValueError):
