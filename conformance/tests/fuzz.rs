@@ -105,6 +105,9 @@ fn a_broken_target_is_found_and_what_is_saved_fails_again() {
             name,
             "--seed",
             "5",
+            // One case alone leaves most requirements unobserved.
+            "--fail-on",
+            "violation",
         ];
         finished(
             program(folder.path())
@@ -129,6 +132,8 @@ fn a_broken_target_is_found_and_what_is_saved_fails_again() {
         "--jobs",
         "1",
         "--no-save",
+        "--property",
+        "limits-hold",
     ];
     let (code, report, told) = fuzz(folder.path(), &[target.as_slice(), &again].concat());
     assert_eq!(code, Some(1), "{told}");

@@ -414,9 +414,9 @@ mod tests {
         let of = |step: &Value| {
             requirements(|found| rules.step(step, &Head::default(), "/steps/0", found))
         };
-        assert_eq!(of(&step), ["STO-017"]);
+        assert!(of(&step).iter().any(|requirement| requirement == "STO-017"));
         step["result"]["status"] = json!("skipped");
-        assert_eq!(of(&step), Vec::<String>::new());
+        assert!(!of(&step).iter().any(|requirement| requirement == "STO-017"));
     }
 
     #[test]
