@@ -23,7 +23,7 @@ use crate::store::{Closed, LedgerError, Slot, Told};
 pub(super) use sessions::{Claimed, is_session_id};
 
 /// How long a client waits where the store cannot be used: as long at most as a store waits before it is tried again.
-const RETRY_AFTER_SECONDS: u64 = 1;
+pub(super) const RETRY_AFTER_SECONDS: u64 = 1;
 
 /// The answer where the ledger does not do its part.
 pub(super) fn refused(error: &LedgerError) -> ErrorObject {

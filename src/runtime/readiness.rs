@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use super::answer::Answer;
 use super::error::{Code, ErrorObject};
+use super::keeping::RETRY_AFTER_SECONDS;
 use super::runtime::Runtime;
 use crate::store::LedgerError;
 
@@ -16,9 +17,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long an answer holds. Anybody may ask, so the store is asked for all of them together.
 const HOLDS: Duration = Duration::from_millis(500);
-
-/// How long a client waits before it asks again.
-const RETRY_AFTER_SECONDS: u64 = 1;
 
 /// What the store said last, and when.
 #[derive(Debug, Default)]

@@ -108,26 +108,39 @@ impl<'a> Journal<'a> {
     }
 }
 
+/// A call that a service answered as it should.
+#[cfg(test)]
+pub(in crate::fuzz) fn sample_call(
+    service: mock_services::Service,
+    path: &str,
+    body: serde_json::Value,
+) -> Call {
+    Call {
+        seq: 1,
+        at: 0,
+        token: None,
+        service,
+        method: "POST".into(),
+        path: path.into(),
+        query: Vec::new(),
+        headers: Default::default(),
+        body,
+        auth: mock_services::Auth::Ok,
+        status: 200,
+        entry: None,
+        unmatched: None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mock_services::{Auth, Service};
+    use mock_services::Service;
 
     fn call(seq: u64) -> Call {
         Call {
             seq,
-            at: 0,
-            token: None,
-            service: Service::Crm,
-            method: "POST".into(),
-            path: "/v1/x".into(),
-            query: Vec::new(),
-            headers: Default::default(),
-            body: serde_json::Value::Null,
-            auth: Auth::Ok,
-            status: 200,
-            entry: None,
-            unmatched: None,
+            ..sample_call(Service::Crm, "/v1/x", serde_json::Value::Null)
         }
     }
 

@@ -26,5 +26,7 @@ mod surprise;
 mod table;
 mod walk;
 
+#[cfg(test)]
+pub(super) use journal::sample_call;
 pub use surprise::Surprise;
 pub use walk::follow;

@@ -202,25 +202,16 @@ fn words(schema: &Value) -> BTreeSet<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzz::oracle::journal::sample_call;
     use crate::fuzz::oracle::session::sample;
-    use mock_services::{Auth, Service};
+    use mock_services::Service;
     use serde_json::json;
 
     fn prompt(text: &str) -> Call {
+        let body = json!({"messages": [{"role": "user", "content": text}]});
         Call {
-            seq: 1,
-            at: 0,
-            token: None,
-            service: Service::Model,
-            method: "POST".into(),
-            path: "/v1/chat/completions".into(),
-            query: Vec::new(),
-            headers: Default::default(),
-            body: json!({"messages": [{"role": "user", "content": text}]}),
-            auth: Auth::Ok,
-            status: 200,
             entry: Some(0),
-            unmatched: None,
+            ..sample_call(Service::Model, "/v1/chat/completions", body)
         }
     }
 

@@ -321,6 +321,7 @@ fn same_pairs(one: &[(String, String)], other: &[(String, String)]) -> bool {
 mod tests {
     use super::*;
     use crate::fuzz::oracle::agreement::Agreement;
+    use crate::fuzz::oracle::journal::sample_call;
     use serde_json::json;
     use std::collections::BTreeMap;
 
@@ -336,22 +337,11 @@ mod tests {
 
     fn call() -> Call {
         Call {
-            seq: 1,
-            at: 0,
-            token: None,
-            service: Service::Crm,
-            method: "POST".into(),
-            path: "/v1/x".into(),
-            query: Vec::new(),
             headers: BTreeMap::from([
                 ("content-type".to_owned(), "application/json".to_owned()),
                 ("idempotency-key".to_owned(), "k".to_owned()),
             ]),
-            body: json!({"n": 1}),
-            auth: Auth::Ok,
-            status: 200,
-            entry: None,
-            unmatched: None,
+            ..sample_call(Service::Crm, "/v1/x", json!({"n": 1}))
         }
     }
 

@@ -7,6 +7,7 @@ use mock_services::{Auth, Call, Service};
 use serde_json::{Value, json};
 
 use super::{Ground, breaches};
+use crate::fuzz::oracle::sample_call;
 use crate::json;
 use crate::requirement::{Profile, Registry};
 use crate::suite::Capabilities;
@@ -69,21 +70,14 @@ fn exchange(
 fn call(seq: u64, service: Service, path: &str, body: Value) -> Call {
     Call {
         seq,
-        at: 0,
         token: Some(TOKEN.to_owned()),
-        service,
-        method: "POST".into(),
-        path: path.into(),
-        query: Vec::new(),
         headers: BTreeMap::from([
             ("content-type".to_owned(), "application/json".to_owned()),
             ("idempotency-key".to_owned(), format!("k{seq}")),
         ]),
-        body,
         auth: Auth::Missing,
-        status: 200,
         entry: Some(0),
-        unmatched: None,
+        ..sample_call(service, path, body)
     }
 }
 

@@ -72,20 +72,11 @@ impl Runtime {
         else {
             return run.await;
         };
-        match turn.wait(lease).await {
-            Ok(()) => {}
-            Err(Denied::Other) => {
-                if let Some(conflict) = self.parts().idempotency_conflict() {
-                    return Err(conflict);
-                }
+        if let Err(denied) = turn.wait(lease).await {
+            let other = self.parts().idempotency_conflict();
+            if let Some(refusal) = self.denied(denied, other, "the first request with this key") {
+                return Err(refusal);
             }
-            Err(Denied::Endless) => {
-                return Err(ErrorObject::new(
-                    Code::Conflict,
-                    "the first request with this key still runs at another replica; send it again later",
-                ));
-            }
-            Err(Denied::Failed(error)) => return Err(self.ledger_failed(&error)),
         }
         let ended = async {
             match self.kept_answer(Some(key)).await? {
@@ -93,15 +84,7 @@ impl Runtime {
                 None => run.await,
             }
         };
-        tokio::pin!(ended);
-        let outcome = loop {
-            tokio::select! {
-                outcome = &mut ended => break outcome,
-                () = sleep(lease / 4) => turn.renew(lease).await,
-            }
-        };
-        turn.end().await;
-        outcome
+        turn.held(lease, ended).await
     }
 
     /// Has a node with a key run at this replica alone until what is given is dropped, where others use the ledger too.
@@ -117,33 +100,32 @@ impl Runtime {
         let Some((turn, lease)) = self.turn(&format!("node {scope}"), fingerprint) else {
             return Ok(None);
         };
-        match turn.wait(lease).await {
-            Ok(()) => {}
-            Err(Denied::Other) => {
-                return match self.parts().workflow().node_conflict() {
-                    Some(conflict) => Err(conflict),
-                    None => Ok(None),
-                };
-            }
-            Err(Denied::Endless) => {
-                return Err(ErrorObject::new(
-                    Code::Conflict,
-                    "a node with the same requestId still runs at another replica; send it again later",
-                ));
-            }
-            Err(Denied::Failed(error)) => return Err(self.ledger_failed(&error)),
+        if let Err(denied) = turn.wait(lease).await {
+            let other = self.parts().workflow().node_conflict();
+            let refusal = self.denied(denied, other, "a node with the same requestId");
+            return refusal.map_or(Ok(None), Err);
         }
-        let (held, mut dropped) = oneshot::channel::<()>();
-        self.tasks().spawn(async move {
-            loop {
-                tokio::select! {
-                    _ = &mut dropped => break,
-                    () = sleep(lease / 4) => turn.renew(lease).await,
-                }
-            }
-            turn.end().await;
-        });
+        let (held, dropped) = oneshot::channel::<()>();
+        self.tasks()
+            .spawn(async move { drop(turn.held(lease, dropped).await) });
         Ok(Some(Hold::new(held)))
+    }
+
+    /// The refusal of what is not this replica's to run; `None` where a key in use for something else (`other`) is no hindrance.
+    fn denied(
+        &self,
+        denied: Denied,
+        other: Option<ErrorObject>,
+        what: &str,
+    ) -> Option<ErrorObject> {
+        match denied {
+            Denied::Other => other,
+            Denied::Endless => Some(ErrorObject::new(
+                Code::Conflict,
+                format!("{what} still runs at another replica; send it again later"),
+            )),
+            Denied::Failed(error) => Some(self.ledger_failed(&error)),
+        }
     }
 
     /// A turn, with its lease, where other processes use the ledger too.
@@ -193,14 +175,19 @@ impl Turn {
         }
     }
 
-    /// Says that the call still runs. What cannot be said now is said the next time; till then the lease holds.
-    async fn renew(&self, lease: Duration) {
-        let _ = self.say(lease).await;
-    }
-
-    /// Lets go of the call. What cannot be let go of ends by itself.
-    async fn end(&self) {
+    /// Keeps the call this one's until something ends, and lets go of it then.
+    async fn held<T>(&self, lease: Duration, until: impl Future<Output = T>) -> T {
+        tokio::pin!(until);
+        let outcome = loop {
+            tokio::select! {
+                outcome = &mut until => break outcome,
+                // What cannot be said now is said the next time; till then the lease holds.
+                () = sleep(lease / 4) => drop(self.say(lease).await),
+            }
+        };
+        // What cannot be let go of ends by itself.
         let _ = self.say(Duration::ZERO).await;
+        outcome
     }
 
     /// Says that the call runs for so long from now, if it is still this one's.

@@ -329,6 +329,20 @@ mod tests {
     }
 
     #[test]
+    fn what_the_suite_itself_took_is_told_where_it_is_known() {
+        let mut report = report(Verdict::Pass);
+        report.run.median_case_ms = 5.5;
+        let told = |report: &Report| render(report, &registry(), Style::default());
+        assert!(told(&report).contains("median 5.5 ms a case, seed 42"));
+        report.run.median_harness_ms = Some(0.42);
+        let text = told(&report);
+        assert!(
+            text.contains("median 5.5 ms a case (0.4 ms without the target), seed 42"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn a_failure_says_all_that_is_needed() {
         let text = render(&report(Verdict::Fail), &registry(), Style::default());
         for part in [
