@@ -6,6 +6,7 @@ use crate::suite::report::text::lines;
 use clap::{Parser, Subcommand, ValueEnum};
 
 mod baseline;
+mod bench;
 mod coverage;
 mod diff;
 mod doctor;
@@ -61,6 +62,8 @@ enum Command {
     Selftest(selftest::Selftest),
     /// Try generated worlds on a runtime: manifests, models, services and clients that no case thought of
     Fuzz(fuzz::Fuzz),
+    /// Load one runtime or several, and look at every answer: latency, throughput, processor time, memory
+    Bench(bench::Bench),
     /// Show which requirements and mission rows are judged
     Coverage(coverage::CoverageCommand),
     /// Write a report that 'run' wrote as JSON in another form
@@ -155,6 +158,7 @@ async fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Doctor(doctor) => doctor.execute().await,
         Command::Selftest(selftest) => selftest.execute().await,
         Command::Fuzz(fuzz) => fuzz.execute().await,
+        Command::Bench(bench) => bench.execute().await,
         Command::Coverage(coverage) => coverage.execute(),
         Command::Report(report) => report.execute(),
         Command::Diff(diff) => diff.execute(),

@@ -5,7 +5,7 @@
 //! - **validator** ([`manifest`], [`expression`], [`lint`], [`compat`]): documents and the language in them,
 //! - **runtime** ([`runtime`], [`workflow`], [`store`], [`model`]): the reference interpreter, and under it [`sandbox`], a room that
 //!   runs strangers' code and knows none of the others,
-//! - **suite** ([`suite`]): the judge, which reads the wire as raw JSON and never imports the other two; on it stands `fuzz`.
+//! - **suite** ([`suite`]): the judge, which reads the wire as raw JSON and never imports the other two; on it stand `fuzz` and `bench`.
 //!
 //! [`json`], [`document`], [`schema`], [`diagnostic`], [`requirement`] and [`embedded`] are the vocabulary that all rooms share.
 
@@ -43,6 +43,8 @@ pub mod workflow;
 #[cfg(feature = "suite")]
 pub mod suite;
 
+#[cfg(feature = "bench")]
+pub mod bench;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 

@@ -516,8 +516,8 @@ impl Reading<'_> {
     }
 }
 
-/// An expectation of an answer as one matcher.
-fn expected_value(expect: &AnswerExpect) -> Value {
+/// What an answer must be, as one matcher over what [`answer_value`] gives.
+pub(crate) fn expected_value(expect: &AnswerExpect) -> Value {
     let mut members = Map::new();
     if let Some(status) = &expect.status {
         members.insert("status".to_owned(), status.clone());

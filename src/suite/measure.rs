@@ -38,30 +38,54 @@ impl Process {
             Self::Tree(root) => tree(Path::new("/proc"), root),
         }
     }
+
+    /// Memory that is resident now, in bytes; pages that processes of a tree share count in each.
+    ///
+    /// # Errors
+    /// When there is no such process, or the system does not tell.
+    pub fn resident(self) -> Result<u64, String> {
+        let root = match self {
+            Self::Own => std::process::id(),
+            Self::Tree(root) => root,
+        };
+        let pages: u64 = family(Path::new("/proc"), root)?
+            .iter()
+            .map(|stat| stat.pages)
+            .sum();
+        Ok(pages.saturating_mul(rustix::param::page_size() as u64))
+    }
 }
 
 /// Processor time of a process and its descendants, those that ended included.
 fn tree(proc: &Path, root: u32) -> Result<Duration, String> {
+    let ticks: u64 = family(proc, root)?.iter().map(|stat| stat.ticks).sum();
+    let each = rustix::param::clock_ticks_per_second().max(1);
+    Ok(Duration::from_secs_f64(ticks as f64 / each as f64))
+}
+
+/// A process and its descendants.
+fn family(proc: &Path, root: u32) -> Result<Vec<Stat>, String> {
     let entries = std::fs::read_dir(proc).map_err(|error| format!("/proc: {error}"))?;
-    let all: Vec<Stat> = entries
+    let mut all: Vec<Stat> = entries
         .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("stat")).ok())
         .filter_map(|text| Stat::read(&text))
         .collect();
-    let mut family = vec![root];
-    let mut ticks = None;
-    while let Some(id) = family.pop() {
-        for stat in &all {
-            if stat.id == id {
-                ticks = Some(ticks.unwrap_or(0) + stat.ticks);
-            }
-            if stat.parent == id && stat.id != id {
-                family.push(stat.id);
-            }
-        }
+    let mut wanted = vec![root];
+    let mut found = Vec::new();
+    while let Some(id) = wanted.pop() {
+        let (own, others): (Vec<Stat>, Vec<Stat>) = all.into_iter().partition(|stat| stat.id == id);
+        found.extend(own);
+        all = others;
+        wanted.extend(
+            all.iter()
+                .filter(|stat| stat.parent == id)
+                .map(|stat| stat.id),
+        );
     }
-    let ticks = ticks.ok_or_else(|| format!("there is no process {root}; name the target's"))?;
-    let each = rustix::param::clock_ticks_per_second().max(1);
-    Ok(Duration::from_secs_f64(ticks as f64 / each as f64))
+    if found.iter().all(|stat| stat.id != root) {
+        return Err(format!("there is no process {root}; name the target's"));
+    }
+    Ok(found)
 }
 
 /// What is needed of one line of `/proc/<pid>/stat`.
@@ -69,6 +93,8 @@ struct Stat {
     id: u32,
     parent: u32,
     ticks: u64,
+    /// Resident pages.
+    pages: u64,
 }
 
 impl Stat {
@@ -77,15 +103,14 @@ impl Stat {
         let (id, rest) = text.split_once(" (")?;
         let mut fields = rest.rsplit_once(')')?.1.split_ascii_whitespace();
         let parent = fields.nth(1)?.parse().ok()?;
-        let ticks = fields
-            .skip(9)
-            .take(4)
-            .filter_map(|field| field.parse::<u64>().ok())
-            .sum();
+        let number = |field: &str| field.parse::<u64>().ok();
+        let ticks = fields.by_ref().skip(9).take(4).filter_map(number).sum();
+        let pages = fields.nth(6).and_then(number).unwrap_or(0);
         Some(Self {
             id: id.parse().ok()?,
             parent,
             ticks,
+            pages,
         })
     }
 }
@@ -284,13 +309,17 @@ mod tests {
         ] {
             let folder = proc.path().join(id.to_string());
             std::fs::create_dir(&folder).expect("made");
-            let line = format!("{id} (a) b) S {parent} 0 0 0 0 0 0 0 0 0 {own} 0 {ended} 0 20 0 1");
+            let line = format!(
+                "{id} (a) b) S {parent} 0 0 0 0 0 0 0 0 0 {own} 0 {ended} 0 20 0 1 0 99 4096 7"
+            );
             std::fs::write(folder.join("stat"), line).expect("written");
         }
         let each = rustix::param::clock_ticks_per_second() as f64;
         let used = tree(proc.path(), 10).expect("told").as_secs_f64();
         assert!((used - 351.0 / each).abs() < 1e-6, "{used}");
         assert!(tree(proc.path(), 77).is_err());
+        let pages = family(proc.path(), 10).expect("told");
+        assert_eq!(pages.iter().map(|stat| stat.pages).sum::<u64>(), 3 * 7);
     }
 
     #[test]
