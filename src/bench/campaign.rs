@@ -261,7 +261,13 @@ fn report(lane: &Lane, plan: &Plan) -> Result<ContenderReport, RunError> {
             .knee
             .as_ref()
             .map(|_| holds(&tally, ran.slice.time, plan));
-        slices.push(of_slice_locked(&tally, ran, (*from, *to), held));
+        slices.push(SliceReport::of(
+            &tally,
+            ran.slice.time,
+            (*from, *to),
+            ran.usage,
+            held,
+        ));
         // What broke a search's bounds was meant to; its wrong answers count all the same.
         if held == Some(false) {
             total.wrong += tally.wrong;
@@ -340,10 +346,6 @@ fn report(lane: &Lane, plan: &Plan) -> Result<ContenderReport, RunError> {
     })
 }
 
-fn of_slice_locked(tally: &Tally, ran: &Ran, ends: (f64, f64), held: Option<bool>) -> SliceReport {
-    SliceReport::of(tally, ran.slice.time, ends, ran.usage, held)
-}
-
 /// Rates of arrivals and of right answers in each part of the time; of a search, of each slice.
 fn windows(lane: &Lane, total: &Tally, time: Duration) -> Vec<(f64, f64)> {
     if lane.knee.is_some() {
@@ -364,9 +366,12 @@ fn windows(lane: &Lane, total: &Tally, time: Duration) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// Every contender beside the first that was loaded.
+/// Every contender beside the first that was loaded with any success.
 fn compared(contenders: &[ContenderReport], plan: &Plan) -> Vec<Comparison> {
-    let mut loaded = contenders.iter().filter(|one| one.skipped.is_none());
+    // Of one that gave no right answer there is nothing to compare.
+    let mut loaded = contenders
+        .iter()
+        .filter(|one| one.skipped.is_none() && one.totals.right > 0);
     let Some(base) = loaded.next() else {
         return Vec::new();
     };
