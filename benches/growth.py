@@ -37,12 +37,14 @@ from stores import Connection, answer_all, whole  # noqa: E402
 BEGIN, END = "<!-- growth: begin -->", "<!-- growth: end -->"
 SIZES = {
     "steps": [1250, 2500, 5000, 10000],
-    "sessions": [1000, 2000, 4000, 8000],
+    "sessions": [12_500, 25_000, 50_000, 100_000],
     "manifest": [100_000, 200_000, 400_000, 800_000],
     "observation": [60_000, 120_000, 240_000, 480_000],
-    "cases": [250, 500, 1000, 2000],
+    "cases": [600, 1200, 2400, 4800],
 }
 MOST = 1.1
+# How many manifests of one size are kept.
+MANIFESTS = 16
 ACTION = {"type": "invoke_api", "name": "act", "method": "POST", "result_path": "/environment/done",
           "input_schema": {"type": "object"}, "output_schema": {"type": "object"}}
 
@@ -57,13 +59,13 @@ def observation(size=0):
 class Reference:
     """The reference, started anew, with what it used so far."""
 
-    def __init__(self, options, base, folder, manifest=None):
-        document = manifest or {"name": "bench", "version": "1.0.0", "actions": [{**ACTION, "endpoint": f"{base}/act"}]}
+    def __init__(self, options, base, folder, *more):
+        document = {"name": "bench", "version": "1.0.0", "actions": [{**ACTION, "endpoint": f"{base}/act"}]}
         file = folder / "manifest.json"
         file.write_text(json.dumps(document))
         environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "OPENAI_API_KEY": "sk-bench", "OPENAI_BASE_URL": f"{base}/v1",
                        "OPENAI_MODEL": "scripted"}
-        self.replica = Replica([str(options.bin), "serve", "--listen", "127.0.0.1:0", "--manifest", str(file), "--allow-address", "127.0.0.0/8", "--offer", "caching"],
+        self.replica = Replica([str(options.bin), "serve", "--listen", "127.0.0.1:0", "--manifest", str(file), "--allow-address", "127.0.0.0/8", "--offer", "caching", *more],
                                environment)
 
     def __enter__(self):
@@ -147,7 +149,7 @@ async def steps(options, base, folder):
 
 
 async def sessions(options, base, folder):
-    with Reference(options, base, folder) as reference:
+    with Reference(options, base, folder, "--sessions", str(2 * SIZES["sessions"][-1]), "--session-memory", "8192") as reference:
         connections = [await reference.connect() for _ in range(8)]
         body = opening()
         for connection in connections:
@@ -175,23 +177,24 @@ async def sessions(options, base, folder):
 
 
 async def manifests(options, base, folder):
+    """So many of each size that what one process happens to have free does not show."""
     rows = []
-    with Reference(options, base, folder) as reference:
-        connection = await reference.connect()
-        documents = {}
-        for size in [SIZES["manifest"][0] // 10, *SIZES["manifest"]]:
-            made = subprocess.run([str(options.bin), "generate", "manifest", "--bytes", str(size), "--actions", str(max(size // 2200, 1)), "--seed", "1"],
-                                  check=True, capture_output=True)
-            documents[size] = json.loads(made.stdout)
-        for round_ in range(options.rounds + 1):
-            for size in SIZES["manifest"]:
-                document = {**documents[size], "version": f"1.{round_}.0", "name": f"m{size}"}
-                body = json.dumps(document).encode()
-                time_, memory = reference.seconds(), reference.memory()
+    for size in SIZES["manifest"]:
+        made = subprocess.run([str(options.bin), "generate", "manifest", "--bytes", str(size), "--actions", str(max(size // 2200, 1)), "--seed", "1"],
+                              check=True, capture_output=True)
+        document = json.loads(made.stdout)
+        with Reference(options, base, folder) as reference:
+            connection = await reference.connect()
+            times = []
+            for number in range(MANIFESTS + 1):
+                body = json.dumps({**document, "name": "grown", "version": f"1.{number}.0"}).encode()
+                if number == 1:
+                    memory = reference.memory()
+                time_ = reference.seconds()
                 await ask(connection, "/manifests", body, 201)
-                if round_:
-                    rows.append((len(body), reference.seconds() - time_, reference.memory() - memory))
-    return middle(rows), "Registering one: read, checked, its schemas compiled, kept."
+                times.append(reference.seconds() - time_)
+            rows.append((len(body), statistics.median(times[1:]), (reference.memory() - memory) / MANIFESTS))
+    return rows, f"Registering one: read, checked, its schemas compiled, kept; {MANIFESTS} of a size after a first one."
 
 
 async def observations(options, base, folder):
@@ -264,17 +267,6 @@ def run_cases(options, folder, port):
     if run.returncode not in (0, 1, 4):
         raise SystemExit(f"the suite ended with {run.returncode}: {said[-500:]}")
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
-
-
-def middle(rows):
-    by_size = {}
-    for size, *figures in rows:
-        by_size.setdefault(size, []).append(figures)
-    # Manifests of one kind differ by the digits of their version.
-    joined = {}
-    for size, figures in by_size.items():
-        joined.setdefault(round(size, -3), []).extend(figures)
-    return [(size, *(statistics.median(column) for column in zip(*figures))) for size, figures in sorted(joined.items())]
 
 
 def exponent(sizes, figures):

@@ -46,6 +46,8 @@ pub struct Seen<'a> {
     pub grouped: bool,
     /// Whether one of them was on the same session.
     pub rival: bool,
+    /// Whether one of them has the same key and another body.
+    pub contested: bool,
 }
 
 impl Seen<'_> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::agreement::Agreement;
-use super::calls::{Calls, names};
+use super::calls::{Calls, contest, names};
 use super::journal::Journal;
 use super::said::{Scripts, is_model};
 use super::session::Session;
@@ -33,6 +33,8 @@ pub struct State<'a> {
     /// Answers to the simultaneous requests of this step that are not kept, by the same: one of equal requests runs, and the others can
     /// repeat its answer.
     pub shared: BTreeMap<[String; 4], Kept>,
+    /// Whether one of equal simultaneous requests is taken to have repeated such an answer; else each ran, and was answered alike.
+    pub shares: bool,
     /// Keys of requests whose body was refused: whether they count as used is not told here.
     pub vague: BTreeSet<[String; 4]>,
     /// Whether something happened after which nothing can be foreseen.
@@ -73,6 +75,7 @@ pub fn follow(ground: &Ground<'_>) -> Vec<Surprise> {
         journal: Journal::new(&observed.calls),
         kept: BTreeMap::new(),
         shared: BTreeMap::new(),
+        shares: true,
         vague: BTreeSet::new(),
         lost: !observed.strays.is_empty(),
     };
@@ -163,6 +166,10 @@ fn group<'a>(
             !std::ptr::eq(other, exchange)
                 && own(&other.request.path) == own(&exchange.request.path)
         });
+        let contested = exchanges.iter().zip(&users).any(|(other, its)| {
+            let other = (&other.request, its.as_deref());
+            contest((&exchange.request, user.as_deref()), other)
+        });
         seen.push(Seen {
             step: index,
             place,
@@ -172,6 +179,7 @@ fn group<'a>(
             answer,
             grouped,
             rival,
+            contested,
         });
     }
     if !grouped {
@@ -180,13 +188,17 @@ fn group<'a>(
             .flat_map(|seen| calls.exchange(state, seen))
             .collect();
     }
-    // Whose call to the model is whose cannot be told of two sessions that look alike.
+    // Whose call to the model, or of a service, is whose cannot be told of two sessions that look alike, nor of one beside a workflow.
     let stepped: BTreeSet<&str> = exchanges
         .iter()
         .filter(|exchange| exchange.request.method == "POST")
         .filter_map(|exchange| own(&exchange.request.path))
         .collect();
-    if exchanges.len() > MOST_TOGETHER || stepped.len() > 1 {
+    let has_workflow = exchanges
+        .iter()
+        .any(|exchange| exchange.request.path == "/execute");
+    if exchanges.len() > MOST_TOGETHER || stepped.len() > 1 || (has_workflow && !stepped.is_empty())
+    {
         state.journal.mixed = true;
         for id in stepped {
             if let Some(session) = state.sessions.get_mut(id) {
@@ -218,8 +230,11 @@ fn group<'a>(
     let mut first: Vec<usize> = (0..seen.len()).collect();
     first.sort_by_key(|index| seen[*index].exchange.answered);
     let mut best: Option<(Vec<Surprise>, State<'a>)> = None;
-    for order in orders(&first) {
+    let all = orders(&first);
+    let ways = [true, false].into_iter();
+    for (shares, order) in ways.flat_map(|shares| all.iter().map(move |order| (shares, order))) {
         let mut after = state.clone();
+        after.shares = shares;
         let found: Vec<Surprise> = order
             .iter()
             .flat_map(|index| calls.exchange(&mut after, &seen[*index]))
@@ -338,6 +353,7 @@ fn barred(identity: &Identity) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::suite::target::HttpRequest;
 
     #[test]
     fn every_order_is_tried_once() {
@@ -345,6 +361,28 @@ mod tests {
         assert_eq!(all.len(), 6);
         assert_eq!(all[0], [2, 0, 1]);
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 6);
+    }
+
+    #[test]
+    fn a_key_is_contested_by_another_body_only() {
+        let sent = |key: Option<&str>, body: Value| {
+            let mut request = HttpRequest::new("POST", "/sessions/a/step").json(&body);
+            let header = key.map(|key| ("Idempotency-Key".to_owned(), key.to_owned()));
+            request.headers.extend(header);
+            request
+        };
+        let plain = sent(Some("k"), serde_json::json!({}));
+        let with = |other: &HttpRequest| contest((&plain, Some("U")), (other, Some("U")));
+        assert!(with(&sent(
+            None,
+            serde_json::json!({"requestId": "k", "note": 1})
+        )));
+        assert!(!with(&sent(None, serde_json::json!({"requestId": "k"}))));
+        assert!(!with(&sent(Some("l"), serde_json::json!({"note": 1}))));
+        assert!(!contest(
+            (&plain, Some("U")),
+            (&sent(Some("k"), serde_json::json!([])), Some("V"))
+        ));
     }
 
     #[test]

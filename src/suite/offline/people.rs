@@ -94,7 +94,9 @@ impl Questions {
         {
             *count += 1;
         }
-        self.finished |= question.pointer("/output/plan/finished") == Some(&Value::Bool(true));
+        // What a person answers to an action's own question is an output, whatever it looks like.
+        self.finished |=
+            of_refusals && question.pointer("/output/plan/finished") == Some(&Value::Bool(true));
         if of_refusals {
             of_three_refusals(question, step, &pointer, found);
         } else if let Some(requirement) = counting(kind, outcome).filter(|_| step.is_none()) {
