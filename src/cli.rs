@@ -117,7 +117,7 @@ enum Command {
 enum Format {
     /// For people
     Text,
-    /// For programs; the schema is in spec/schemas
+    /// For programs; where there is a schema, it is in spec/schemas
     Json,
 }
 

@@ -8,13 +8,16 @@ use super::contender::{Contender, Entrant, Ran};
 use super::knee::Knee;
 use super::report::{Comparison, ContenderReport, Found, Outcome, SliceReport, Totals};
 use super::schedule::Schedule;
-use super::tally::{Latency, Tally};
+use super::tally::{OfWorkload, Tally};
 use super::terms::{Plan, Rate};
 use super::workload::Workload;
 use crate::suite::verdict::RunError;
 
 /// The share of what is due that must be achieved for a target to keep up.
 pub const KEEPS_UP: f64 = 0.95;
+
+/// So many arrivals a try of a search has time for.
+const LEAST_OF_A_TRY: f64 = 20.0;
 
 /// Is told how far a run is.
 pub trait Watch: Sync {
@@ -99,7 +102,7 @@ pub async fn bench(
         };
         let clean = all().all(|ran| ran.slice.tally().errors == 0);
         let last = lane.ran.last().map(|(ran, ..)| Arc::clone(&ran.slice));
-        lane.contender.leave(last.as_ref(), clean).await;
+        lane.contender.leave(last.as_ref(), clean).await?;
     }
     let mut contenders = skipped;
     for lane in &lanes {
@@ -213,9 +216,16 @@ async fn search(lanes: &mut [Lane], plan: &Plan, watch: &dyn Watch) -> Result<()
             };
             any = true;
             watch.now(&format!("{}: {rate:.1} a second", lane.contender.name));
+            // Of a try in which nothing was due nothing could be said.
+            let enough = Duration::try_from_secs_f64(LEAST_OF_A_TRY / rate).unwrap_or(plan.time);
             let ran = lane
                 .contender
-                .run(schedule(plan, (rate, rate), plan.time, round as u64))
+                .run(schedule(
+                    plan,
+                    (rate, rate),
+                    plan.time.max(enough),
+                    round as u64,
+                ))
                 .await?;
             let held = holds(&ran.slice.tally(), ran.slice.time, plan);
             watch.ran(
@@ -268,8 +278,9 @@ fn report(lane: &Lane, plan: &Plan) -> Result<ContenderReport, RunError> {
             ran.usage,
             held,
         ));
-        // What broke a search's bounds was meant to; its wrong answers count all the same.
-        if held == Some(false) {
+        // What broke a search's bounds was meant to, and slower tries are no figures of the rate that was found; wrong answers count
+        // all the same.
+        if is_beside(lane, held, *from) {
             total.wrong += tally.wrong;
             total.faults.merge(&tally.faults);
             continue;
@@ -287,15 +298,12 @@ fn report(lane: &Lane, plan: &Plan) -> Result<ContenderReport, RunError> {
         total.wrong += tally.wrong;
         total.faults.merge(&tally.faults);
     }
-    let by_workload: Vec<(String, Latency)> = total
-        .by_workload()
-        .map(|(workload, latency)| (workload.name().to_owned(), latency))
-        .collect();
+    let by_workload: Vec<OfWorkload> = total.by_workload().collect();
     let counted = || {
         lane.ran
             .iter()
             .zip(&slices)
-            .filter(|(_, slice)| slice.held != Some(false))
+            .filter(|((_, from, _), slice)| !is_beside(lane, slice.held, *from))
     };
     let processor: Option<Duration> = counted().map(|((ran, ..), _)| ran.usage.processor).sum();
     let totals = Totals {
@@ -343,7 +351,14 @@ fn report(lane: &Lane, plan: &Plan) -> Result<ContenderReport, RunError> {
         obstacles: contender.obstacles(),
         requests: contender.requests(),
         rounds_judged: contender.judged(),
+        rounds_cut_short: contender.unjudged(),
     })
+}
+
+/// Whether a slice is a try of a search at another rate than the highest that held.
+fn is_beside(lane: &Lane, held: Option<bool>, rate: f64) -> bool {
+    let found = lane.knee.as_ref().and_then(Knee::held);
+    held == Some(false) || (held.is_some() && found.is_some_and(|found| rate < found))
 }
 
 /// Rates of arrivals and of right answers in each part of the time; of a search, of each slice.

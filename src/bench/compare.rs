@@ -7,15 +7,17 @@ use super::schedule::Chance;
 /// How often rounds are drawn again.
 const DRAWS: usize = 2000;
 
+/// Of fewer rounds than these an interval that is drawn from them would be too narrow: of three, one in four would tell a target apart
+/// from itself.
+pub const LEAST_ROUNDS: usize = 6;
+
 /// A ratio with the interval that 95 of 100 such runs would lie in.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Ratio {
     /// The ratio of the medians over all rounds.
     pub ratio: f64,
-    /// The lower end.
-    pub low: f64,
-    /// The upper end.
-    pub high: f64,
+    /// The ends of the interval; `None` of fewer than [`LEAST_ROUNDS`] rounds.
+    pub interval: Option<(f64, f64)>,
     /// Of how many rounds.
     pub rounds: usize,
 }
@@ -23,7 +25,8 @@ pub struct Ratio {
 impl Ratio {
     /// Whether one is told apart from the other at all.
     pub fn tells_apart(&self) -> bool {
-        self.low > 1.0 || self.high < 1.0
+        self.interval
+            .is_some_and(|(low, high)| low > 1.0 || high < 1.0)
     }
 }
 
@@ -59,8 +62,7 @@ pub fn ratio(ours: &[f64], base: &[f64], seed: u64) -> Option<Ratio> {
     };
     Some(Ratio {
         ratio: of(&pairs),
-        low: at(0.025),
-        high: at(0.975),
+        interval: (pairs.len() >= LEAST_ROUNDS).then(|| (at(0.025), at(0.975))),
         rounds: pairs.len(),
     })
 }
@@ -88,10 +90,10 @@ mod tests {
         let ours: Vec<f64> = base.iter().map(|figure| figure * 2.0).collect();
         let found = ratio(&ours, &base, 1).expect("a ratio");
         assert!((found.ratio - 2.0).abs() < 1e-9);
-        assert!(
-            found.low <= 2.0 && found.high >= 2.0 && found.tells_apart(),
-            "{found:?}"
-        );
+        let holds = found
+            .interval
+            .is_some_and(|(low, high)| low <= 2.0 && high >= 2.0);
+        assert!(holds && found.tells_apart(), "{found:?}");
         assert_eq!(Some(found), ratio(&ours, &base, 1), "the seed decides");
     }
 
@@ -100,7 +102,10 @@ mod tests {
         let one = [10.0, 14.0, 8.0, 12.0, 9.0, 13.0];
         let other = [13.0, 9.0, 12.0, 8.0, 14.0, 10.0];
         let found = ratio(&one, &other, 3).expect("a ratio");
-        assert!(!found.tells_apart() && found.low < found.high, "{found:?}");
+        let is_wide = found.interval.is_some_and(|(low, high)| low < high);
+        assert!(!found.tells_apart() && is_wide, "{found:?}");
+        let few = ratio(&one[..5], &other[..5], 3).expect("a ratio");
+        assert_eq!(few.interval, None);
     }
 
     #[test]

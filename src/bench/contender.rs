@@ -106,8 +106,10 @@ impl Contender {
                 wire: Wire::embedded().map_err(RunError::Harness)?,
                 salt: plan.salt,
                 connections: Arc::new(Semaphore::new(plan.connections.max(1))),
+                besides: Arc::new(Semaphore::new(plan.connections.max(1))),
                 rounds: AtomicUsize::new(0),
                 judged: AtomicUsize::new(0),
+                unjudged: AtomicUsize::new(0),
                 remarks: std::sync::Mutex::default(),
             }),
             name: entrant.name,
@@ -136,6 +138,11 @@ impl Contender {
     /// Rounds that the judge looked at.
     pub fn judged(&self) -> usize {
         self.hall.judged.load(Ordering::Relaxed)
+    }
+
+    /// Rounds that were cut short, which it could not look at.
+    pub fn unjudged(&self) -> usize {
+        self.hall.unjudged.load(Ordering::Relaxed)
     }
 
     /// Why rounds could not be set up.
@@ -209,7 +216,7 @@ impl Contender {
     pub async fn run(&self, schedule: Schedule) -> Result<Ran, RunError> {
         // One that is gone is brought back; one that does not come back shows in errors.
         let _ = self.hall.bench.target.revive().await;
-        let slice = Slice::new(Instant::now(), schedule.time, &self.workloads);
+        let slice = Slice::new(Instant::now(), schedule.time, self.timeout, &self.workloads);
         let slice = Arc::new(slice.map_err(RunError::Harness)?);
         let before = self.processor().await;
         let work = async {
@@ -232,7 +239,8 @@ impl Contender {
         })
     }
 
-    /// Waits until everything that arrived came to something. Nothing takes longer than its time-out, so neither does this.
+    /// Waits until everything that arrived came to something. No request takes longer than its time-out, so this ends with the last
+    /// request of the last whole session.
     async fn drained(&self) {
         while self.outstanding.load(Ordering::Acquire) > 0 {
             tokio::time::sleep(PAUSE).await;
@@ -264,7 +272,10 @@ impl Contender {
 
     /// Leaves all seats; what was under way is judged, and what was opened is closed. Afterwards what the services saw of nobody is
     /// counted as a fault of the last slice.
-    pub async fn leave(&mut self, last: Option<&Arc<Slice>>, clean: bool) {
+    ///
+    /// # Errors
+    /// When the suite itself is at fault.
+    pub async fn leave(&mut self, last: Option<&Arc<Slice>>, clean: bool) -> Result<(), RunError> {
         self.mix.queues().for_each(|queue| queue.close());
         let rest = async { while self.seats.join_next().await.is_some() {} };
         if tokio::time::timeout(self.timeout.saturating_add(LEEWAY), rest)
@@ -272,7 +283,7 @@ impl Contender {
             .is_err()
         {
             self.seats.shutdown().await;
-            return;
+            return self.at_fault();
         }
         let strays = self
             .hall
@@ -291,6 +302,7 @@ impl Contender {
                 self.name
             ));
         }
+        self.at_fault()
     }
 
     /// An empty tally of its workloads.

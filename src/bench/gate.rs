@@ -5,15 +5,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::tally::Slice;
 use super::workload::{Cases, Workload};
+use crate::suite::matcher::absent;
+use crate::suite::report::text::cut;
+use crate::suite::secrets::Secrets;
 use crate::suite::sight::answer_value;
 use crate::suite::target::{Answer, Boxed, Exchange, HttpRequest, SendError, Target};
 
 /// What a case is told whose round is not to go on.
 const OVER: &str = "the round is over";
+
+/// Longest value that is told of a wrong answer, in characters.
+const LONGEST_VALUE: usize = 80;
 
 /// One arrival: something that was due, whether or not anybody was free to send it.
 #[derive(Debug)]
@@ -38,14 +45,22 @@ impl Arrival {
 
     fn error(mut self, reason: &str) {
         self.settled = true;
-        self.slice.is_error(&format!("{}: {reason}", self.workload));
+        self.slice.is_error(
+            self.workload,
+            self.due,
+            &format!("{}: {reason}", self.workload),
+        );
     }
 }
 
 impl Drop for Arrival {
     fn drop(&mut self) {
         if !self.settled {
-            self.slice.is_error(&format!("{}: given up", self.workload));
+            self.slice.is_error(
+                self.workload,
+                self.due,
+                &format!("{}: given up", self.workload),
+            );
         }
         // The last, so that who waits for none to be outstanding finds all of them counted.
         self.outstanding.fetch_sub(1, Ordering::AcqRel);
@@ -90,10 +105,10 @@ impl Queue {
 
     /// Takes in what is due, unless too much is outstanding already. Never waits.
     pub fn arrive(&self, due: Instant, slice: &Arc<Slice>) {
-        slice.is_due(due);
+        slice.is_due(self.workload, due);
         if self.outstanding.fetch_add(1, Ordering::AcqRel) >= self.most {
             self.outstanding.fetch_sub(1, Ordering::AcqRel);
-            slice.is_not_sent(self.most);
+            slice.is_not_sent(self.workload, self.most);
             return;
         }
         self.waiting().push_back(Arrival {
@@ -213,22 +228,29 @@ impl Course {
 pub struct Gate {
     inner: Arc<dyn Target>,
     connections: Arc<Semaphore>,
+    besides: Arc<Semaphore>,
+    secrets: Secrets,
     queue: Arc<Queue>,
     cases: Arc<Cases>,
     course: Mutex<Course>,
 }
 
 impl Gate {
-    /// A gate before a target for one round.
+    /// A gate before a target for one round: `connections` are for what is timed, `besides` for the rest, which must not stand in its
+    /// way; `secrets` are left out of what is told.
     pub fn new(
         inner: Arc<dyn Target>,
         connections: Arc<Semaphore>,
+        besides: Arc<Semaphore>,
+        secrets: Secrets,
         queue: Arc<Queue>,
         cases: Arc<Cases>,
     ) -> Self {
         Self {
             inner,
             connections,
+            besides,
+            secrets,
             queue,
             cases,
             course: Mutex::default(),
@@ -244,8 +266,8 @@ impl Gate {
         std::mem::take(&mut self.course())
     }
 
-    async fn pass(&self, request: HttpRequest, timeout: Duration) -> Exchange {
-        let permit = self.connections.acquire().await;
+    async fn pass(&self, lanes: &Semaphore, request: HttpRequest, timeout: Duration) -> Exchange {
+        let permit = lanes.acquire().await;
         let exchange = self.inner.send(request, timeout).await;
         drop(permit);
         exchange
@@ -306,12 +328,27 @@ impl Gate {
         };
         let outcome = matcher.check(Some(&answer_value(answer)));
         let first = outcome.differences.first()?;
-        Some(format!("{}: {}", first.pointer, first.message))
+        Some(format!(
+            "{}: {}; expected {}, got {} (status {})",
+            first.pointer,
+            first.message,
+            self.short(&first.expected),
+            self.short(&first.got),
+            answer.status
+        ))
+    }
+
+    /// A value as far as it fits into a line.
+    fn short(&self, value: &Value) -> String {
+        if *value == absent() {
+            return "nothing".to_owned();
+        }
+        cut(self.secrets.redact(value).to_string().into(), LONGEST_VALUE)
     }
 
     /// A request of a whole session that was begun.
     async fn go_on(&self, request: HttpRequest, timeout: Duration) -> Exchange {
-        let exchange = self.pass(request, timeout).await;
+        let exchange = self.pass(&self.connections, request, timeout).await;
         let came = Instant::now();
         let mut course = self.course();
         // What comes after its end only tidies up.
@@ -338,6 +375,8 @@ impl Gate {
 /// Why an answer is none that could be right or wrong: it did not come, or says that the target cannot now.
 fn trouble(exchange: &Exchange) -> Option<String> {
     match &exchange.outcome {
+        // Each had another rest of its time left.
+        Err(SendError::TimedOut(_)) => Some("no answer within the time-out".to_owned()),
         Err(error) => Some(error.to_string()),
         Ok(answer) if answer.status == 429 || answer.status >= 500 => {
             Some(format!("answered {}", answer.status))
@@ -369,7 +408,7 @@ impl Target for Gate {
             } else if workload.begins(&request) {
                 self.timed(request, timeout).await
             } else {
-                self.pass(request, timeout).await
+                self.pass(&self.besides, request, timeout).await
             }
         })
     }

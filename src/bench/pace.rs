@@ -113,7 +113,9 @@ mod tests {
         ]));
         let time = Duration::from_millis(100);
         let workloads = [Workload::Step, Workload::Create];
-        let slice = Arc::new(Slice::new(Instant::now(), time, &workloads).expect("a slice"));
+        let slice = Arc::new(
+            Slice::new(Instant::now(), time, Duration::from_secs(1), &workloads).expect("a slice"),
+        );
         let schedule = Schedule {
             from: 1000.0,
             to: 1000.0,

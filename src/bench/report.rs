@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::campaign::KEEPS_UP;
 use super::compare::Ratio;
 use super::contender::Usage;
-use super::tally::{Latency, Reasons, Tally};
+use super::tally::{Latency, OfWorkload, Reasons, Tally};
 use super::terms::{Bound, Plan};
 use super::workload::Workload;
 use crate::suite::verdict::ExitCode;
@@ -141,7 +141,7 @@ pub struct ContenderReport {
     /// All slices together.
     pub totals: Totals,
     /// Latency by workload.
-    pub by_workload: Vec<(String, Latency)>,
+    pub by_workload: Vec<OfWorkload>,
     /// Quantiles and latencies in microseconds.
     pub curve: Vec<(f64, u64)>,
     /// Arrivals and right answers per second, by parts of the time or by slices of a search.
@@ -162,6 +162,8 @@ pub struct ContenderReport {
     pub requests: usize,
     /// Rounds whose calls to model and services, messages and transcript were judged.
     pub rounds_judged: usize,
+    /// Rounds that an error or a wrong answer cut short, so that only their answers could be looked at.
+    pub rounds_cut_short: usize,
 }
 
 impl ContenderReport {
@@ -183,6 +185,7 @@ impl ContenderReport {
             obstacles: Reasons::default(),
             requests: 0,
             rounds_judged: 0,
+            rounds_cut_short: 0,
         }
     }
 
@@ -329,10 +332,23 @@ fn failures(one: &ContenderReport, plan: &Plan) -> Vec<String> {
     }
     if totals.right == 0 {
         failures.push(match one.knee {
+            None if totals.due == 0 => {
+                format!("{}: nothing was due; raise --rate, or --for", one.name)
+            }
             Some(_) => format!("{}: no rate held", one.name),
             None => format!("{}: no right answer came", one.name),
         });
         return failures;
+    }
+    for own in one
+        .by_workload
+        .iter()
+        .filter(|own| own.due > 0 && own.right == 0)
+    {
+        failures.push(format!(
+            "{}: no right answer came to any of {} arrivals of {}",
+            one.name, own.due, own.workload
+        ));
     }
     let share = totals.errors as f64 / totals.due.max(1) as f64;
     if share > plan.error_budget {

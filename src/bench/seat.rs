@@ -34,12 +34,16 @@ pub struct Hall {
     pub wire: &'static Wire,
     /// Keeps the tokens of two runs apart.
     pub salt: u64,
-    /// Requests at the same time.
+    /// Timed requests at the same time.
     pub connections: Arc<Semaphore>,
+    /// Requests that are not timed, at the same time.
+    pub besides: Arc<Semaphore>,
     /// Numbers the rounds.
     pub rounds: AtomicUsize,
     /// Rounds that the judge looked at.
     pub judged: AtomicUsize,
+    /// Rounds that an error or a wrong answer cut short: what they did besides cannot be told.
+    pub unjudged: AtomicUsize,
     /// What went wrong where nothing is timed.
     pub remarks: std::sync::Mutex<Remarks>,
 }
@@ -103,6 +107,8 @@ pub async fn occupy(hall: Arc<Hall>, queue: Arc<Queue>, cases: Arc<Cases>) {
         let gate = Arc::new(Gate::new(
             Arc::clone(&hall.bench.target),
             Arc::clone(&hall.connections),
+            Arc::clone(&hall.besides),
+            hall.secrets.clone(),
             Arc::clone(&queue),
             Arc::clone(&cases),
         ));
@@ -143,7 +149,9 @@ fn conclude(hall: &Hall, cases: &Cases, mut observed: Observed, mut course: Cour
         return false;
     }
     if course.spoiled {
-        // It was counted already, and what follows from it would only repeat it.
+        // It was counted already. What else it did is not known of a request whose answer did not come, and what follows from a wrong
+        // answer would only repeat it.
+        hall.unjudged.fetch_add(1, Ordering::Relaxed);
         return true;
     }
     if cases.answers.is_empty() {

@@ -124,9 +124,34 @@ pub struct Tally {
     pub windows: Vec<Window>,
     latency: Histogram<u64>,
     delay: Histogram<u64>,
-    by_workload: BTreeMap<Workload, Histogram<u64>>,
-    /// When the last right answer came, from the begin of the slice.
-    last: Duration,
+    by_workload: BTreeMap<Workload, Own>,
+    /// Right answers that came within the time of the slice.
+    on_time: u64,
+    /// How long after that time the others came.
+    late: Histogram<u64>,
+    /// The shortest latency of a right answer, in microseconds.
+    shortest: Option<u64>,
+}
+
+/// What came of the arrivals of one workload.
+#[derive(Debug, Clone)]
+struct Own {
+    due: u64,
+    right: u64,
+    latency: Histogram<u64>,
+}
+
+/// The figures of one workload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OfWorkload {
+    /// Its name.
+    pub workload: &'static str,
+    /// Arrivals that were due.
+    pub due: u64,
+    /// Right answers.
+    pub right: u64,
+    /// Latencies, as those of all.
+    pub latency: Latency,
 }
 
 fn histogram() -> Result<Histogram<u64>, String> {
@@ -145,7 +170,18 @@ impl Tally {
     pub fn new(workloads: &[Workload]) -> Result<Self, String> {
         let by_workload = workloads
             .iter()
-            .map(|workload| Ok((*workload, histogram()?)))
+            .map(|workload| {
+                let latency = histogram()?;
+                let (due, right) = (0, 0);
+                Ok((
+                    *workload,
+                    Own {
+                        due,
+                        right,
+                        latency,
+                    },
+                ))
+            })
             .collect::<Result<_, String>>()?;
         Ok(Self {
             due: 0,
@@ -159,7 +195,9 @@ impl Tally {
             latency: histogram()?,
             delay: histogram()?,
             by_workload,
-            last: Duration::ZERO,
+            on_time: 0,
+            late: histogram()?,
+            shortest: None,
         })
     }
 
@@ -179,15 +217,20 @@ impl Tally {
         // All have the same bounds, so nothing can be beyond them.
         let _ = self.latency.add(&other.latency);
         let _ = self.delay.add(&other.delay);
-        for (workload, histogram) in &other.by_workload {
+        for (workload, other) in &other.by_workload {
             if let Some(own) = self.by_workload.get_mut(workload) {
-                let _ = own.add(histogram);
+                own.due += other.due;
+                own.right += other.right;
+                let _ = own.latency.add(&other.latency);
             }
         }
-        self.last = self.last.max(other.last);
+        self.on_time += other.on_time;
+        let _ = self.late.add(&other.late);
+        self.shortest = [self.shortest, other.shortest].into_iter().flatten().min();
     }
 
-    /// Latencies from when requests were due to their right answers.
+    /// Latencies from when requests were due to their right answers. What came to no answer, or was not sent, counts as long as a
+    /// request may take: left out, a target would look the better the more it drops.
     pub fn latency(&self) -> Latency {
         Latency::of(&self.latency)
     }
@@ -197,11 +240,14 @@ impl Tally {
         Latency::of(&self.delay)
     }
 
-    /// Latencies of each workload.
-    pub fn by_workload(&self) -> impl Iterator<Item = (Workload, Latency)> + '_ {
-        self.by_workload
-            .iter()
-            .map(|(workload, histogram)| (*workload, Latency::of(histogram)))
+    /// The figures of each workload.
+    pub fn by_workload(&self) -> impl Iterator<Item = OfWorkload> + '_ {
+        self.by_workload.iter().map(|(workload, own)| OfWorkload {
+            workload: workload.name(),
+            due: own.due,
+            right: own.right,
+            latency: Latency::of(&own.latency),
+        })
     }
 
     /// Quantiles and their latencies in microseconds, as far as there are enough answers to tell them apart.
@@ -214,15 +260,26 @@ impl Tally {
             .collect()
     }
 
-    /// Right answers per second of a slice of this length. What came after the end counts only if it took no longer than half of all
-    /// do: a target that keeps up is as late with the last as with any.
+    /// Right answers per second of a slice of this length. What came after its end counts if it came no later than the fastest answer
+    /// could: that much no target can help, and a backlog does not make it longer.
     pub fn achieved(&self, time: Duration) -> f64 {
-        let usual = Duration::from_micros(self.latency().p50_us);
-        let taken = time.max(self.last.saturating_sub(usual)).as_secs_f64();
-        if taken > 0.0 {
-            self.right as f64 / taken
+        let just_after = self
+            .shortest
+            .map_or(0, |shortest| self.late.count_between(0, shortest));
+        let time = time.as_secs_f64();
+        if time > 0.0 {
+            (self.on_time + just_after) as f64 / time
         } else {
             0.0
+        }
+    }
+
+    fn no_answer(&mut self, workload: Workload, waited: Duration) {
+        let waited = micros(waited);
+        self.errors += 1;
+        self.latency.saturating_record(waited);
+        if let Some(own) = self.by_workload.get_mut(&workload) {
+            own.latency.saturating_record(waited);
         }
     }
 }
@@ -234,6 +291,8 @@ pub struct Slice {
     pub begun: Instant,
     /// How long arrivals come.
     pub time: Duration,
+    /// How long a request may take.
+    patience: Duration,
     tally: Mutex<Tally>,
 }
 
@@ -242,10 +301,16 @@ impl Slice {
     ///
     /// # Errors
     /// As [`Tally::new`].
-    pub fn new(begun: Instant, time: Duration, workloads: &[Workload]) -> Result<Self, String> {
+    pub fn new(
+        begun: Instant,
+        time: Duration,
+        patience: Duration,
+        workloads: &[Workload],
+    ) -> Result<Self, String> {
         Ok(Self {
             begun,
             time,
+            patience,
             tally: Mutex::new(Tally::new(workloads)?),
         })
     }
@@ -263,19 +328,22 @@ impl Slice {
     }
 
     /// Counts an arrival that is due.
-    pub fn is_due(&self, at: Instant) {
+    pub fn is_due(&self, workload: Workload, at: Instant) {
         let window = self.window(at);
         let mut tally = self.tally();
         tally.due += 1;
+        if let Some(own) = tally.by_workload.get_mut(&workload) {
+            own.due += 1;
+        }
         if let Some(window) = window.and_then(|window| tally.windows.get_mut(window)) {
             window.due += 1;
         }
     }
 
     /// Counts an arrival that is not sent.
-    pub fn is_not_sent(&self, most: usize) {
+    pub fn is_not_sent(&self, workload: Workload, most: usize) {
         let mut tally = self.tally();
-        tally.errors += 1;
+        tally.no_answer(workload, self.patience);
         tally.not_sent += 1;
         tally
             .reasons
@@ -292,13 +360,23 @@ impl Slice {
     pub fn is_right(&self, workload: Workload, due: Instant, came: Instant) {
         let latency = micros(came.saturating_duration_since(due));
         let window = self.window(came);
-        let last = came.saturating_duration_since(self.begun);
+        let late = came.saturating_duration_since(self.begun + self.time);
         let mut tally = self.tally();
         tally.right += 1;
-        tally.last = tally.last.max(last);
+        tally.shortest = Some(
+            tally
+                .shortest
+                .map_or(latency, |shortest| shortest.min(latency)),
+        );
+        if late.is_zero() {
+            tally.on_time += 1;
+        } else {
+            tally.late.saturating_record(micros(late));
+        }
         tally.latency.saturating_record(latency);
-        if let Some(histogram) = tally.by_workload.get_mut(&workload) {
-            histogram.saturating_record(latency);
+        if let Some(own) = tally.by_workload.get_mut(&workload) {
+            own.right += 1;
+            own.latency.saturating_record(latency);
         }
         if let Some(window) = window.and_then(|window| tally.windows.get_mut(window)) {
             window.right += 1;
@@ -313,9 +391,9 @@ impl Slice {
     }
 
     /// Counts an arrival without a usable answer.
-    pub fn is_error(&self, reason: &str) {
+    pub fn is_error(&self, workload: Workload, due: Instant, reason: &str) {
         let mut tally = self.tally();
-        tally.errors += 1;
+        tally.no_answer(workload, self.patience.max(due.elapsed()));
         tally.reasons.add(reason);
     }
 }
@@ -325,7 +403,8 @@ mod tests {
     use super::*;
 
     fn slice() -> Slice {
-        Slice::new(Instant::now(), Duration::from_secs(1), &[Workload::Step]).expect("a slice")
+        let second = Duration::from_secs(1);
+        Slice::new(Instant::now(), second, 2 * second, &[Workload::Step]).expect("a slice")
     }
 
     #[test]
@@ -333,7 +412,7 @@ mod tests {
         let slice = slice();
         for millis in 1..=1000 {
             let due = slice.begun + Duration::from_micros(millis);
-            slice.is_due(due);
+            slice.is_due(Workload::Step, due);
             slice.is_right(Workload::Step, due, due + Duration::from_millis(millis));
         }
         let tally = slice.tally();
@@ -352,7 +431,7 @@ mod tests {
             );
         }
         assert_eq!(
-            tally.by_workload().next().map(|(_, one)| one),
+            tally.by_workload().next().map(|one| one.latency),
             Some(latency)
         );
         assert_eq!(
@@ -378,7 +457,25 @@ mod tests {
         assert!((slice.tally().achieved(slice.time) - 100.0).abs() < 1.0);
         answered(999, 2000);
         let achieved = slice.tally().achieved(slice.time);
-        assert!((30.0..40.0).contains(&achieved), "{achieved}");
+        assert!(
+            (99.0..=101.0).contains(&achieved),
+            "one that is late is one, {achieved}"
+        );
+    }
+
+    #[test]
+    fn a_backlog_is_no_throughput() {
+        for due_each in [12_500, 6_250] {
+            let slice = slice();
+            for number in 0..1_000_000 / due_each {
+                let due = slice.begun + Duration::from_micros(number * due_each);
+                // One after the other, 40 a second.
+                let came = slice.begun + Duration::from_millis(20 + number * 25);
+                slice.is_right(Workload::Step, due, came);
+            }
+            let achieved = slice.tally().achieved(slice.time);
+            assert!((39.0..=42.0).contains(&achieved), "{achieved}");
+        }
     }
 
     #[test]
@@ -401,15 +498,15 @@ mod tests {
     fn merged_tallies_count_both() {
         let (one, other) = (slice(), slice());
         for slice in [&one, &other] {
-            slice.is_due(slice.begun);
+            slice.is_due(Workload::Step, slice.begun);
             slice.is_right(
                 Workload::Step,
                 slice.begun,
                 slice.begun + Duration::from_millis(3),
             );
             slice.is_wrong("w");
-            slice.is_error("e");
-            slice.is_not_sent(5);
+            slice.is_error(Workload::Step, slice.begun, "e");
+            slice.is_not_sent(Workload::Step, 5);
         }
         let mut all = one.tally().clone();
         all.merge(&other.tally());
@@ -417,7 +514,13 @@ mod tests {
             (all.due, all.right, all.wrong, all.errors, all.not_sent),
             (2, 2, 2, 4, 2)
         );
-        assert_eq!((all.latency().count, all.windows[0].right), (2, 2));
+        assert_eq!((all.latency().count, all.windows[0].right), (6, 2));
+        assert!(
+            all.latency().p50_us >= 1_990_000,
+            "what got no answer is not fast"
+        );
+        let own: Vec<OfWorkload> = all.by_workload().collect();
+        assert_eq!((own[0].due, own[0].right), (2, 2));
         assert_eq!(all.faults.0.get("w"), Some(&2));
     }
 }

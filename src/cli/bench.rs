@@ -37,18 +37,21 @@ answer is matched as in 'run', and what model and services saw is judged after e
   oap-conform bench --contender 'mine=--url http://127.0.0.1:8080 --model-listen 127.0.0.1:9100
     --calendar-listen 127.0.0.1:9101 --pid 4711'
 
+An arrival that comes to no answer is an error, and counts in the latencies as one that took the
+time-out. A search gives each rate it tries the time that 20 arrivals take.
+
 Workloads: create (open a session), step (an action that calls a service), step-failing (one whose
 service refuses), step-code (code in the sandbox), meetbot (a whole session of four steps, opened
 and closed), execute (POST /execute with one node), mixed (by --mix). What rounds need besides, such
 as a manifest or closing a session, is asked but not timed.
 
 Several contenders take turns in short slices, in an order that moves on, and all get the same
-arrivals; ratios to the first come with 95% intervals, drawn from the slices. Processor time and
-memory are shown for what is started here, or given with --pid; else '-'. The built-in reference
-runs in this very process, beside what makes the load.
+arrivals; ratios to the first come with 95% intervals, drawn from the slices where they are 6 or
+more. Processor time and memory are shown for what is started here, or given with --pid; else '-'.
+The built-in reference runs in this very process, beside what makes the load.
 
 Exit codes: 0 fine; 1 an answer was wrong, or the error budget or --fail-above is broken; 2 usage;
-3 a target is not there; 4 no right answer came, or nothing fits what is asked; 5 the harness failed";
+3 a target is not there; 4 no right answer came, no rate held, or nothing fits what is asked; 5 the harness failed";
 
 /// Options of `bench`.
 #[derive(Debug, Args)]
@@ -111,7 +114,7 @@ pub(super) struct Bench {
     /// Most arrivals of one target that wait or are being answered; those beyond it are not sent and count as errors
     #[arg(long, value_name = "N", default_value = "1024", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     most_outstanding: u32,
-    /// Longest wait for an answer, from when it was due
+    /// Longest wait for an answer, from when it was due; of a whole session, for each of its requests
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = terms::duration)]
     timeout: Duration,
     /// The share of arrivals that may be errors

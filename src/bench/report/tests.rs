@@ -28,17 +28,22 @@ fn plan() -> Plan {
 }
 
 fn contender(name: &str, right: u64, wrong: u64, errors: u64) -> ContenderReport {
-    let slice =
-        Slice::new(Instant::now(), Duration::from_secs(1), &[Workload::Step]).expect("a slice");
+    let slice = Slice::new(
+        Instant::now(),
+        Duration::from_secs(1),
+        Duration::from_secs(2),
+        &[Workload::Step],
+    )
+    .expect("a slice");
     for number in 0..right {
         let due = slice.begun + Duration::from_millis(number);
-        slice.is_due(due);
+        slice.is_due(Workload::Step, due);
         slice.is_right(Workload::Step, due, due + Duration::from_millis(2));
     }
     (0..wrong).for_each(|_| slice.is_wrong(HOSTILE));
     for _ in 0..errors {
-        slice.is_due(slice.begun);
-        slice.is_error("answered 503");
+        slice.is_due(Workload::Step, slice.begun);
+        slice.is_error(Workload::Step, slice.begun, "answered 503");
     }
     let tally = slice.tally();
     let one = SliceReport::of(&tally, slice.time, (100.0, 100.0), Usage::default(), None);
@@ -164,10 +169,42 @@ fn figures_that_cannot_be_seen_are_dashes() {
         .expect("a row");
     assert!(row.trim_end().ends_with('-'), "{row}");
     assert!(
-        text.contains("2.00 [2.00, 2.00]") && text.contains("every answer was right"),
+        text.contains("2.00 (an interval takes 6 slices or more)")
+            && text.contains("every answer was right"),
         "{text}"
     );
     let value = serde_json::to_value(&outcome).expect("JSON");
     assert!(value["contenders"][0]["totals"]["memory_bytes"].is_null());
     assert_eq!(value["contenders"][0]["totals"]["latency"]["count"], 100);
+}
+
+#[test]
+fn errors_within_the_budget_are_told_and_a_workload_without_success_fails() {
+    let plan = Plan {
+        error_budget: 0.5,
+        ..plan()
+    };
+    let within = outcome(&plan, vec![contender("a", 100, 0, 2)]);
+    assert_eq!(within.exit_code, 0);
+    assert!(
+        within
+            .text()
+            .contains("no answer was wrong; 2 of 102 arrivals came to none"),
+        "{}",
+        within.text()
+    );
+    let mut one = contender("a", 100, 0, 2);
+    one.by_workload = vec![OfWorkload {
+        workload: "meetbot",
+        due: 2,
+        right: 0,
+        latency: Latency::default(),
+    }];
+    let without = outcome(&plan, vec![one]);
+    assert_eq!(without.exit_code, 1);
+    assert!(
+        without.failures[0].contains("meetbot"),
+        "{:?}",
+        without.failures
+    );
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{ContenderReport, Outcome, SliceReport};
-use crate::bench::compare::Ratio;
+use crate::bench::compare::{LEAST_ROUNDS, Ratio};
 use crate::suite::report::text::one_line;
 
 /// A latency in microseconds as people write it.
@@ -46,14 +46,20 @@ pub(super) fn ratio(ratio: Option<Ratio>) -> String {
     ratio.map_or_else(
         || "-".to_owned(),
         |ratio| {
+            let Some((low, high)) = ratio.interval else {
+                return format!(
+                    "{:.2} (an interval takes {LEAST_ROUNDS} slices or more)",
+                    ratio.ratio
+                );
+            };
             let apart = if ratio.tells_apart() {
                 ""
             } else {
                 ", not told apart"
             };
             format!(
-                "{:.2} [{:.2}, {:.2}]{apart}",
-                ratio.ratio, ratio.low, ratio.high
+                "{:.2} [{low:.2}, {high:.2}] over {} slices{apart}",
+                ratio.ratio, ratio.rounds
             )
         },
     )
@@ -154,10 +160,12 @@ pub(super) fn notes(one: &ContenderReport) -> Vec<String> {
         });
     }
     if one.by_workload.len() > 1 {
-        for (name, latency) in &one.by_workload {
+        for own in &one.by_workload {
+            let (name, latency) = (own.workload, &own.latency);
             notes.push(format!(
-                "{name}: {} right, p50 {}, p99 {}, max {}",
-                latency.count,
+                "{name}: {} of {} right, p50 {}, p99 {}, max {}",
+                own.right,
+                own.due,
                 time(latency.p50_us),
                 time(latency.p99_us),
                 time(latency.max_us)
@@ -196,8 +204,12 @@ pub(super) fn notes(one: &ContenderReport) -> Vec<String> {
     for (kind, what, count) in faults.chain(reasons).chain(obstacles) {
         notes.push(format!("{kind}, {count} times: {what}"));
     }
+    let cut_short = match one.rounds_cut_short {
+        0 => String::new(),
+        count => format!("; {count} cut short, of which only the answers were looked at"),
+    };
     notes.push(format!(
-        "{} rounds judged, {} requests with set-up and tidying",
+        "{} rounds judged{cut_short}; {} requests with set-up and tidying",
         one.rounds_judged, one.requests
     ));
     notes
@@ -262,7 +274,17 @@ pub(super) fn render(outcome: &Outcome) -> String {
         let _ = writeln!(out, "note: {}", one_line(remark));
     }
     if outcome.failures.is_empty() && outcome.exit_code == 0 {
-        out.push_str("every answer was right\n");
+        let of = |figure: fn(&ContenderReport) -> u64| {
+            outcome.contenders.iter().map(figure).sum::<u64>()
+        };
+        let _ = match of(|one| one.totals.errors) {
+            0 => writeln!(out, "every answer was right"),
+            errors => writeln!(
+                out,
+                "no answer was wrong; {errors} of {} arrivals came to none, within the budget",
+                of(|one| one.totals.due)
+            ),
+        };
     } else if outcome.failures.is_empty() {
         out.push_str("nothing was measured\n");
     }

@@ -27,7 +27,11 @@ impl Bench {
             named.push((name_of(file), choice(&words)?, false));
         }
         for command in &self.commands {
-            let program = command.split_whitespace().last().unwrap_or_default();
+            let looks_like_a_file =
+                |word: &&str| word.contains(['/', '.']) && !word.starts_with('-');
+            let mut words = command.split_whitespace();
+            let first = words.next().unwrap_or_default();
+            let program = words.find(looks_like_a_file).unwrap_or(first);
             let name = Path::new(program).file_stem().unwrap_or_default();
             let words = ["--command".to_owned(), command.clone()];
             named.push((name.to_string_lossy().into_owned(), choice(&words)?, false));

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::bench::Watch;
 use crate::bench::report::SliceReport;
+use crate::suite::report::text::one_line;
 
 /// Shows how far it is, on standard error: a line that changes in a terminal, else a line for each slice.
 pub(super) struct Bar(ProgressBar, bool);
@@ -32,11 +33,11 @@ impl Bar {
 
 impl Watch for Bar {
     fn now(&self, what: &str) {
-        self.0.set_message(what.to_owned());
+        self.0.set_message(one_line(what).into_owned());
     }
 
     fn ran(&self, contender: &str, slice: &SliceReport) {
-        let line = format!("{contender}: {}", slice.line());
+        let line = format!("{}: {}", one_line(contender), slice.line());
         if self.1 {
             self.0.println(line);
         } else {
