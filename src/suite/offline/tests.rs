@@ -88,6 +88,19 @@ fn good_transcripts_pass_and_the_verdict_is_incomplete() {
 }
 
 #[test]
+fn what_only_a_manifest_could_tell_is_no_alarm_without_one() {
+    let report = report("in_part");
+    assert_eq!(report.cases.len(), 2);
+    for case in &report.cases {
+        assert_eq!(case.verdict, Verdict::Pass, "{case:#?}");
+        assert!(
+            case.reason.is_some(),
+            "without its manifest it is judged in part"
+        );
+    }
+}
+
+#[test]
 fn each_violation_is_found_under_its_requirement() {
     let report = report("violations");
     assert!(report.cases.len() >= 230);
