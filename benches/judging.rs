@@ -122,8 +122,8 @@ impl Target for Ready {
                     _ if request.headers.iter().any(typed) => {
                         (415, error("unsupported_media_type"))
                     }
-                    "{" => (400, error("invalid_request")),
-                    _ => (422, error("invalid_manifest")),
+                    "{" => (400, error("malformed_json")),
+                    _ => (422, error("manifest_invalid")),
                 }
             }
         };

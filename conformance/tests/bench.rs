@@ -4,22 +4,11 @@ mod program;
 
 use std::path::Path;
 
-use program::{finished, program, told};
+use program::reported;
 use serde_json::Value;
 
-/// Runs `bench` in a folder; its exit code, its report and what it said.
 fn bench(folder: &Path, arguments: &[&str]) -> (Option<i32>, Value, String) {
-    let report = folder.join("bench.json");
-    let output = finished(
-        program(folder)
-            .arg("bench")
-            .args(arguments)
-            .arg("--report")
-            .arg(format!("json={}", report.display())),
-    );
-    let text = std::fs::read_to_string(&report).unwrap_or_default();
-    let report = serde_json::from_str(&text).unwrap_or_default();
-    (output.status.code(), report, told(&output))
+    reported(folder, "bench", arguments)
 }
 
 #[test]

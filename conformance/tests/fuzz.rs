@@ -4,22 +4,11 @@ mod program;
 
 use std::path::Path;
 
-use program::{finished, program, told};
+use program::{finished, program, reported, told};
 use serde_json::Value;
 
-/// Runs `fuzz` in a folder; its exit code and its report.
 fn fuzz(folder: &Path, arguments: &[&str]) -> (Option<i32>, Value, String) {
-    let report = folder.join("fuzz.json");
-    let output = finished(
-        program(folder)
-            .arg("fuzz")
-            .args(arguments)
-            .arg("--report")
-            .arg(format!("json={}", report.display())),
-    );
-    let text = std::fs::read_to_string(&report).unwrap_or_default();
-    let report = serde_json::from_str(&text).unwrap_or_default();
-    (output.status.code(), report, told(&output))
+    reported(folder, "fuzz", arguments)
 }
 
 fn failures(report: &Value) -> Vec<(String, String)> {

@@ -40,7 +40,7 @@ pub struct SliceReport {
     pub rate_due: f64,
     /// Right answers per second.
     pub rate_achieved: f64,
-    /// Latency of right answers.
+    /// Latency from when it was due; what came to no answer counts as the time-out.
     pub latency: Latency,
     /// Processor time of the target in seconds; `null`: it cannot be seen.
     pub processor_s: Option<f64>,
@@ -89,7 +89,7 @@ impl SliceReport {
     }
 }
 
-/// All counted slices of one contender together; in a search those that held.
+/// All counted slices of one contender together; in a search those of the highest rate that held.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Totals {
     /// Their length in seconds.
@@ -108,7 +108,7 @@ pub struct Totals {
     pub rate_due: f64,
     /// Right answers per second, the mean of the slices.
     pub rate_achieved: f64,
-    /// Latency of right answers from when they were due.
+    /// Latency from when it was due; what came to no answer counts as the time-out.
     pub latency: Latency,
     /// From when requests were due to when they were sent: what waiting for a connection, or this program, took of the latency.
     pub sent_late: Latency,

@@ -19,7 +19,7 @@ use super::run::stand::Stand;
 use super::run::target::Chosen;
 use crate::bench::terms::{self, Bound, Plan};
 use crate::bench::{self, Entrant, Outcome, Workload};
-use crate::suite::target::{family, process};
+use crate::suite::target::family;
 use crate::suite::{Options, Times};
 use progress::Bar;
 
@@ -223,18 +223,7 @@ impl Bench {
             // So that also what left its group is found and ended.
             family::take_in_orphans();
         }
-        let mut loaded = std::pin::pin!(self.on_stands(chosen, &plan));
-        let outcome = tokio::select! {
-            // Signals are listened for before anything is started that they are to end.
-            biased;
-            stopped = harness::interrupted() => {
-                stopped.and_then(|()| Err(Failure::harness(harness::INTERRUPTED)))
-            }
-            outcome = &mut loaded => outcome,
-        };
-        // However it ended: nothing that it started goes on.
-        process::stop_all().await;
-        let outcome = outcome?;
+        let outcome = harness::to_its_end(self.on_stands(chosen, &plan)).await?;
         self.write(&outcome)?;
         Ok(outcome.exit_code)
     }

@@ -15,7 +15,7 @@ use super::{Format, harness, run};
 use crate::suite::doctor::{self, Diagnosis, Subject};
 use crate::suite::secrets::Secrets;
 use crate::suite::target::definition::Definition;
-use crate::suite::target::{Target, family, process};
+use crate::suite::target::{Target, family};
 use crate::suite::{Options, Times};
 
 /// Longest wait for one answer unless the target's definition says otherwise.
@@ -71,18 +71,7 @@ impl Doctor {
         };
         diagnosis.ok("definition", self.readable());
         family::take_in_orphans();
-        let done = {
-            let mut looked = std::pin::pin!(look(chosen, &mut diagnosis));
-            tokio::select! {
-                biased;
-                stopped = harness::interrupted() => {
-                    stopped.and_then(|()| Err(Failure::harness(harness::INTERRUPTED)))
-                }
-                done = &mut looked => done,
-            }
-        };
-        process::stop_all().await;
-        done?;
+        harness::to_its_end(look(chosen, &mut diagnosis)).await?;
         self.print(&diagnosis)?;
         Ok(diagnosis.exit_code().number())
     }

@@ -19,7 +19,7 @@ use super::run::stand::Stand;
 use super::run::target::{Chosen, TargetChoice};
 use crate::fuzz::{self, Known, Outcome, Plan, Watch, property, report};
 use crate::suite::target::definition::Limits;
-use crate::suite::target::{family, process};
+use crate::suite::target::family;
 use crate::suite::{Options, Times};
 
 const AFTER_HELP: &str = "\
@@ -153,18 +153,7 @@ impl Fuzz {
             // So that also what left its group is found and ended.
             family::take_in_orphans();
         }
-        let mut tried = std::pin::pin!(self.on_stand(chosen, options, &plan));
-        let outcome = tokio::select! {
-            // Signals are listened for before anything is started that they are to end.
-            biased;
-            stopped = harness::interrupted() => {
-                stopped.and_then(|()| Err(Failure::harness(harness::INTERRUPTED)))
-            }
-            outcome = &mut tried => outcome,
-        };
-        // However it ended: nothing that it started goes on.
-        process::stop_all().await;
-        let outcome = outcome?;
+        let outcome = harness::to_its_end(self.on_stand(chosen, options, &plan)).await?;
         self.write(&outcome)?;
         Ok(outcome.exit_code().number())
     }

@@ -11,6 +11,7 @@ use crate::requirement::Registry;
 use crate::runtime;
 use crate::suite::case::Case;
 use crate::suite::load;
+use crate::suite::target::process;
 
 /// The cases of a folder, or those that this binary carries.
 pub(super) fn cases(folder: Option<&Path>) -> Result<Vec<Case>, Failure> {
@@ -91,6 +92,21 @@ pub(super) async fn prepare_sandbox() -> Result<(), Failure> {
 
 /// What a run says that was interrupted.
 pub(super) const INTERRUPTED: &str = "interrupted; no verdict";
+
+/// What work that starts processes comes to, unless a signal ends it. However it ended, nothing that it started goes on.
+pub(super) async fn to_its_end<T>(
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let mut work = std::pin::pin!(work);
+    let outcome = tokio::select! {
+        // Signals are listened for before anything is started that they are to end.
+        biased;
+        stopped = interrupted() => stopped.and_then(|()| Err(Failure::harness(INTERRUPTED))),
+        outcome = &mut work => outcome,
+    };
+    process::stop_all().await;
+    outcome
+}
 
 /// Waits for Ctrl-C, a request to terminate, or the end of the terminal.
 pub(super) async fn interrupted() -> Result<(), Failure> {

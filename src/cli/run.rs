@@ -21,7 +21,7 @@ use crate::suite::case::Case;
 use crate::suite::report::{Progress, Report};
 use crate::suite::target::claims::Claims;
 use crate::suite::target::definition::Limits;
-use crate::suite::target::{Target, discover, family, process};
+use crate::suite::target::{Target, discover, family};
 use crate::suite::{EventSink, Options, Times};
 use crate::suite::{describe, offline};
 use stand::Stand;
@@ -146,18 +146,7 @@ impl Run {
                 family::take_in_orphans();
             }
         }
-        let mut judged = std::pin::pin!(self.on_stand(chosen, &cases, options));
-        let code = tokio::select! {
-            // Signals are listened for before anything is started that they are to end.
-            biased;
-            stopped = harness::interrupted() => {
-                stopped.and_then(|()| Err(Failure::harness(harness::INTERRUPTED)))
-            }
-            code = &mut judged => code,
-        };
-        // However the run ended: nothing that it started goes on.
-        process::stop_all().await;
-        code
+        harness::to_its_end(self.on_stand(chosen, &cases, options)).await
     }
 
     /// Judges a folder of transcripts.

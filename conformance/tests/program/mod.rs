@@ -4,6 +4,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use serde_json::Value;
+
 /// Longest time of one run.
 const BOUND: Duration = Duration::from_secs(120);
 
@@ -41,4 +43,23 @@ pub fn finished(command: &mut Command) -> Output {
 pub fn told(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     text(&output.stdout) + &text(&output.stderr)
+}
+
+/// Runs a command of the program in a folder with a report as JSON: its exit code, the report, and what it said.
+#[allow(
+    dead_code,
+    reason = "each test has this module for itself, and not all ask for reports"
+)]
+pub fn reported(folder: &Path, command: &str, arguments: &[&str]) -> (Option<i32>, Value, String) {
+    let report = folder.join("report.json");
+    let output = finished(
+        program(folder)
+            .arg(command)
+            .args(arguments)
+            .arg("--report")
+            .arg(format!("json={}", report.display())),
+    );
+    let text = std::fs::read_to_string(&report).unwrap_or_default();
+    let report = serde_json::from_str(&text).unwrap_or_default();
+    (output.status.code(), report, told(&output))
 }
